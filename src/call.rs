@@ -1,0 +1,159 @@
+//! What a request asks for, decided from its head alone: path, method, token, parameters, in this order.
+//! The door asks before it waits for a body, and a worker asks again when it has the body.
+
+use crate::auth::Auth;
+use crate::error::Error;
+use crate::http::Head;
+use crate::ids::{Cursor, StreamId};
+use crate::params::Params;
+use crate::router::{self, Access, Endpoint, Match};
+
+/// A checked request with its typed parameters.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Call {
+    Options { methods: String },
+    Token,
+    Ping,
+    Health,
+    Metrics,
+    Docs,
+    ListStreams,
+    GetStream { stream: StreamId, report_error: bool },
+    PutStream(PutStream),
+    DeleteStream { stream: StreamId, force: bool },
+    GetData { stream: StreamId, count: u64, from: Cursor },
+    PostData { stream: StreamId },
+    Push { stream: StreamId, batch: bool, ack: bool },
+    Pull { stream: StreamId, count: u64, from: Cursor },
+}
+
+/// The parameters of `PUT /streams/{id}`.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct PutStream {
+    pub stream: StreamId,
+    pub description: String,
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub max_len: u64,
+    pub replace: bool,
+}
+
+/// The largest `max_len`: what Redis takes as a count.
+pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
+
+impl Call {
+    /// Decides what a request asks for. `default_max_len` is the server's retention.
+    pub fn from_head(head: &Head, auth: &Auth, default_max_len: u64) -> Result<Call, Error> {
+        let found = router::find(&head.method, &head.path)?;
+        let mut params = Params::new(&head.query);
+        if found.route.access == Access::SignedIn {
+            auth.user_of(head, params.text("token"))?;
+        }
+        let call = read(found, &mut params, default_max_len);
+        params.finish()?;
+        Ok(call)
+    }
+}
+
+fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
+    let stream = found.segment;
+    match found.route.endpoint {
+        Endpoint::Options => Call::Options { methods: found.methods },
+        Endpoint::Token => Call::Token,
+        Endpoint::Ping => Call::Ping,
+        Endpoint::Health => Call::Health,
+        Endpoint::Metrics => Call::Metrics,
+        Endpoint::Docs => Call::Docs,
+        Endpoint::ListStreams => Call::ListStreams,
+        Endpoint::GetStream => Call::GetStream {
+            stream: params.stream(stream),
+            report_error: params.boolean("report_error", false),
+        },
+        Endpoint::PutStream => Call::PutStream(put_stream(stream, params, default_max_len)),
+        Endpoint::DeleteStream => Call::DeleteStream {
+            stream: params.stream(stream),
+            force: params.boolean("force", false),
+        },
+        Endpoint::GetData => Call::GetData {
+            stream: params.stream(stream),
+            count: params.positive("count", 1, u64::MAX),
+            from: params.cursor(Cursor::Newest),
+        },
+        Endpoint::PostData => Call::PostData {
+            stream: params.stream(stream),
+        },
+        Endpoint::Push => Call::Push {
+            stream: params.stream(stream),
+            batch: params.boolean("batch", false),
+            ack: params.boolean("ack", false),
+        },
+        Endpoint::Pull => Call::Pull {
+            stream: params.stream(stream),
+            count: params.positive("count", 1, u64::MAX),
+            from: params.cursor(Cursor::End),
+        },
+    }
+}
+
+fn put_stream(segment: &str, params: &mut Params, default_max_len: u64) -> PutStream {
+    let stream = params.stream(segment);
+    // The seed writes both of these with an empty value when they are not given.
+    let given = |params: &Params, name| params.text(name).is_some_and(|text| !text.is_empty());
+    let described = given(params, "desc").then(|| params.text("desc")).flatten();
+    let description = described.unwrap_or(stream.as_str()).to_string();
+    let max_len = match given(params, "max_len") {
+        true => params.positive("max_len", default_max_len, LARGEST_MAX_LEN),
+        false => default_max_len,
+    };
+    let metadata = params.object("meta");
+    let replace = params.boolean("override", false);
+    PutStream {
+        stream,
+        description,
+        metadata,
+        max_len,
+        replace,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn call(method: &str, target: &str) -> Result<Call, Error> {
+        let auth = Auth::development(Duration::from_secs(60));
+        let mut head = Head {
+            method: method.into(),
+            ..Head::default()
+        };
+        head.set_target(target);
+        Call::from_head(&head, &auth, 1000)
+    }
+
+    #[test]
+    fn path_method_token_and_parameters_are_checked_in_this_order() {
+        assert_eq!(call("PATCH", "/nowhere?count=x"), Err(Error::NotFound));
+        assert!(matches!(
+            call("PATCH", "/data/a?count=x"),
+            Err(Error::MethodNotAllowed(_))
+        ));
+        assert_eq!(call("GET", "/data/a?count=x"), Err(Error::NotAuthenticated));
+        assert_eq!(call("GET", "/data/a?count=x&token=bad"), Err(Error::BadToken));
+    }
+
+    #[test]
+    fn options_need_no_token_but_a_path() {
+        assert!(matches!(call("OPTIONS", "/data/a"), Ok(Call::Options { .. })));
+        assert_eq!(call("OPTIONS", "/nowhere"), Err(Error::NotFound));
+    }
+
+    #[test]
+    fn a_description_defaults_to_the_id_and_max_len_to_the_servers() {
+        let mut params = Params::new("desc=&max_len=");
+        let put = put_stream("dev%20one", &mut params, 7);
+        assert!(params.finish().is_ok());
+        assert_eq!((put.description.as_str(), put.max_len), ("dev one", 7));
+    }
+}

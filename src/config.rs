@@ -1,0 +1,291 @@
+//! Flags and environment become one checked, immutable `Config`.
+//! Every limit and deadline of the program is a flag here, with its unit and its reason.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argh::FromArgs;
+
+use crate::units::{Size, Span};
+
+/// Where Redis is looked for, and started, when none is named.
+pub const DEFAULT_REDIS_PORT: u16 = 6789;
+
+/// The environment variable that names a Redis when `--redis` does not.
+pub const REDIS_VARIABLE: &str = "REDIS_URL";
+
+/// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
+/// Sizes are bytes, or take KiB, MiB, GiB; times are seconds, or take ms, s, m, h, d.
+#[derive(FromArgs, Debug, Clone)]
+pub struct Flags {
+    /// address to serve on (default 127.0.0.1:7890; port 0 takes a free one)
+    #[argh(option, default = "String::from(\"127.0.0.1:7890\")")]
+    pub listen: String,
+
+    /// redis to use: redis://[user:password@]host:port[/db] or redis+unix:///path. Default: the environment's REDIS_URL;
+    /// else redis://127.0.0.1:6789, where the program starts a redis-server (or valkey-server) if nothing listens there
+    #[argh(option)]
+    pub redis: Option<String>,
+
+    /// folder for the data of a Redis that the program starts itself (default ptg-data)
+    #[argh(option, default = "PathBuf::from(\"ptg-data\")")]
+    pub data_dir: PathBuf,
+
+    /// about how many entries a stream keeps unless it sets its own max_len (default 1000)
+    #[argh(option, default = "1000")]
+    pub max_len: u64,
+
+    /// let development sign-in (password = user name) face other machines too; without it only loopback is served
+    #[argh(switch)]
+    pub insecure_dev_auth: bool,
+
+    /// how long a new token is good for (default 30d)
+    #[argh(option, default = "span(30 * 86_400)")]
+    pub token_life: Span,
+
+    /// most TCP connections at once; one more is told 503 (default 4096; each costs a thread and a descriptor)
+    #[argh(option, default = "4096")]
+    pub max_connections: usize,
+
+    /// most WebSockets at once; one more is told 503 (default 1024; each has a Redis connection of its own)
+    #[argh(option, default = "1024")]
+    pub max_sockets: usize,
+
+    /// largest WebSocket message, so the largest entry or batch pushed (default 64MiB)
+    #[argh(option, default = "Size(64 << 20)")]
+    pub max_message: Size,
+
+    /// largest body of a REST request, and of a REST reply (default 64MiB)
+    #[argh(option, default = "Size(64 << 20)")]
+    pub max_body: Size,
+
+    /// memory for all REST bodies and replies together; beyond it the answer is 503 (default 256MiB)
+    #[argh(option, default = "Size(256 << 20)")]
+    pub max_bodies: Size,
+
+    /// most entries in one batch or one POST, because Redis stores them in one go (default 65536)
+    #[argh(option, default = "65_536")]
+    pub max_batch: usize,
+
+    /// largest request head: request line and headers (default 16KiB)
+    #[argh(option, default = "Size(16 << 10)")]
+    pub max_head: Size,
+
+    /// how long a request head may take to arrive (default 10s)
+    #[argh(option, default = "span(10)")]
+    pub head_timeout: Span,
+
+    /// how long an idle HTTP connection is kept for its next request (default 60s)
+    #[argh(option, default = "span(60)")]
+    pub keep_alive: Span,
+
+    /// how often a quiet WebSocket peer is pinged (default 20s; proxies drop quiet connections after 30 to 60)
+    #[argh(option, default = "span(20)")]
+    pub ping_interval: Span,
+
+    /// a WebSocket peer that was silent for so long, pongs included, is dropped (default 60s; three pings)
+    #[argh(option, default = "span(60)")]
+    pub idle_timeout: Span,
+
+    /// a peer that neither takes nor gives a byte for so long in the middle of a message is dropped (default 30s)
+    #[argh(option, default = "span(30)")]
+    pub stall_timeout: Span,
+
+    /// how long a push is held back while Redis is lost, before it is closed with 1013 (default 10s)
+    #[argh(option, default = "span(10)")]
+    pub redis_patience: Span,
+
+    /// threads that handle REST requests, each with a Redis connection (default 8)
+    #[argh(option, default = "8")]
+    pub rest_workers: usize,
+
+    /// print the version and exit
+    #[argh(switch)]
+    pub version: bool,
+}
+
+/// Which Redis to use.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RedisChoice {
+    /// One that somebody named; it is never started or stopped by us.
+    Named(String),
+    /// Nobody named one: what listens on `DEFAULT_REDIS_PORT`, or one that we start.
+    OwnIfNone,
+}
+
+/// Everything the program was told, checked. It never changes while the program runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address to bind.
+    pub listen: SocketAddr,
+    /// The Redis to use.
+    pub redis: RedisChoice,
+    /// The folder for a Redis of our own.
+    pub data_dir: PathBuf,
+    /// Entries a stream keeps unless it sets its own `max_len`.
+    pub max_len: u64,
+    /// How long a new token is good for.
+    pub token_life: Duration,
+    /// Threads that handle REST requests.
+    pub rest_workers: usize,
+    /// Limits and deadlines.
+    pub limits: Limits,
+}
+
+/// The limits and deadlines; see the flags of the same names for units and reasons.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub struct Limits {
+    pub max_connections: usize,
+    pub max_sockets: usize,
+    pub max_message: Size,
+    pub max_body: Size,
+    pub max_bodies: Size,
+    pub max_batch: usize,
+    pub max_head: Size,
+    pub head_timeout: Duration,
+    pub keep_alive: Duration,
+    pub ping_interval: Duration,
+    pub idle_timeout: Duration,
+    pub stall_timeout: Duration,
+    pub redis_patience: Duration,
+}
+
+impl Config {
+    /// Parses command-line arguments (without the program's name) and checks them. The error is a sentence for the user.
+    pub fn from_args(args: &[&str]) -> Result<Config, String> {
+        let flags = Flags::from_args(&["ptg-store"], args).map_err(|exit| exit.output)?;
+        Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())
+    }
+
+    /// Checks the flags; `redis_variable` is the environment's `REDIS_URL`, if any.
+    pub fn from_flags(flags: Flags, redis_variable: Option<String>) -> Result<Config, String> {
+        let listen = resolve(&flags.listen)?;
+        if !listen.ip().is_loopback() && !flags.insecure_dev_auth {
+            return Err(format!(
+                "--listen {} can be reached from other machines, but sign-in is in development mode, where every \
+                 password equals its user name. Listen on 127.0.0.1, or add --insecure-dev-auth if the network is yours.",
+                flags.listen
+            ));
+        }
+        let named = flags.redis.or(redis_variable.filter(|url| !url.is_empty()));
+        let config = Config {
+            listen,
+            redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),
+            data_dir: flags.data_dir,
+            max_len: flags.max_len,
+            token_life: flags.token_life.0,
+            rest_workers: flags.rest_workers,
+            limits: Limits {
+                max_connections: flags.max_connections,
+                max_sockets: flags.max_sockets,
+                max_message: flags.max_message,
+                max_body: flags.max_body,
+                max_bodies: flags.max_bodies,
+                max_batch: flags.max_batch,
+                max_head: flags.max_head,
+                head_timeout: flags.head_timeout.0,
+                keep_alive: flags.keep_alive.0,
+                ping_interval: flags.ping_interval.0,
+                idle_timeout: flags.idle_timeout.0,
+                stall_timeout: flags.stall_timeout.0,
+                redis_patience: flags.redis_patience.0,
+            },
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let limits = &self.limits;
+        let counts = [
+            ("--max-len", self.max_len as usize),
+            ("--max-connections", limits.max_connections),
+            ("--max-sockets", limits.max_sockets),
+            ("--max-message", limits.max_message.0),
+            ("--max-body", limits.max_body.0),
+            ("--max-batch", limits.max_batch),
+            ("--rest-workers", self.rest_workers),
+        ];
+        if let Some((flag, _)) = counts.iter().find(|(_, count)| *count == 0) {
+            return Err(format!("{flag} must be at least 1"));
+        }
+        if self.max_len > i64::MAX as u64 {
+            return Err(format!("--max-len must be at most {}", i64::MAX));
+        }
+        let spans = [
+            ("--head-timeout", limits.head_timeout),
+            ("--keep-alive", limits.keep_alive),
+            ("--ping-interval", limits.ping_interval),
+            ("--idle-timeout", limits.idle_timeout),
+            ("--stall-timeout", limits.stall_timeout),
+            ("--token-life", self.token_life),
+        ];
+        if let Some((flag, _)) = spans.iter().find(|(_, span)| span.is_zero()) {
+            return Err(format!("{flag} must be more than 0"));
+        }
+        if limits.max_head.0 < 256 {
+            return Err("--max-head must be at least 256 bytes".into());
+        }
+        if limits.max_bodies < limits.max_body {
+            return Err("--max-bodies must be at least --max-body".into());
+        }
+        if limits.idle_timeout <= limits.ping_interval {
+            return Err("--idle-timeout must be longer than --ping-interval".into());
+        }
+        Ok(())
+    }
+}
+
+fn resolve(listen: &str) -> Result<SocketAddr, String> {
+    listen
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut addresses| addresses.next())
+        .ok_or_else(|| format!("--listen {listen} is not an address such as 127.0.0.1:7890"))
+}
+
+const fn span(seconds: u64) -> Span {
+    Span(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_defaults_hold() {
+        let flags = Flags::from_args(&["ptg-store"], &[]).unwrap();
+        let config = Config::from_flags(flags, None).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:7890");
+        assert_eq!(config.redis, RedisChoice::OwnIfNone);
+        assert_eq!(config.max_len, 1000);
+        assert_eq!(config.limits.max_message.0, 64 << 20);
+        assert_eq!(config.limits.max_sockets, 1024);
+    }
+
+    #[test]
+    fn the_flag_comes_before_the_environment() {
+        let flags = |args: &[&str]| Flags::from_args(&["ptg-store"], args).unwrap();
+        let variable = Some("redis://variable".to_string());
+        let config = Config::from_flags(flags(&["--redis", "redis://flag"]), variable.clone()).unwrap();
+        assert_eq!(config.redis, RedisChoice::Named("redis://flag".into()));
+        let config = Config::from_flags(flags(&[]), variable).unwrap();
+        assert_eq!(config.redis, RedisChoice::Named("redis://variable".into()));
+    }
+
+    #[test]
+    fn impossible_limits_are_refused_by_name() {
+        for (args, named) in [
+            (["--max-len", "0"], "--max-len"),
+            (["--max-message", "0"], "--max-message"),
+            (["--idle-timeout", "5s"], "--idle-timeout"),
+            (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
+            (["--listen", "nowhere"], "--listen"),
+        ] {
+            let error = Config::from_args(&args).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The hand-over to tiny_http: one complete, bounded, well-formed request over a private Unix socket, and its reply back.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::body::Body;
+use super::reply::status_line;
+use crate::context::{Context, Reservation};
+use crate::error::Error;
+use crate::http::Head;
+
+/// The headers that handlers read. No other header of a client gets past the door.
+const PASSED_ON: [&str; 3] = ["Authorization", "Cookie", "Content-Type"];
+
+/// Headers of tiny_http about its own connection, which are not the client's.
+const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];
+
+/// How long a worker may take: longer than any command to Redis may, with some queueing before it.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers.
+const MAX_REPLY_HEAD: usize = 64 << 10;
+
+/// A reply as tiny_http gave it.
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Bytes of its body on the wire.
+    pub body_length: usize,
+    headers: Vec<u8>,
+    body: Vec<u8>,
+    _reservation: Reservation,
+}
+
+impl Answer {
+    /// Its bytes for the client.
+    pub fn wire(&self, keep_alive: bool) -> Vec<u8> {
+        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let mut wire = status_line(self.status).into_bytes();
+        wire.extend_from_slice(&self.headers);
+        wire.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
+        wire.extend_from_slice(&self.body);
+        wire
+    }
+}
+
+/// Hands a request over and waits for the reply.
+pub fn ask(context: &Arc<Context>, head: &Head, body: Body) -> Result<Answer, Error> {
+    let busy = |error: io::Error| Error::Busy(format!("No REST worker answered: {error}."));
+    let late = || io::Error::from(io::ErrorKind::TimedOut);
+    let _pass = context
+        .hand_overs
+        .enter(WORKER_TIMEOUT)
+        .ok_or_else(late)
+        .map_err(busy)?;
+    let mut stream = UnixStream::connect(&context.rest_socket).map_err(busy)?;
+    stream.set_read_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
+    stream.set_write_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
+    stream.write_all(&request(head, body.bytes.len())).map_err(busy)?;
+    stream.write_all(&body.bytes).map_err(busy)?;
+    drop(body);
+    read(context, stream).map_err(busy)?
+}
+
+fn request(head: &Head, body_length: usize) -> Vec<u8> {
+    let Head {
+        method, path, query, ..
+    } = head;
+    let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n");
+    for name in PASSED_ON {
+        for value in head.all(name) {
+            // tiny_http takes ASCII only; no header that handlers read has a meaning beyond it.
+            let value: String = value.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+            wire.push_str(&format!("{name}: {value}\r\n"));
+        }
+    }
+    wire.push_str(&format!("Content-Length: {body_length}\r\n\r\n"));
+    wire.into_bytes()
+}
+
+fn read(context: &Arc<Context>, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
+    let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
+    let mut bytes = Vec::new();
+    let (length, status, headers, body_length) = loop {
+        let before = bytes.len();
+        bytes.resize(before + 4096, 0);
+        let count = stream.read(&mut bytes[before..])?;
+        bytes.truncate(before + count);
+        if let Some(parsed) = parse(&bytes).ok_or_else(|| broken("its reply does not parse"))? {
+            break parsed;
+        }
+        if count == 0 || bytes.len() > MAX_REPLY_HEAD {
+            return Err(broken("its reply ends too early"));
+        }
+    };
+    let mut reservation = Reservation::none(context);
+    if !reservation.grow(body_length) {
+        let limit = context.config.limits.max_bodies;
+        return Ok(Err(Error::Busy(format!("Replies use all of {limit} (--max-bodies)."))));
+    }
+    let mut body = bytes.split_off(length);
+    body.reserve_exact(body_length.saturating_sub(body.len()));
+    // HEAD announces a body and sends none, so the end of the stream ends it.
+    stream.take(body_length as u64).read_to_end(&mut body)?;
+    Ok(Ok(Answer {
+        status,
+        body_length: body.len(),
+        headers,
+        body,
+        _reservation: reservation,
+    }))
+}
+
+type ParsedHead = (usize, u16, Vec<u8>, usize);
+
+/// The length of the head, the status, the headers for the client and the announced length of the body.
+/// The inner none: not whole yet. The outer one: not HTTP.
+fn parse(bytes: &[u8]) -> Option<Option<ParsedHead>> {
+    let mut storage = [httparse::EMPTY_HEADER; 32];
+    let mut response = httparse::Response::new(&mut storage);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Some(None),
+        Err(_) => return None,
+    };
+    let mut headers = Vec::new();
+    let mut body_length = 0;
+    for header in response.headers.iter() {
+        if header.name.eq_ignore_ascii_case("Content-Length") {
+            body_length = std::str::from_utf8(header.value).ok()?.parse().ok()?;
+        }
+        if !NOT_PASSED_BACK
+            .iter()
+            .any(|name| header.name.eq_ignore_ascii_case(name))
+        {
+            headers.extend_from_slice(header.name.as_bytes());
+            headers.extend_from_slice(b": ");
+            headers.extend_from_slice(header.value);
+            headers.extend_from_slice(b"\r\n");
+        }
+    }
+    Some(Some((length, response.code?, headers, body_length)))
+}

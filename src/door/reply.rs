@@ -1,0 +1,118 @@
+//! Replies onto a connection: those that the door gives itself, and writing any of them in time.
+
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::inbox::{Inbox, More, is_quiet};
+use crate::context::Context;
+use crate::error::Error;
+use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+
+/// How long a refused client's bytes are read and dropped, so that it can read why it was refused.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The slowest average pace at which a client may take a reply, in bytes a second, once `--stall-timeout` has passed.
+const SLOWEST_PACE: u64 = 16 << 10;
+
+/// Whether the client wants to use its connection again (RFC 9112, 9.3).
+pub fn keeps_alive(head: &Head) -> bool {
+    match head.minor_version {
+        0 => head.lists("Connection", "keep-alive"),
+        _ => !head.lists("Connection", "close"),
+    }
+}
+
+/// A reply of the door itself as bytes; it ends the connection.
+pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
+    let mut wire = status_line(reply.status).into_bytes();
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let length = reply.body.len().to_string();
+    let own = [
+        ("Server", SERVER),
+        ("Date", &date),
+        ("Content-Length", &length),
+        ("Connection", "close"),
+    ];
+    let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.into_iter().chain(COMMON_HEADERS).chain(given) {
+        wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    wire.extend_from_slice(b"\r\n");
+    if !head_only {
+        wire.extend_from_slice(&reply.body);
+    }
+    wire
+}
+
+/// `HTTP/1.1 404 Not Found` and its line end (RFC 9110, section 15).
+pub fn status_line(status: u16) -> String {
+    let reason = match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        422 => "Unprocessable Content",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    };
+    format!("HTTP/1.1 {status} {reason}\r\n")
+}
+
+/// Writes everything; a client that takes nothing for `--stall-timeout`, or only trickles, is given up.
+pub fn write(stream: &TcpStream, wire: &[u8], context: &Context) -> io::Result<()> {
+    let stall = context.config.limits.stall_timeout;
+    let begun = Instant::now();
+    let mut moved = Instant::now();
+    let mut written = 0;
+    let mut stream = stream;
+    while written < wire.len() {
+        match stream.write(&wire[written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                written += count;
+                moved = Instant::now();
+            }
+            Err(error) if is_quiet(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let allowed = stall + Duration::from_secs(written as u64 / SLOWEST_PACE);
+        if moved.elapsed() >= stall || begun.elapsed() > allowed {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(())
+}
+
+/// Closes our side and drops what still comes, because closing on unread bytes would reset the connection,
+/// and the client might never see the reply (RFC 9112, 9.6).
+pub fn linger(inbox: &mut Inbox, stream: &TcpStream) {
+    let _ = stream.shutdown(Shutdown::Write);
+    let until = Instant::now() + LINGER;
+    while Instant::now() < until {
+        inbox.take_all();
+        if let More::End = inbox.more(usize::MAX) {
+            return;
+        }
+    }
+}
+
+/// Tells a client that there are too many. One write that never waits, because it happens on the accepting thread.
+pub fn turn_away(stream: &TcpStream, limit: usize) {
+    let error = Error::Busy(format!("{limit} connections are open (--max-connections)."));
+    let wire = serialize(&error.to_reply(), false);
+    let mut stream = stream;
+    if stream.set_nonblocking(true).is_ok() {
+        let _ = stream.write(&wire);
+        let _ = stream.shutdown(Shutdown::Write);
+    }
+}

@@ -1,0 +1,182 @@
+//! One error type for everything a client can be told, and how it is told:
+//! a status with a JSON detail over HTTP, a close code with a reason over WebSocket.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::http::Reply;
+
+/// Seconds after which a client may try again when the store is out of reach.
+const RETRY_AFTER: &str = "1";
+
+/// What went wrong, in terms of the contract.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Error {
+    /// 404: no such path.
+    NotFound,
+    /// 405: the path is there, but not for this method; the methods it has.
+    MethodNotAllowed(String),
+    /// 401: no token where one is needed.
+    NotAuthenticated,
+    /// 401: a token that is not ours, or was.
+    BadToken,
+    /// 401: sign-in failed.
+    BadPassword,
+    /// 422: parameters that do not parse, all of them.
+    Invalid(Vec<Issue>),
+    /// Any other refusal of a request: status, and the detail, a sentence or an object.
+    Refused(u16, Value),
+    /// 503: something of ours is used up for now; the sentence names the limit.
+    Busy(String),
+    /// Redis did not do what was asked.
+    Store(StoreError),
+}
+
+/// One parameter that does not parse, in the form FastAPI clients know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Issue {
+    /// Where it is: `query`, `path` or `body`.
+    pub place: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What is wrong, as a sentence.
+    pub message: String,
+    /// What is wrong, as a word of the field.
+    pub kind: &'static str,
+}
+
+/// Why Redis did not do what was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StoreError {
+    /// It cannot be reached, or cannot take commands for now.
+    Unreachable(String),
+    /// It is out of memory.
+    Full(String),
+    /// The key is there, but is no stream.
+    NotAStream(String),
+    /// It refused; its own words.
+    Refused(String),
+}
+
+/// Close codes of RFC 6455, section 7.4, and the registry it opened.
+pub mod close {
+    #![allow(missing_docs)]
+    pub const NORMAL: u16 = 1000;
+    pub const STOPPING: u16 = 1001;
+    pub const PROTOCOL: u16 = 1002;
+    pub const WRONG_KIND: u16 = 1003;
+    pub const NO_CLOSE_FRAME: u16 = 1006;
+    pub const BAD_DATA: u16 = 1007;
+    pub const TOO_LARGE: u16 = 1009;
+    pub const STORE_FAILED: u16 = 1011;
+    pub const TRY_LATER: u16 = 1013;
+}
+
+impl Error {
+    /// A refusal with a sentence.
+    pub fn refused(status: u16, sentence: impl Into<String>) -> Error {
+        Error::Refused(status, Value::String(sentence.into()))
+    }
+
+    /// A required field or parameter that is not there.
+    pub fn missing(place: &'static str, name: &'static str) -> Error {
+        Error::Invalid(vec![Issue::missing(place, name)])
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        match self {
+            Error::NotFound => 404,
+            Error::MethodNotAllowed(_) => 405,
+            Error::NotAuthenticated | Error::BadToken | Error::BadPassword => 401,
+            Error::Invalid(_) => 422,
+            Error::Refused(status, _) => *status,
+            Error::Busy(_) | Error::Store(StoreError::Unreachable(_) | StoreError::Full(_)) => 503,
+            Error::Store(StoreError::NotAStream(_)) => 400,
+            Error::Store(StoreError::Refused(_)) => 500,
+        }
+    }
+
+    /// The value of `detail`.
+    pub fn detail(&self) -> Value {
+        match self {
+            Error::NotFound => json!("Not Found"),
+            Error::MethodNotAllowed(_) => json!("Method Not Allowed"),
+            Error::NotAuthenticated => json!("Not authenticated"),
+            Error::BadToken => json!("Could not validate credentials"),
+            Error::BadPassword => json!("Incorrect username or password"),
+            Error::Invalid(issues) => issues.iter().map(Issue::to_json).collect(),
+            Error::Refused(_, detail) => detail.clone(),
+            Error::Busy(sentence) => json!(sentence),
+            Error::Store(error) => json!(error.to_string()),
+        }
+    }
+
+    /// The whole HTTP reply.
+    pub fn to_reply(&self) -> Reply {
+        let body = json!({ "detail": self.detail() }).to_string();
+        let reply = Reply::typed(self.status(), "application/json", body.into_bytes());
+        match self {
+            Error::MethodNotAllowed(methods) => reply.with("Allow", methods.as_str()),
+            _ if self.status() == 401 => reply.with("WWW-Authenticate", "Bearer"),
+            _ if self.status() == 503 => reply.with("Retry-After", RETRY_AFTER),
+            _ if self.status() == 426 => reply.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13"),
+            _ => reply,
+        }
+    }
+}
+
+impl Issue {
+    /// "field required".
+    pub fn missing(place: &'static str, name: &'static str) -> Issue {
+        Issue {
+            place,
+            name,
+            message: "field required".into(),
+            kind: "value_error.missing",
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({ "loc": [self.place, self.name], "msg": self.message, "type": self.kind })
+    }
+}
+
+impl StoreError {
+    /// The close code that tells a WebSocket peer.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            StoreError::Unreachable(_) | StoreError::Full(_) => close::TRY_LATER,
+            StoreError::NotAStream(_) | StoreError::Refused(_) => close::STORE_FAILED,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            StoreError::Unreachable(cause) => write!(f, "Redis cannot be reached: {cause}"),
+            StoreError::Full(cause) => write!(f, "Redis is out of memory: {cause}"),
+            StoreError::NotAStream(key) => write!(f, "The key '{key}' in Redis is not a stream."),
+            StoreError::Refused(cause) => write!(f, "Redis refused: {cause}"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self.detail() {
+            Value::String(sentence) => f.write_str(&sentence),
+            detail => write!(f, "{detail}"),
+        }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Error {
+        Error::Store(error)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,126 @@
+//! The two shapes of HTTP that the rest of the program sees: a request's `Head` and a `Reply`.
+//! How they look on the wire is the business of `door` and `rest`.
+
+use serde_json::Value;
+
+/// A request line and its headers, as RFC 9112 frames them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// The method, as sent.
+    pub method: String,
+    /// The path, still percent-encoded, without the query.
+    pub path: String,
+    /// The query without its `?`; empty if there is none.
+    pub query: String,
+    /// HTTP/1.0 or 1.1: the minor version.
+    pub minor_version: u8,
+    /// Names as sent, and values; bytes that are not UTF-8 are replaced.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Splits a request target into path and query; the scheme and authority of an absolute form are dropped (RFC 9112, 3.2.2).
+    pub fn set_target(&mut self, target: &str) {
+        let rest = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| target.strip_prefix(scheme))
+            .map_or(target, |rest| rest.find(['/', '?']).map_or("/", |start| &rest[start..]));
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        self.path = path.to_string();
+        self.query = query.to_string();
+    }
+
+    /// The first header of this name, in any letter case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(candidate, _)| candidate.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Every header of this name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .iter()
+            .filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a header that is a comma-separated list has this word, in any letter case.
+    pub fn lists(&self, name: &str, word: &str) -> bool {
+        self.all(name)
+            .flat_map(|value| value.split(','))
+            .any(|item| item.trim().eq_ignore_ascii_case(word))
+    }
+}
+
+/// An answer, before it is written.
+#[derive(Debug, Clone, Default)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// Headers besides those that every reply has.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The `Server` header.
+pub const SERVER: &str = concat!("ptg-store/", env!("CARGO_PKG_VERSION"));
+
+/// On every reply (CORS): any web page may read it, and its offsets.
+pub const COMMON_HEADERS: [(&str, &str); 2] = [
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "entry-offset"),
+];
+
+impl Reply {
+    /// 200 with a JSON body.
+    pub fn json(value: &Value) -> Reply {
+        Reply::typed(200, "application/json", value.to_string().into_bytes())
+    }
+
+    /// Any status with a body of a content type.
+    pub fn typed(status: u16, content_type: &str, body: Vec<u8>) -> Reply {
+        Reply {
+            status,
+            headers: vec![("Content-Type", content_type.to_string())],
+            body,
+        }
+    }
+
+    /// Adds a header. `value` must be of our own making, without line breaks.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(text: &str) -> (String, String) {
+        let mut head = Head::default();
+        head.set_target(text);
+        (head.path, head.query)
+    }
+
+    #[test]
+    fn a_target_is_split_into_path_and_query() {
+        assert_eq!(target("/a/b?c=d?e"), ("/a/b".into(), "c=d?e".into()));
+        assert_eq!(target("/a"), ("/a".into(), "".into()));
+        assert_eq!(target("http://host:1/a?b"), ("/a".into(), "b".into()));
+        assert_eq!(target("http://host"), ("/".into(), "".into()));
+    }
+
+    #[test]
+    fn lists_are_searched_word_by_word() {
+        let head = Head {
+            headers: vec![("connection".into(), "keep-alive, Upgrade".into())],
+            ..Head::default()
+        };
+        assert!(head.lists("Connection", "upgrade"));
+        assert!(!head.lists("Connection", "up"));
+    }
+}

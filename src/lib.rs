@@ -1,0 +1,66 @@
+//! The PTG Data Store: REST and WebSocket in front of Redis Streams, with bearer tokens.
+//!
+//! # The map
+//!
+//! Arrows of use only point down this list.
+//!
+//! | module | what it does |
+//! | --- | --- |
+//! | [`server`] | starts and stops everything, in order |
+//! | [`door`] | the public port: caps, deadlines, one sane request head; then REST or WebSocket |
+//! | [`websocket`] | handshake, pings, close codes; `push` and `pull` |
+//! | [`rest`] | tiny_http workers and the handlers of REST requests |
+//! | [`call`] | what a request asks for, decided from its head alone |
+//! | [`router`] | every route on one screen |
+//! | [`auth`] | password to token, token to user |
+//! | [`params`], [`form`] | query, path and form fields |
+//! | [`context`] | what every thread shares |
+//! | [`redis_server`] | the Redis that we start when there is none |
+//! | [`store`] | everything Redis: commands, connect and reconnect |
+//! | [`batch`], [`ids`] | offsets and entries, stream and entry ids: pure functions |
+//! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
+//!
+//! # The data's way
+//!
+//! In: `door` → `websocket::push` → `batch::split` → `Session::append` → Redis.
+//! Out: Redis → `Session::read_after` → `batch::join` → `websocket::pull` → socket.
+//! REST: `door` (head, body) → tiny_http → worker → `call` → handler → `Session`, and back through the door,
+//! which writes the reply and the log line.
+//!
+//! # Threads
+//!
+//! `door` accepts; each connection has one (`conn-<n>`), a push has a second one (`push-store`); `rest-<n>` handle
+//! requests; `redis-watch` asks Redis whether it is there; `redis-keeper` looks after a Redis of ours.
+//!
+//! # Invariants
+//!
+//! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite, only `store/` and `redis_server.rs` name redis.
+//! 2. Nothing that a client sends can end the process or the accept loop. A panic in a handler is a 500 for that request alone.
+//! 3. Every wait has a deadline, every buffer a limit; both are named constants or flags with a unit and a reason.
+//! 4. A handler is a plain function, values in and value out. Errors are returned, and logged once, at the edge.
+//! 5. An entry that was acknowledged is in Redis. Nothing is dropped in silence: what is lost is counted and logged.
+//! 6. Tokens and passwords never reach a log, an error or a metric.
+//! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
+
+pub mod auth;
+pub mod batch;
+pub mod call;
+pub mod config;
+pub mod context;
+pub mod door;
+pub mod error;
+pub mod form;
+pub mod http;
+pub mod ids;
+pub mod metrics;
+pub mod params;
+pub mod redis_server;
+pub mod rest;
+pub mod router;
+pub mod server;
+pub mod store;
+pub mod units;
+pub mod websocket;
+
+pub use config::Config;
+pub use server::Server;

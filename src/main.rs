@@ -1,0 +1,47 @@
+//! Flags, start, wait for a signal, stop.
+
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use ptg_store::config::{Flags, REDIS_VARIABLE};
+use ptg_store::{Config, Server};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let flags = match Flags::from_args(&["ptg-store"], &arguments) {
+        Ok(flags) => flags,
+        Err(exit) if exit.status.is_ok() => {
+            println!("{}", exit.output);
+            return ExitCode::SUCCESS;
+        }
+        Err(exit) => return fail(exit.output.trim_end()),
+    };
+    if flags.version {
+        println!("ptg-store {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => fail(&sentence),
+    }
+}
+
+fn run(flags: Flags) -> Result<(), String> {
+    let config = Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())?;
+    // Before anything is started, so that a signal during the start also stops it in order.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let server = Server::start(config)?;
+    eprintln!("{}", server.summary());
+    signals.forever().next();
+    server.stop();
+    Ok(())
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    eprintln!("ptg-store: {sentence}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,227 @@
+//! Query and path parameters: percent-decoding, typed values, and every complaint at once.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::error::{Error, Issue};
+use crate::ids::{Cursor, StreamId};
+
+/// The parameters of one request, and what was found wrong with them so far.
+pub struct Params {
+    pairs: Vec<(String, String)>,
+    issues: Vec<Issue>,
+}
+
+impl Params {
+    /// Takes a raw query (without the `?`) apart. Unknown parameters are kept and never asked for.
+    pub fn new(query: &str) -> Params {
+        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Params {
+            pairs,
+            issues: Vec::new(),
+        }
+    }
+
+    /// The last value of a parameter: later ones override, as the original server had it.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .rev()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// A boolean: `true false 1 0 yes no on off t f y n`, in any letter case.
+    pub fn boolean(&mut self, name: &'static str, default: bool) -> bool {
+        let Some(text) = self.text(name) else { return default };
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" | "t" | "y" => true,
+            "false" | "0" | "no" | "off" | "f" | "n" => false,
+            _ => {
+                self.complain(name, "value could not be parsed to a boolean", "type_error.bool");
+                default
+            }
+        }
+    }
+
+    /// A whole number of at least 1 and at most `most`.
+    pub fn positive(&mut self, name: &'static str, default: u64, most: u64) -> u64 {
+        let Some(text) = self.text(name) else { return default };
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            self.complain(name, "value is not a valid integer", "type_error.integer");
+            return default;
+        }
+        // More digits than fit in a u64 are a number all the same, and a very large one.
+        let number = digits.parse().unwrap_or(u64::MAX);
+        if number < 1 || text.starts_with('-') {
+            self.complain(
+                name,
+                "ensure this value is greater than or equal to 1",
+                "value_error.number.not_ge",
+            );
+            return default;
+        }
+        if number > most {
+            let message = format!("ensure this value is less than or equal to {most}");
+            self.complain(name, message, "value_error.number.not_le");
+            return default;
+        }
+        number
+    }
+
+    /// A `last_entry_id`.
+    pub fn cursor(&mut self, default: Cursor) -> Cursor {
+        match self.text("last_entry_id").map(str::parse) {
+            None => default,
+            Some(Ok(cursor)) => cursor,
+            Some(Err(message)) => {
+                self.complain("last_entry_id", message, "value_error.entry_id");
+                default
+            }
+        }
+    }
+
+    /// A JSON object.
+    pub fn object(&mut self, name: &'static str) -> serde_json::Map<String, serde_json::Value> {
+        let parsed = self.text(name).map(serde_json::from_str);
+        match parsed {
+            None => serde_json::Map::new(),
+            Some(Ok(serde_json::Value::Object(object))) => object,
+            Some(_) => {
+                self.complain(name, "value is not a JSON object", "value_error.json");
+                serde_json::Map::new()
+            }
+        }
+    }
+
+    /// The stream id from its percent-encoded path segment; after a complaint an empty one, which `finish` keeps from use.
+    pub fn stream(&mut self, segment: &str) -> StreamId {
+        let checked = decode(segment)
+            .ok_or_else(|| "a stream id is UTF-8".to_string())
+            .and_then(|name| StreamId::new(name.into_owned()));
+        checked.unwrap_or_else(|message| {
+            let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
+            self.issues.push(Issue {
+                place,
+                name,
+                message,
+                kind,
+            });
+            StreamId::default()
+        })
+    }
+
+    /// Ends the reading: all complaints together, if there are any.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.issues.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.issues))
+        }
+    }
+
+    fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
+        self.issues.push(Issue {
+            place: "query",
+            name,
+            message: message.into(),
+            kind,
+        });
+    }
+}
+
+/// Percent-decodes a path segment; none if the result is not UTF-8. A plus stays a plus.
+pub fn decode(segment: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(segment).decode_utf8().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn booleans_have_twelve_spellings() {
+        for (text, value) in [
+            ("true", true),
+            ("Yes", true),
+            ("ON", true),
+            ("1", true),
+            ("t", true),
+            ("y", true),
+        ]
+        .into_iter()
+        .chain([
+            ("false", false),
+            ("No", false),
+            ("oFF", false),
+            ("0", false),
+            ("f", false),
+            ("N", false),
+        ]) {
+            let mut params = Params::new(&format!("b={text}"));
+            assert_eq!(params.boolean("b", !value), value, "{text}");
+            assert!(params.finish().is_ok());
+        }
+    }
+
+    #[test]
+    fn every_complaint_comes_at_once() {
+        let mut params = Params::new("count=x&batch=maybe&last_entry_id=-");
+        params.positive("count", 1, u64::MAX);
+        params.boolean("batch", false);
+        params.cursor(Cursor::End);
+        params.stream("a%2Fb");
+        match params.finish() {
+            Err(Error::Invalid(issues)) => {
+                let names: Vec<&str> = issues.iter().map(|issue| issue.name).collect();
+                assert_eq!(names, ["count", "batch", "last_entry_id", "stream_id"]);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal_and_at_least_one() {
+        for (text, kind) in [
+            ("0", "value_error.number.not_ge"),
+            ("-5", "value_error.number.not_ge"),
+            ("1000", "value_error.number.not_le"),
+            ("99999999999999999999999", "value_error.number.not_le"),
+            ("1.0", "type_error.integer"),
+            ("", "type_error.integer"),
+            ("0x10", "type_error.integer"),
+        ] {
+            let mut params = Params::new(&format!("n={text}"));
+            params.positive("n", 1, 999);
+            match params.finish() {
+                Err(Error::Invalid(issues)) => assert_eq!(issues[0].kind, kind, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_plus_in_a_path_stays_a_plus() {
+        assert_eq!(Params::new("").stream("a+b%2Bc%20d").as_str(), "a+b+c d");
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf_8_is_refused() {
+        let mut params = Params::new("");
+        params.stream("%ff");
+        assert!(params.finish().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_the_parser_panic(query in ".*") {
+            let mut params = Params::new(&query);
+            params.stream(&query);
+            params.object("meta");
+            let _ = params.finish();
+        }
+    }
+}

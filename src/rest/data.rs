@@ -1,0 +1,75 @@
+//! `/data/{id}`: entries in by POST, entries out by GET.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::batch;
+use crate::context::Context;
+use crate::error::Error;
+use crate::form::{self, FormKind};
+use crate::http::{Head, Reply};
+use crate::ids::{Cursor, StreamId};
+use crate::store::{Session, Span};
+
+/// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
+const MAX_OFFSETS: usize = 32 << 10;
+
+/// The name of the form parts that are entries.
+const ENTRIES: &str = "entries";
+
+/// `GET /data/{id}`.
+pub fn get(
+    session: &mut Session,
+    context: &Context,
+    stream: &StreamId,
+    count: u64,
+    from: Cursor,
+) -> Result<Reply, Error> {
+    let span = Span {
+        count: usize::try_from(count).unwrap_or(usize::MAX),
+        bytes: context.config.limits.max_body.0,
+        offsets: MAX_OFFSETS,
+    };
+    let entries = session.read_span(stream, from, span)?;
+    let (offsets, blob) = batch::join(&entries);
+    context.metrics.entries_out.rest.add(entries.len() as u64);
+    context.metrics.bytes_out.rest.add(blob.len() as u64);
+    Ok(Reply::typed(200, "application/octet-stream", blob).with("entry-offset", offsets))
+}
+
+/// `POST /data/{id}`: all entries are stored, or none.
+pub fn post(
+    session: &mut Session,
+    context: &Context,
+    stream: &StreamId,
+    head: &Head,
+    body: Bytes,
+) -> Result<Reply, Error> {
+    let entries = entries(head, body, context.config.limits.max_batch)?;
+    let (count, bytes) = (entries.len(), entries.iter().map(Bytes::len).sum::<usize>());
+    let max_len = session.retention(stream)?;
+    let mut stored = session.append(stream, &[entries], max_len)?;
+    let ids = stored.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+    context.metrics.entries_in.rest.add(count as u64);
+    context.metrics.bytes_in.rest.add(bytes as u64);
+    Ok(Reply::json(&json!(ids)))
+}
+
+fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Vec<Bytes>, Error> {
+    let content_type = head.header("Content-Type");
+    let entries: Vec<Bytes> = match FormKind::of(content_type)? {
+        FormKind::Multipart(boundary) => {
+            let parts = form::multipart(body, &boundary, &[ENTRIES], limit)?;
+            parts.into_iter().map(|(_, data)| data).collect()
+        }
+        // A form without parts has no entries; curl's --data sends one unless told otherwise.
+        FormKind::UrlEncoded => Vec::new(),
+        FormKind::Other if content_type.is_none() && body.is_empty() => Vec::new(),
+        FormKind::Other => vec![body],
+    };
+    if entries.is_empty() {
+        Err(Error::missing("body", ENTRIES))
+    } else {
+        Ok(entries)
+    }
+}

@@ -1,0 +1,33 @@
+//! How the program is: up, in touch with Redis, and by the numbers.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::error::Error;
+use crate::http::Reply;
+use crate::metrics::Metrics;
+
+/// How long Redis may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// `GET /ping`: whether Redis answers, asked right now unless the watch knows that it does not.
+pub fn ping(context: &Context) -> Result<Reply, Error> {
+    context.store.session(PING_TIMEOUT).failing_fast().ping()?;
+    Ok(Reply::json(&json!(true)))
+}
+
+/// `GET /health`: the process is up, whatever Redis does.
+pub fn health() -> Reply {
+    Reply::json(&json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// `GET /metrics`.
+pub fn metrics(metrics: &Metrics) -> Reply {
+    Reply::typed(
+        200,
+        "text/plain; version=0.0.4; charset=utf-8",
+        metrics.text().into_bytes(),
+    )
+}

@@ -1,0 +1,161 @@
+//! The REST workers: tiny_http behind the door, a few threads that handle requests, and the replies.
+//! Only this file names tiny_http.
+
+mod data;
+mod docs;
+mod health;
+mod streams;
+mod token;
+
+use std::io::{self, Cursor};
+use std::os::unix::net::UnixListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use log::{debug, error};
+use tiny_http::{Header, Request, Response, Server, StatusCode};
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::error::Error;
+use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::store::Session;
+
+/// How long Redis may take over one command of a REST request. A slow disk can make it wait for seconds.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The running workers.
+pub struct Rest {
+    server: Arc<Server>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Rest {
+    /// Serves what the door hands over at the context's private socket.
+    pub fn start(context: &Arc<Context>) -> Result<Rest, String> {
+        let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
+        let listener = UnixListener::bind(&context.rest_socket)
+            .map_err(|error| failed("cannot open the private REST socket", &error))?;
+        let server =
+            Server::from_listener(listener, None).map_err(|error| failed("cannot start the REST server", &error))?;
+        let mut rest = Rest {
+            server: Arc::new(server),
+            workers: Vec::new(),
+        };
+        for number in 0..context.config.rest_workers {
+            let (server, context) = (rest.server.clone(), context.clone());
+            let worker = Builder::new()
+                .name(format!("rest-{number}"))
+                .spawn(move || work(&server, &context));
+            rest.workers
+                .push(worker.map_err(|error| failed("cannot start a REST worker", &error))?);
+        }
+        Ok(rest)
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        // Each call wakes one worker, which then leaves.
+        self.workers.iter().for_each(|_| self.server.unblock());
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}
+
+fn work(server: &Server, context: &Arc<Context>) {
+    let mut session = context.store.session(REPLY_TIMEOUT).failing_fast();
+    while let Ok(mut request) = server.recv() {
+        let handled = catch_unwind(AssertUnwindSafe(|| handle(&mut request, context, &mut session)));
+        let reply = handled.unwrap_or_else(|_| {
+            context.metrics.handler_panics.add(1);
+            error!("the handler of {} panicked", request.method());
+            // The panic may have struck in the middle of a conversation with Redis.
+            session = context.store.session(REPLY_TIMEOUT).failing_fast();
+            Error::refused(500, "The server failed on this request; its log says more.").to_reply()
+        });
+        if let Err(error) = respond(request, reply) {
+            debug!("a reply found nobody: {error}");
+        }
+    }
+}
+
+fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session) -> Reply {
+    let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
+    // The door sends whole bodies only, and the rest of an unread one would be read as a request.
+    if let Err(error) = request.as_reader().read_to_end(&mut body) {
+        return Error::refused(400, format!("The body could not be read: {error}.")).to_reply();
+    }
+    let head = head_of(request);
+    Call::from_head(&head, &context.auth, context.config.max_len)
+        .and_then(|call| answer(call, &head, body.into(), context, session))
+        .unwrap_or_else(|error| error.to_reply())
+}
+
+fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut Session) -> Result<Reply, Error> {
+    match call {
+        Call::Options { methods } => Ok(options(methods)),
+        Call::Token => token::sign_in(&context.auth, head, body),
+        Call::Ping => health::ping(context),
+        Call::Health => Ok(health::health()),
+        Call::Metrics => Ok(health::metrics(&context.metrics)),
+        Call::Docs => Ok(docs::readme()),
+        Call::ListStreams => streams::list(session),
+        Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
+        Call::PutStream(put) => streams::put(session, put),
+        Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
+        Call::GetData { stream, count, from } => data::get(session, context, &stream, count, from),
+        Call::PostData { stream } => data::post(session, context, &stream, head, body),
+        Call::Push { .. } | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
+    }
+}
+
+/// The answer to a CORS preflight (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
+fn options(methods: String) -> Reply {
+    Reply {
+        status: 204,
+        ..Reply::default()
+    }
+    .with("Allow", methods.clone())
+    .with("Access-Control-Allow-Methods", methods)
+    .with("Access-Control-Allow-Headers", "Authorization, Content-Type")
+    .with("Access-Control-Max-Age", "600")
+}
+
+fn head_of(request: &Request) -> Head {
+    let headers = request.headers().iter();
+    let mut head = Head {
+        method: request.method().to_string(),
+        minor_version: 1,
+        headers: headers
+            .map(|header| (header.field.to_string(), header.value.to_string()))
+            .collect(),
+        ..Head::default()
+    };
+    head.set_target(request.url());
+    head
+}
+
+fn respond(request: Request, reply: Reply) -> io::Result<()> {
+    let common = COMMON_HEADERS.into_iter().chain([("Server", SERVER)]);
+    let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
+    // A header that tiny_http does not take can only be a fault of ours; the reply is better than none.
+    let headers = common
+        .chain(given)
+        .filter_map(|(name, value)| Header::from_bytes(name, value).ok())
+        .collect();
+    let length = reply.body.len();
+    let response = Response::new(
+        StatusCode(reply.status),
+        headers,
+        Cursor::new(reply.body),
+        Some(length),
+        None,
+    );
+    // Never chunked: the door tells bodies apart by their length.
+    request.respond(response.with_chunked_threshold(usize::MAX))
+}

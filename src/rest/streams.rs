@@ -1,0 +1,68 @@
+//! `/streams/`: which streams there are, what each is, creating and deleting them.
+
+use serde_json::{Map, Value, json};
+
+use crate::call::PutStream;
+use crate::error::Error;
+use crate::http::Reply;
+use crate::ids::StreamId;
+use crate::store::Session;
+
+/// What `info` says of a stream without entries; Redis's words, which clients know.
+const NO_SUCH_KEY: &str = "no such key";
+
+/// `GET /streams/`.
+pub fn list(session: &mut Session) -> Result<Reply, Error> {
+    let streams = session.streams()?;
+    let names: Value = streams.iter().map(StreamId::as_str).collect();
+    Ok(Reply::json(&names))
+}
+
+/// `GET /streams/{id}`.
+pub fn get(session: &mut Session, stream: &StreamId, report_error: bool) -> Result<Reply, Error> {
+    let info = session.info(stream)?.filter(|info| info.length > 0);
+    let meta = session.description(stream)?.unwrap_or_default();
+    let found = info.is_some();
+    let info = info.map_or(json!(NO_SUCH_KEY), |info| Value::Object(info.fields));
+    let both = json!({ "meta": meta, "info": info });
+    match found || !report_error {
+        true => Ok(Reply::json(&both)),
+        false => Err(Error::Refused(400, both)),
+    }
+}
+
+/// `PUT /streams/{id}`.
+pub fn put(session: &mut Session, put: PutStream) -> Result<Reply, Error> {
+    let PutStream {
+        stream,
+        description,
+        metadata,
+        max_len,
+        replace,
+    } = put;
+    session.check_is_stream(&stream)?;
+    let description = json!({
+        "id": stream.as_str(),
+        "description": description,
+        "metadata": metadata,
+        "max_len": max_len,
+    });
+    if !session.describe(&stream, &description, replace)? {
+        let sentence = format!("The stream '{stream}' already exists and 'override' is not specified.");
+        return Err(Error::refused(400, sentence));
+    }
+    Ok(Reply::json(&description))
+}
+
+/// `DELETE /streams/{id}`.
+pub fn delete(session: &mut Session, stream: &StreamId, force: bool) -> Result<Reply, Error> {
+    session.check_is_stream(stream)?;
+    let description: Option<Map<String, Value>> = session.description(stream)?;
+    if !session.delete(stream)? && !force {
+        return Err(Error::refused(
+            400,
+            format!("The requested stream '{stream}' does not exist."),
+        ));
+    }
+    Ok(Reply::json(&json!(description)))
+}

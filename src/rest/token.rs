@@ -1,0 +1,61 @@
+//! `POST /token`: a form with a user name and a password becomes a token, and a cookie that holds it.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use crate::auth::{Auth, COOKIE};
+use crate::error::{Error, Issue};
+use crate::form::{self, FormKind};
+use crate::http::{Head, Reply};
+
+/// More fields than OAuth2's password grant has are not a sign-in.
+const MAX_FIELDS: usize = 64;
+
+const FIELDS: [&str; 3] = ["username", "password", "grant_type"];
+
+/// Checks the form and signs the user in.
+pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
+    let fields = fields(head, body)?;
+    let field = |name: &str| {
+        let found = fields.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    };
+    let mut issues = Vec::new();
+    if field("grant_type").is_some_and(|grant| grant != "password") {
+        issues.push(Issue {
+            place: "body",
+            name: "grant_type",
+            message: "string does not match regex \"password\"".into(),
+            kind: "value_error.str.regex",
+        });
+    }
+    let mut required = |name: &'static str| {
+        field(name).unwrap_or_else(|| {
+            issues.push(Issue::missing("body", name));
+            ""
+        })
+    };
+    let (user, password) = (required("username"), required("password"));
+    if !issues.is_empty() {
+        return Err(Error::Invalid(issues));
+    }
+    let token = auth.sign_in(user, password)?;
+    let age = auth.token_life().as_secs();
+    let cookie = format!("{COOKIE}=\"Bearer {token}\"; HttpOnly; Max-Age={age}; Path=/; SameSite=Lax");
+    let reply = Reply::json(&json!({ "access_token": token, "token_type": "bearer" }));
+    Ok(reply.with("Set-Cookie", cookie).with("Cache-Control", "no-store"))
+}
+
+fn fields(head: &Head, body: Bytes) -> Result<Vec<(String, String)>, Error> {
+    match FormKind::of(head.header("Content-Type"))? {
+        FormKind::UrlEncoded => Ok(form::urlencoded(&body)),
+        FormKind::Multipart(boundary) => {
+            let parts = form::multipart(body, &boundary, &FIELDS, MAX_FIELDS)?;
+            Ok(parts
+                .into_iter()
+                .map(|(name, data)| (name, String::from_utf8_lossy(&data).into_owned()))
+                .collect())
+        }
+        FormKind::Other => Ok(Vec::new()),
+    }
+}

@@ -1,0 +1,189 @@
+//! Every route on one screen: method and path pattern, what answers there, and who may ask.
+
+use crate::error::Error;
+
+/// What answers a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Endpoint {
+    Token,
+    Ping,
+    Health,
+    Metrics,
+    Docs,
+    ListStreams,
+    GetStream,
+    PutStream,
+    DeleteStream,
+    GetData,
+    PostData,
+    Push,
+    Pull,
+    /// `OPTIONS` of any path: CORS preflight.
+    Options,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// Whoever has a token.
+    SignedIn,
+}
+
+/// One line of the table.
+#[derive(Debug)]
+pub struct Route {
+    /// The method; `HEAD` is answered wherever `GET` is, `OPTIONS` everywhere.
+    pub method: &'static str,
+    /// The path; a segment in braces stands for any one segment.
+    pub pattern: &'static str,
+    /// What answers.
+    pub endpoint: Endpoint,
+    /// Who may ask.
+    pub access: Access,
+}
+
+use Access::{Public, SignedIn};
+
+/// The routes of the program.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    Route { method: "POST",   pattern: "/token",                 endpoint: Endpoint::Token,        access: Public },
+    Route { method: "GET",    pattern: "/ping",                  endpoint: Endpoint::Ping,         access: Public },
+    Route { method: "GET",    pattern: "/health",                endpoint: Endpoint::Health,       access: Public },
+    Route { method: "GET",    pattern: "/metrics",               endpoint: Endpoint::Metrics,      access: Public },
+    Route { method: "GET",    pattern: "/docs",                  endpoint: Endpoint::Docs,         access: Public },
+    Route { method: "GET",    pattern: "/",                      endpoint: Endpoint::Docs,         access: Public },
+    Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn },
+    Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn },
+    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn },
+    Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn },
+    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn },
+    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn },
+    Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn },
+    Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn },
+];
+
+/// What `OPTIONS` is answered by, on every path that there is.
+static OPTIONS: Route = Route {
+    method: "OPTIONS",
+    pattern: "",
+    endpoint: Endpoint::Options,
+    access: Public,
+};
+
+/// A route that fits a request.
+#[derive(Debug)]
+pub struct Match<'a> {
+    /// Its line of the table.
+    pub route: &'static Route,
+    /// What stood in the place of the braces, still percent-encoded; empty if the pattern has none.
+    pub segment: &'a str,
+    /// The methods of this path, for `Allow`.
+    pub methods: String,
+}
+
+/// Finds the route: 404 if no pattern fits the path, 405 if none of those that do has the method.
+pub fn find<'a>(method: &str, path: &'a str) -> Result<Match<'a>, Error> {
+    let fitting: Vec<(&'static Route, &'a str)> = ROUTES
+        .iter()
+        .filter_map(|route| Some((route, fit(route.pattern, path)?)))
+        .collect();
+    let &(_, segment) = fitting.first().ok_or(Error::NotFound)?;
+    let methods = methods(&fitting);
+    let wanted = if method == "HEAD" { "GET" } else { method };
+    let found = fitting
+        .iter()
+        .map(|(route, _)| *route)
+        .find(|route| route.method == wanted);
+    match found {
+        Some(route) => Ok(Match {
+            route,
+            segment,
+            methods,
+        }),
+        None if method == "OPTIONS" => Ok(Match {
+            route: &OPTIONS,
+            segment,
+            methods,
+        }),
+        None => Err(Error::MethodNotAllowed(methods)),
+    }
+}
+
+/// The pattern that fits a path, for metrics: `none` if there is none.
+pub fn pattern(path: &str) -> &'static str {
+    ROUTES
+        .iter()
+        .find(|route| fit(route.pattern, path).is_some())
+        .map_or("none", |route| route.pattern)
+}
+
+/// Compares segment by segment; a trailing slash makes no difference.
+fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let trim = |text: &str| text.len() - usize::from(text.len() > 1 && text.ends_with('/'));
+    let mut braces = "";
+    let mut want = pattern[..trim(pattern)].split('/');
+    let mut have = path[..trim(path)].split('/');
+    loop {
+        match (want.next(), have.next()) {
+            (None, None) => return Some(braces),
+            (Some(want), Some(have)) if want.starts_with('{') => braces = have,
+            (Some(want), Some(have)) if want == have => {}
+            _ => return None,
+        }
+    }
+}
+
+fn methods(fitting: &[(&Route, &str)]) -> String {
+    let mut methods: Vec<&str> = fitting.iter().map(|(route, _)| route.method).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    methods.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_slash_makes_no_difference() {
+        for (path, endpoint) in [
+            ("/streams", Endpoint::ListStreams),
+            ("/streams/", Endpoint::ListStreams),
+            ("/streams/a", Endpoint::GetStream),
+            ("/streams/a/", Endpoint::GetStream),
+            ("/data/a/pull/", Endpoint::Pull),
+            ("/", Endpoint::Docs),
+        ] {
+            assert_eq!(find("GET", path).unwrap().route.endpoint, endpoint, "{path}");
+        }
+        assert_eq!(find("GET", "/data/a%2Fb/push").unwrap().segment, "a%2Fb");
+    }
+
+    #[test]
+    fn unknown_paths_come_before_wrong_methods() {
+        for path in [
+            "",
+            "*",
+            "/data",
+            "/data/",
+            "/data/a/b",
+            "/data/a/pull/x",
+            "/nothing",
+            "streams",
+        ] {
+            assert_eq!(find("PATCH", path).unwrap_err(), Error::NotFound, "{path}");
+        }
+        let allow = |path| match find("PATCH", path) {
+            Err(Error::MethodNotAllowed(methods)) => methods,
+            other => panic!("{path}: {other:?}"),
+        };
+        assert_eq!(allow("/token"), "POST, OPTIONS");
+        assert_eq!(allow("/streams/a"), "GET, PUT, DELETE, HEAD, OPTIONS");
+    }
+}

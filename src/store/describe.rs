@@ -1,0 +1,156 @@
+//! Streams as things: their list, their description at `XMETA:<id>`, what Redis knows of them, and their end.
+
+use std::collections::BTreeSet;
+
+use redis::Value;
+use serde_json::{Map, json};
+
+use super::{Session, meta_key, unexpected, value};
+use crate::error::StoreError;
+use crate::ids::{EntryId, META_PREFIX, StreamId};
+
+/// `XINFO STREAM` without the first and last entries' bytes, which may be megabytes; only their ids are kept.
+/// Nil if there is no such key. See <https://redis.io/docs/latest/commands/xinfo-stream/>.
+const INFO_SCRIPT: &str = "
+if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+for i = 1, #info, 2 do
+  if (info[i] == 'first-entry' or info[i] == 'last-entry') and info[i + 1] then
+    info[i + 1] = info[i + 1][1]
+  end
+end
+return info";
+
+/// How many keys one step of a scan looks at: few steps for a lab's store, none of them long.
+const SCAN_STEP: u32 = 1000;
+
+/// What Redis knows of a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamInfo {
+    /// The fields of `XINFO STREAM`, with times and ids for the first and last entries.
+    pub fields: Map<String, serde_json::Value>,
+    /// Entries in it now.
+    pub length: u64,
+    /// Entries ever added; unknown before Redis 7.
+    pub entries_added: Option<u64>,
+    /// The oldest entry.
+    pub first: Option<EntryId>,
+    /// The largest id it ever gave.
+    pub last_generated: EntryId,
+}
+
+impl Session {
+    /// Every stream there is, and every stream that was created but is still empty.
+    /// Keys that no request could name are left out.
+    pub fn streams(&mut self) -> Result<BTreeSet<StreamId>, StoreError> {
+        let streams = self.scan(&["TYPE", "stream"])?;
+        let described = self.scan(&["MATCH", &format!("{META_PREFIX}*")])?;
+        let described = described.iter().filter_map(|key| key.strip_prefix(META_PREFIX));
+        let names = streams.iter().map(String::as_str).chain(described);
+        Ok(names.filter_map(|name| StreamId::new(name).ok()).collect())
+    }
+
+    /// What Redis knows of a stream; none if there is no such key.
+    pub fn info(&mut self, stream: &StreamId) -> Result<Option<StreamInfo>, StoreError> {
+        let reply = self.command_on(stream, redis::cmd("EVAL").arg(INFO_SCRIPT).arg(1).arg(stream.as_str()))?;
+        if reply == Value::Nil {
+            return Ok(None);
+        }
+        info(reply).map(Some).ok_or_else(|| unexpected("XINFO STREAM"))
+    }
+
+    /// Stores a description. False, and nothing is stored, if there is one already and it is not to be replaced.
+    pub fn describe(
+        &mut self,
+        stream: &StreamId,
+        description: &serde_json::Value,
+        replace: bool,
+    ) -> Result<bool, StoreError> {
+        let mut set = redis::cmd("SET");
+        set.arg(meta_key(stream)).arg(description.to_string());
+        if !replace {
+            set.arg("NX");
+        }
+        Ok(self.command(&set)? != Value::Nil)
+    }
+
+    /// Removes the entries and the description together; whether there were any.
+    pub fn delete(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
+        let removed = self.command(redis::cmd("DEL").arg(stream.as_str()).arg(meta_key(stream)))?;
+        Ok(removed != Value::Int(0))
+    }
+
+    /// Like `command`, for a command about one stream.
+    pub(super) fn command_on(&mut self, stream: &StreamId, command: &redis::Cmd) -> Result<Value, StoreError> {
+        match self.exchange(&command.get_packed_command(), 1)?.pop() {
+            Some(Value::ServerError(error)) => Err(self.stream_refusal(stream, &error)),
+            Some(value) => Ok(value),
+            None => Err(unexpected("a command")),
+        }
+    }
+
+    fn scan(&mut self, filter: &[&str]) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        let mut cursor = "0".to_string();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("COUNT").arg(SCAN_STEP).arg(filter);
+            let mut reply = value::list(self.command(&scan)?)
+                .ok_or_else(|| unexpected("SCAN"))?
+                .into_iter();
+            let (next, found) = (reply.next(), reply.next());
+            let next = next.as_ref().and_then(value::text).ok_or_else(|| unexpected("SCAN"))?;
+            let found = found.and_then(value::list).ok_or_else(|| unexpected("SCAN"))?;
+            keys.extend(found.iter().filter_map(value::text).map(str::to_string));
+            if next == "0" {
+                return Ok(keys);
+            }
+            cursor = next.to_string();
+        }
+    }
+}
+
+fn info(reply: Value) -> Option<StreamInfo> {
+    let mut fields = Map::new();
+    let mut length = 0;
+    let mut entries_added = None;
+    let mut first = None;
+    let mut last_generated = EntryId::default();
+    for pair in value::list(reply)?.chunks_exact(2) {
+        let name = value::text(&pair[0])?;
+        match name {
+            "first-entry" | "last-entry" => {
+                let id = value::entry_id(&pair[1]);
+                if name == "first-entry" {
+                    first = id;
+                }
+                fields.insert(name.into(), json!(id.and_then(EntryId::time)));
+                fields.insert(format!("{name}-id"), json!(id.map(|id| id.to_string())));
+                continue;
+            }
+            "last-generated-id" => last_generated = value::entry_id(&pair[1])?,
+            "length" => length = number(&pair[1])?,
+            "entries-added" => entries_added = number(&pair[1]),
+            _ => {}
+        }
+        let field = match &pair[1] {
+            Value::Int(number) => json!(number),
+            other => json!(value::text(other)),
+        };
+        fields.insert(name.into(), field);
+    }
+    Some(StreamInfo {
+        fields,
+        length,
+        entries_added,
+        first,
+        last_generated,
+    })
+}
+
+fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}

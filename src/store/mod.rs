@@ -1,0 +1,86 @@
+//! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
+//! Only this folder and `redis_server.rs` name the redis crate.
+
+mod append;
+mod describe;
+mod read;
+mod session;
+mod value;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Client, IntoConnectionInfo, io::tcp::TcpSettings};
+
+use crate::error::StoreError;
+use crate::ids::{META_PREFIX, StreamId};
+use crate::metrics::Metrics;
+
+pub use append::Batch;
+pub use describe::StreamInfo;
+pub use read::{ReadAhead, Span};
+pub use session::Session;
+pub use watch::Watch;
+
+/// How long making a connection may take. On one machine or one network it takes milliseconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The field of an entry that holds its bytes.
+const DATA_FIELD: &str = "d";
+
+/// The Redis that the program uses.
+pub struct Store {
+    client: Client,
+    address: String,
+    /// Retention of streams that set none.
+    max_len: u64,
+    metrics: Arc<Metrics>,
+}
+
+impl Store {
+    /// Prepares to use the Redis at `url`; no connection is made yet.
+    pub fn new(url: &str, max_len: u64, metrics: Arc<Metrics>) -> Result<Store, String> {
+        // The URL may hold a password, so messages do not show it.
+        let wrong = |error: redis::RedisError| {
+            format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}")
+        };
+        let info = url.into_connection_info().map_err(wrong)?;
+        let address = info.addr().to_string();
+        // One command waits for one reply here, which Nagle's algorithm would delay.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        // Without its name told, a connection costs no round trip before its first command.
+        let redis = info.redis_settings().clone().set_skip_set_lib_name();
+        let info = info.set_tcp_settings(tcp).set_redis_settings(redis);
+        let client = Client::open(info).map_err(wrong)?;
+        Ok(Store {
+            client,
+            address,
+            max_len,
+            metrics,
+        })
+    }
+
+    /// Where Redis is, without a password.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A conversation with Redis in which every reply must come within `reply_timeout`.
+    pub fn session(self: &Arc<Self>, reply_timeout: Duration) -> Session {
+        Session::new(self.clone(), reply_timeout)
+    }
+
+    /// Whether Redis answered when it was last asked.
+    pub fn is_up(&self) -> bool {
+        self.metrics.redis_up.get() == 1
+    }
+}
+
+fn meta_key(stream: &StreamId) -> String {
+    format!("{META_PREFIX}{stream}")
+}
+
+fn unexpected(what: &str) -> StoreError {
+    StoreError::Refused(format!("its reply to {what} has an unexpected shape"))
+}

@@ -1,0 +1,119 @@
+//! One conversation with Redis: connects when needed, sends commands, reads replies in time, tells errors apart.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Cmd, RedisResult, ServerError, Value};
+
+use super::{CONNECT_TIMEOUT, Store};
+use crate::error::StoreError;
+
+/// A connection to Redis that is made anew when it was lost. It belongs to one thread.
+pub struct Session {
+    pub(super) store: Arc<Store>,
+    connection: Option<redis::Connection>,
+    reply_timeout: Duration,
+    fails_fast: bool,
+    was_lost: bool,
+}
+
+impl Session {
+    pub(super) fn new(store: Arc<Store>, reply_timeout: Duration) -> Session {
+        Session {
+            store,
+            connection: None,
+            reply_timeout,
+            fails_fast: false,
+            was_lost: false,
+        }
+    }
+
+    /// From now on refuse at once while the watch sees Redis down, so that a hanging Redis does not hang its users.
+    pub fn failing_fast(mut self) -> Session {
+        self.fails_fast = true;
+        self
+    }
+
+    /// Asks Redis whether it is there.
+    pub fn ping(&mut self) -> Result<(), StoreError> {
+        self.command(&redis::cmd("PING")).map(|_| ())
+    }
+
+    /// Sends one command and reads its reply; an error reply is an error.
+    pub(super) fn command(&mut self, command: &Cmd) -> Result<Value, StoreError> {
+        let mut replies = self.exchange(&command.get_packed_command(), 1)?;
+        match replies.pop() {
+            Some(Value::ServerError(error)) => Err(self.refusal(&error)),
+            Some(value) => Ok(value),
+            None => Err(super::unexpected("a command")),
+        }
+    }
+
+    /// Sends packed commands and reads `count` replies, error replies among them.
+    ///
+    /// A connection that turns out to have been closed meanwhile is replaced once, and everything is sent again.
+    pub(super) fn exchange(&mut self, packed: &[u8], count: usize) -> Result<Vec<Value>, StoreError> {
+        let was_open = self.connection.is_some();
+        match self.try_exchange(packed, count) {
+            Err(error) if was_open && error.is_connection_dropped() => {
+                self.lose();
+                self.try_exchange(packed, count)
+            }
+            other => other,
+        }
+        .map_err(|error| {
+            self.lose();
+            self.store.metrics.redis_errors.add(1);
+            StoreError::Unreachable(match error.is_timeout() {
+                true => format!("no answer within {:?}", self.reply_timeout),
+                false => error.to_string(),
+            })
+        })
+    }
+
+    /// What an error reply means for us.
+    pub(super) fn refusal(&self, error: &ServerError) -> StoreError {
+        self.store.metrics.redis_errors.add(1);
+        let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
+        let text = text.trim().to_string();
+        match error.code() {
+            "OOM" => StoreError::Full(text),
+            // States that pass, or that only an operator can mend: not for the client to be blamed for.
+            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "READONLY" | "MISCONF" | "NOREPLICAS"
+            | "NOAUTH" => StoreError::Unreachable(text),
+            _ if text.contains("max number of clients") => StoreError::Unreachable(text),
+            _ => StoreError::Refused(text),
+        }
+    }
+
+    fn try_exchange(&mut self, packed: &[u8], count: usize) -> RedisResult<Vec<Value>> {
+        let connection = self.connect()?;
+        connection.send_packed_command(packed)?;
+        // Replies are read one by one, because a lost connection must end the waiting at the first of them.
+        (0..count).map(|_| connection.recv_response()).collect()
+    }
+
+    fn connect(&mut self) -> RedisResult<&mut redis::Connection> {
+        if self.fails_fast && !self.store.is_up() {
+            self.connection = None;
+            return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into());
+        }
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => {
+                let connection = self.store.client.get_connection_with_timeout(CONNECT_TIMEOUT)?;
+                connection.set_read_timeout(Some(self.reply_timeout))?;
+                connection.set_write_timeout(Some(self.reply_timeout))?;
+                if std::mem::take(&mut self.was_lost) {
+                    self.store.metrics.redis_reconnects.add(1);
+                }
+                connection
+            }
+        };
+        Ok(self.connection.insert(connection))
+    }
+
+    fn lose(&mut self) {
+        self.was_lost |= self.connection.take().is_some();
+    }
+}

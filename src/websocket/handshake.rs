@@ -1,0 +1,90 @@
+//! The opening handshake (RFC 6455, section 4.2): what a request must have, and the 101 that answers it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::Error;
+use crate::http::Head;
+
+/// Bytes of a `Sec-WebSocket-Key`, decoded.
+const KEY_LENGTH: usize = 16;
+
+/// Checks the handshake; the value of `Sec-WebSocket-Accept`.
+pub fn check(head: &Head) -> Result<String, Error> {
+    let bad = |sentence: &str| Err(Error::refused(400, sentence));
+    if head.method != "GET" || !head.lists("Upgrade", "websocket") || !head.lists("Connection", "upgrade") {
+        return bad("This is a WebSocket endpoint: it needs GET with 'Upgrade: websocket' and 'Connection: Upgrade'.");
+    }
+    if head.minor_version == 0 {
+        return bad("A WebSocket handshake needs HTTP/1.1.");
+    }
+    match head.header("Sec-WebSocket-Version") {
+        Some("13") => {}
+        Some(_) => return Err(Error::refused(426, "Only WebSocket version 13 is spoken here.")),
+        None => return bad("The handshake has no Sec-WebSocket-Version."),
+    }
+    let key = head.header("Sec-WebSocket-Key").unwrap_or_default();
+    match STANDARD.decode(key) {
+        Ok(bytes) if bytes.len() == KEY_LENGTH => Ok(tungstenite::handshake::derive_accept_key(key.as_bytes())),
+        _ => bad("The handshake's Sec-WebSocket-Key is not 16 bytes in base64."),
+    }
+}
+
+/// The 101. No extension is ever agreed to: compression costs more than it saves on a lab's network.
+pub fn response(accept: &str) -> String {
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n{}\r\n",
+        crate::http::COMMON_HEADERS
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handshake(change: (&str, &str)) -> Result<String, u16> {
+        let mut headers = vec![
+            ("Upgrade", "websocket"),
+            ("Connection", "keep-alive, Upgrade"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        headers
+            .iter_mut()
+            .filter(|(name, _)| *name == change.0)
+            .for_each(|header| header.1 = change.1);
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let head = Head {
+            method: "GET".into(),
+            minor_version: 1,
+            headers,
+            ..Head::default()
+        };
+        check(&head).map_err(|error| error.status())
+    }
+
+    #[test]
+    fn the_example_of_rfc_6455_is_answered_as_printed_there() {
+        assert_eq!(handshake(("", "")), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_string()));
+    }
+
+    #[test]
+    fn bad_handshakes_are_400_and_other_versions_426() {
+        for (name, value, status) in [
+            ("Upgrade", "h2c", 400),
+            ("Connection", "close", 400),
+            ("Sec-WebSocket-Version", "8", 426),
+            ("Sec-WebSocket-Key", "", 400),
+            ("Sec-WebSocket-Key", "c2hvcnQ=", 400),
+            ("Sec-WebSocket-Key", "not base64 at all!!!!!!!", 400),
+        ] {
+            assert_eq!(handshake((name, value)), Err(status), "{name}: {value}");
+        }
+    }
+}

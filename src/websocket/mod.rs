@@ -1,0 +1,182 @@
+//! WebSockets (RFC 6455) on the door's own thread and stream: opening, and the two endpoints.
+//! Only this folder names tungstenite.
+
+mod handshake;
+mod pull;
+mod push;
+mod socket;
+mod wire;
+
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use log::info;
+
+use crate::call::Call;
+use crate::context::{Context, Place};
+use crate::error::{Error, close};
+use crate::http::Head;
+use crate::ids::StreamId;
+use crate::metrics::PerSocket;
+use socket::{Ending, Socket};
+
+/// How long Redis may take to answer what must be known before an upgrade is answered.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A request for a WebSocket.
+pub struct Opening<'a> {
+    /// Its connection.
+    pub stream: &'a Arc<TcpStream>,
+    /// Who asks.
+    pub peer: SocketAddr,
+    /// The request.
+    pub head: &'a Head,
+    /// Bytes that came right behind the head.
+    pub early: Vec<u8>,
+}
+
+/// A WebSocket whose upgrade has been answered.
+pub struct Opened<'a> {
+    socket: Socket,
+    work: Work,
+    stream: StreamId,
+    peer: SocketAddr,
+    context: &'a Arc<Context>,
+    _place: Place<'a>,
+}
+
+enum Work {
+    Push(push::Push),
+    Pull(pull::Pull),
+}
+
+/// Entries and bytes that one socket moved.
+#[derive(Debug, Default)]
+pub struct Moved {
+    entries: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Moved {
+    fn add(&self, entries: usize, bytes: usize) {
+        self.entries.fetch_add(entries as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+impl Opening<'_> {
+    /// Checks everything that can refuse a socket, then answers the upgrade.
+    pub fn open<'a>(self, call: Call, context: &'a Arc<Context>) -> Result<Opened<'a>, Error> {
+        let accept = handshake::check(self.head)?;
+        let limit = context.config.limits.max_sockets;
+        let place = context
+            .take_socket()
+            .ok_or_else(|| Error::Busy(format!("{limit} WebSockets are open (--max-sockets).")))?;
+        let mut session = context.store.session(OPENING_TIMEOUT);
+        let (stream, work) = match call {
+            Call::Push { stream, batch, ack } => {
+                session.check_is_stream(&stream)?;
+                let push = push::Push {
+                    stream: stream.clone(),
+                    batch,
+                    ack,
+                };
+                (stream, Work::Push(push))
+            }
+            Call::Pull { stream, count, from } => {
+                let pull = pull::Pull::begin(&mut session, stream.clone(), count, from)?;
+                (stream, Work::Pull(pull))
+            }
+            _ => return Err(Error::NotFound),
+        };
+        let mut socket = Socket::new(self.stream.clone(), self.early, context);
+        socket
+            .upgrade(&accept)
+            .map_err(|error| Error::refused(400, format!("The upgrade failed: {error}.")))?;
+        Ok(Opened {
+            socket,
+            work,
+            stream,
+            peer: self.peer,
+            context,
+            _place: place,
+        })
+    }
+}
+
+impl Opened<'_> {
+    /// Serves the socket until it ends.
+    pub fn run(self) {
+        let Opened {
+            mut socket,
+            work,
+            stream,
+            peer,
+            context,
+            _place,
+        } = self;
+        let begun = Instant::now();
+        let (kind, detail) = match &work {
+            Work::Push(push) => ("push", format!("batch={} ack={}", push.batch, push.ack)),
+            Work::Pull(pull) => ("pull", pull.detail()),
+        };
+        info!("{kind} open stream={stream} {detail} {peer}");
+        let counted = Counted::new(kind, context);
+        let moved = Moved::default();
+        let ending = match work {
+            Work::Push(push) => push.run(&mut socket, context, &moved),
+            Work::Pull(pull) => pull.run(&mut socket, context, &moved),
+        };
+        drop(counted);
+        socket.finish(&ending);
+        info!(
+            "{kind} closed stream={stream} entries={} bytes={} seconds={:.1} code={} {peer}{}",
+            moved.entries.load(Relaxed),
+            moved.bytes.load(Relaxed),
+            begun.elapsed().as_secs_f64(),
+            ending.code(),
+            ending.reason(),
+        );
+    }
+}
+
+/// Counts a socket as open until it is dropped.
+struct Counted<'a> {
+    kind: &'static str,
+    context: &'a Context,
+}
+
+impl<'a> Counted<'a> {
+    fn new(kind: &'static str, context: &'a Context) -> Counted<'a> {
+        let counted = Counted { kind, context };
+        counted.of(&context.metrics.sockets_open).add(1);
+        counted.of(&context.metrics.sockets_total).add(1);
+        counted
+    }
+
+    fn of<'b>(&self, counters: &'b PerSocket) -> &'b crate::metrics::Counter {
+        if self.kind == "push" {
+            &counters.push
+        } else {
+            &counters.pull
+        }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.of(&self.context.metrics.sockets_open).subtract(1);
+    }
+}
+
+/// The ending that a failure of the store brings about.
+fn store_failed(error: &crate::error::StoreError) -> Ending {
+    Ending::close(error.close_code(), error.to_string())
+}
+
+/// The ending that our own stop brings about.
+fn stopping() -> Ending {
+    Ending::close(close::STOPPING, "the server is stopping")
+}
