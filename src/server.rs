@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use log::{info, warn};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 use crate::config::{Config, RedisChoice};
@@ -21,6 +22,9 @@ use crate::store::{Store, Watch};
 /// With the time that Redis may take, a stop ends within ten seconds.
 const STOP_PATIENCE: Duration = Duration::from_secs(4);
 const BREAK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Descriptors for everything that is there once: log, listener, Redis of the watch, and what libraries open.
+const SPARE_DESCRIPTORS: usize = 64;
 
 /// The running store. Stop it with `stop`, or by dropping it.
 pub struct Server {
@@ -37,6 +41,7 @@ pub struct Server {
 impl Server {
     /// Starts everything; the error is a sentence for the user.
     pub fn start(config: Config) -> Result<Server, String> {
+        raise_descriptor_limit(&config);
         let listener =
             TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
         let address = listener
@@ -115,6 +120,28 @@ impl Drop for Server {
         self.watch = None;
         self.redis = None;
         info!("stopped");
+    }
+}
+
+/// Takes all the descriptors that the machine grants, and says so if the caps could need more.
+fn raise_descriptor_limit(config: &Config) {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!("cannot raise the limit of open files: {error}");
+    }
+    // A connection is one; a WebSocket has one to Redis, too; a REST request has three on its way to a worker.
+    let limits = &config.limits;
+    let most = limits.max_connections + limits.max_sockets + config.rest_workers * 16 + SPARE_DESCRIPTORS;
+    let granted = getrlimit(Resource::Nofile).current;
+    if granted.is_some_and(|granted| granted < most as u64) {
+        warn!(
+            "--max-connections and --max-sockets may need {most} open files, {} are granted: raise ulimit -n or lower them",
+            granted.unwrap_or_default()
+        );
     }
 }
 

@@ -39,7 +39,7 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let unit = SIZE_UNITS
             .iter()
-            .find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0);
+            .find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         match unit {
             Some((name, unit)) => write!(f, "{}{name}", self.0 / unit),
             None => write!(f, "{}", self.0),
@@ -69,8 +69,8 @@ impl fmt::Display for Span {
         let millis = self.0.as_millis();
         let (number, unit) = match millis {
             0 => (0, "s"),
-            _ if millis % 86_400_000 == 0 => (millis / 86_400_000, "d"),
-            _ if millis % 1_000 == 0 => (millis / 1_000, "s"),
+            _ if millis.is_multiple_of(86_400_000) => (millis / 86_400_000, "d"),
+            _ if millis.is_multiple_of(1_000) => (millis / 1_000, "s"),
             _ => (millis, "ms"),
         };
         write!(f, "{number}{unit}")

@@ -21,6 +21,7 @@ const ENTRIES: &str = "entries";
 pub fn get(
     session: &mut Session,
     context: &Context,
+    head: &Head,
     stream: &StreamId,
     count: u64,
     from: Cursor,
@@ -32,8 +33,11 @@ pub fn get(
     };
     let entries = session.read_span(stream, from, span)?;
     let (offsets, blob) = batch::join(&entries);
-    context.metrics.entries_out.rest.add(entries.len() as u64);
-    context.metrics.bytes_out.rest.add(blob.len() as u64);
+    // HEAD looks, and takes nothing out.
+    if head.method == "GET" {
+        context.metrics.entries_out.rest.add(entries.len() as u64);
+        context.metrics.bytes_out.rest.add(blob.len() as u64);
+    }
     Ok(Reply::typed(200, "application/octet-stream", blob).with("entry-offset", offsets))
 }
 

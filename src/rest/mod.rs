@@ -108,7 +108,7 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
         Call::PutStream(put) => streams::put(session, put),
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
-        Call::GetData { stream, count, from } => data::get(session, context, &stream, count, from),
+        Call::GetData { stream, count, from } => data::get(session, context, head, &stream, count, from),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
         Call::Push { .. } | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
     }

@@ -32,7 +32,7 @@ impl Session {
         for batch in batches {
             pack(&mut packed, stream, batch, max_len);
         }
-        let count = batches.iter().map(|batch| replies_to(batch)).sum();
+        let count = batches.iter().map(replies_to).sum();
         let mut replies = self.exchange(&packed, count)?.into_iter();
         let ids = batches.iter().map(|batch| {
             let replies: Vec<Value> = replies.by_ref().take(replies_to(batch)).collect();

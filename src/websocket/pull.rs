@@ -16,6 +16,9 @@ use crate::store::{ReadAhead, Session};
 /// The most bytes of one reply, unless a single entry is larger.
 pub const MAX_REPLY: usize = 8 << 20;
 
+/// The most entries of one reply, whatever `count` says: their list of offsets stays below half a megabyte.
+const MOST_ENTRIES: u64 = 16_384;
+
 /// How long one `XREAD` waits. A ping or a close of the peer waits as long, and may wait two seconds.
 const BLOCK: Duration = Duration::from_millis(1000);
 
@@ -34,7 +37,9 @@ pub struct Pull {
     /// How many entries had ever been added up to `last`, if that is known: gaps are counted by it.
     ordinal: Option<u64>,
     ahead: ReadAhead,
+    /// Entries that were read and not sent yet, and their bytes.
     ready: VecDeque<Entry>,
+    ready_bytes: usize,
     /// When gaps were last looked for.
     looked: Instant,
 }
@@ -42,7 +47,6 @@ pub struct Pull {
 impl Pull {
     /// Finds out where to begin. Whatever is added after this is delivered.
     pub fn begin(session: &mut Session, stream: StreamId, count: u64, from: Cursor) -> Result<Pull, StoreError> {
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
         let info = session.info(&stream)?;
         let added = info.as_ref().map_or(Some(0), |info| info.entries_added);
         let trimmed = info
@@ -56,8 +60,11 @@ impl Pull {
             Cursor::Newest => {
                 let skipped = added
                     .zip(length)
-                    .map(|(added, length)| added.saturating_sub(length.min(count as u64)));
-                (session.start_of_newest(&stream, count)?, skipped)
+                    .map(|(added, length)| added.saturating_sub(length.min(count)));
+                (
+                    session.start_of_newest(&stream, usize::try_from(count).unwrap_or(usize::MAX))?,
+                    skipped,
+                )
             }
             Cursor::After(id) if id >= newest => (id, added),
             Cursor::After(id) if oldest.is_none_or(|oldest| id < oldest) => (id, trimmed),
@@ -66,11 +73,12 @@ impl Pull {
         let ahead = ReadAhead::default();
         Ok(Pull {
             stream,
-            count,
+            count: count.min(MOST_ENTRIES) as usize,
             last,
             ordinal,
             ahead,
             ready: VecDeque::new(),
+            ready_bytes: 0,
             looked: Instant::now(),
         })
     }
@@ -98,38 +106,57 @@ impl Pull {
                     Err(error) => return store_failed(&error),
                 }
             }
-            if self.ready.is_empty() {
+            let entries = self.next_reply();
+            if entries.is_empty() {
                 continue;
             }
-            let entries = self.next_reply();
+            let count = entries.len();
             let (offsets, blob) = batch::join(&entries);
+            drop(entries);
             let bytes = blob.len();
             if let Err(ending) = socket.send_pair(offsets, blob) {
                 return ending;
             }
-            moved.add(entries.len(), bytes);
-            context.metrics.entries_out.socket.add(entries.len() as u64);
+            moved.add(count, bytes);
+            context.metrics.entries_out.socket.add(count as u64);
             context.metrics.bytes_out.socket.add(bytes as u64);
         }
     }
 
+    /// Waits for entries, then gathers what one reply can hold. When behind, that is read ahead in large pieces
+    /// from which replies of `count` are cut.
     fn read(&mut self, session: &mut Session, context: &Context) -> Result<(), StoreError> {
-        // Reading ahead pays when behind; replies of `count` are cut from it.
-        let asked = self.ahead.count(usize::MAX, MAX_REPLY);
-        let entries = session.read_after(&self.stream, self.last, asked, Some(BLOCK))?;
+        let mut more = self.read_once(session, context, Some(BLOCK))?;
+        while more && self.ready.len() < self.count && self.ready_bytes < MAX_REPLY {
+            more = self.read_once(session, context, None)?;
+        }
+        Ok(())
+    }
+
+    /// One `XREAD`; whether there may be more.
+    fn read_once(
+        &mut self,
+        session: &mut Session,
+        context: &Context,
+        block: Option<Duration>,
+    ) -> Result<bool, StoreError> {
+        let asked = self.ahead.count(usize::MAX, MAX_REPLY.saturating_sub(self.ready_bytes));
+        let entries = session.read_after(&self.stream, self.last, asked, block)?;
         self.ahead.learn(&entries);
         let Some(newest) = entries.last().map(|entry| entry.id) else {
-            return Ok(());
+            return Ok(false);
         };
+        let full = entries.len() == asked;
         // Reads of single large entries are all full, so they are looked at now and then only.
-        if entries.len() == asked && (asked > 1 || self.looked.elapsed() > LOOK_INTERVAL) {
+        if full && (asked > 1 || self.looked.elapsed() > LOOK_INTERVAL) {
             self.count_gap(session, context, &entries)?;
             self.looked = Instant::now();
         }
         self.ordinal = self.ordinal.map(|ordinal| ordinal + entries.len() as u64);
         self.last = newest;
+        self.ready_bytes += entries.iter().map(|entry| entry.data.len()).sum::<usize>();
         self.ready.extend(entries);
-        Ok(())
+        Ok(full)
     }
 
     /// Counts what retention trimmed between the last read and this one.
@@ -164,14 +191,16 @@ impl Pull {
         Ok(())
     }
 
-    /// The next 1 to `count` entries that were read, within the size of a reply.
+    /// The next entries that were read, at most `count` and within the size of a reply; none if none were.
     fn next_reply(&mut self) -> Vec<Entry> {
         let mut bytes = 0;
         let fitting = self.ready.iter().take(self.count).take_while(|entry| {
             bytes += entry.data.len();
             bytes <= MAX_REPLY
         });
-        let count = fitting.count().max(1);
-        self.ready.drain(..count.min(self.ready.len())).collect()
+        let count = fitting.count().max(1).min(self.ready.len());
+        let entries: Vec<Entry> = self.ready.drain(..count).collect();
+        self.ready_bytes -= entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        entries
     }
 }
