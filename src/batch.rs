@@ -14,6 +14,9 @@ pub struct Entry {
     pub data: Vec<u8>,
 }
 
+/// Entries that belong together: they are stored all or none. A single entry is a batch of one.
+pub type Batch = Vec<Bytes>;
+
 /// Why a batch was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchError {

@@ -15,6 +15,9 @@ pub const DEFAULT_REDIS_PORT: u16 = 6789;
 /// The environment variable that names a Redis when `--redis` does not.
 pub const REDIS_VARIABLE: &str = "REDIS_URL";
 
+/// More workers than this only wait for Redis, which does one thing at a time.
+const MOST_REST_WORKERS: usize = 256;
+
 /// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
 /// Sizes are bytes, or take KiB, MiB, GiB; times are seconds, or take ms, s, m, h, d.
 #[derive(FromArgs, Debug, Clone)]
@@ -225,6 +228,9 @@ impl Config {
         if let Some((flag, _)) = spans.iter().find(|(_, span)| span.is_zero()) {
             return Err(format!("{flag} must be more than 0"));
         }
+        if self.rest_workers > MOST_REST_WORKERS {
+            return Err(format!("--rest-workers must be at most {MOST_REST_WORKERS}"));
+        }
         if limits.max_head.0 < 256 {
             return Err("--max-head must be at least 256 bytes".into());
         }
@@ -281,6 +287,7 @@ mod tests {
             (["--max-len", "0"], "--max-len"),
             (["--max-message", "0"], "--max-message"),
             (["--idle-timeout", "5s"], "--idle-timeout"),
+            (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
             (["--listen", "nowhere"], "--listen"),
         ] {

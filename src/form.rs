@@ -30,9 +30,12 @@ impl FormKind {
         if !essence.eq_ignore_ascii_case("multipart/form-data") {
             return Ok(FormKind::Other);
         }
-        multer::parse_boundary(content_type)
-            .map(FormKind::Multipart)
-            .map_err(|error| Error::refused(400, format!("The multipart content type is broken: {error}.")))
+        let broken = |cause: &str| Error::refused(400, format!("The multipart content type is broken: {cause}."));
+        match multer::parse_boundary(content_type) {
+            Ok(boundary) if boundary.is_empty() => Err(broken("its boundary is empty")),
+            Ok(boundary) => Ok(FormKind::Multipart(boundary)),
+            Err(error) => Err(broken(&error.to_string())),
+        }
     }
 }
 
@@ -119,7 +122,9 @@ mod tests {
         );
         assert_eq!(kind("image/jpeg"), Ok(FormKind::Other));
         assert_eq!(FormKind::of(None), Ok(FormKind::Other));
-        assert_eq!(kind("multipart/form-data").map_err(|error| error.status()), Err(400));
+        for broken in ["multipart/form-data", "multipart/form-data; boundary="] {
+            assert_eq!(kind(broken).map_err(|error| error.status()), Err(400), "{broken}");
+        }
     }
 
     proptest! {

@@ -59,7 +59,9 @@ impl FromStr for Span {
             Ok(seconds) if (0.0..=LONGEST_SPAN_SECONDS).contains(&seconds) => {
                 Ok(Span(Duration::from_secs_f64(seconds)))
             }
-            _ => Err(format!("'{text}' is not a time such as 10, 500ms, 30s, 2m or 30d")),
+            _ => Err(format!(
+                "'{text}' is not a time such as 10, 500ms, 30s, 2m or 30d, up to ten years"
+            )),
         }
     }
 }

@@ -140,6 +140,15 @@ impl Reader<'_> {
         let mut body = Body::empty(self.context);
         loop {
             let (line, size) = loop {
+                // httparse takes a line without a digit for a size of 0.
+                if self
+                    .inbox
+                    .bytes()
+                    .first()
+                    .is_some_and(|first| !first.is_ascii_hexdigit())
+                {
+                    return Err(broken());
+                }
                 match httparse::parse_chunk_size(self.inbox.bytes()) {
                     Ok(httparse::Status::Complete(found)) if found.0 <= MAX_CHUNK_LINE => break found,
                     Ok(httparse::Status::Partial) if self.inbox.bytes().len() <= MAX_CHUNK_LINE => {

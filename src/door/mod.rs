@@ -76,6 +76,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
     let limit = context.config.limits.max_connections;
     let Some(number) = context.connections.add(stream.clone(), limit) else {
         debug!("{peer} turned away: {limit} connections are open");
+        context.metrics.request("none", "", 503);
         reply::turn_away(&stream, limit);
         return;
     };

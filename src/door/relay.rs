@@ -23,6 +23,9 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers.
 const MAX_REPLY_HEAD: usize = 64 << 10;
 
+/// Replies up to this many bytes are not counted in `--max-bodies`: as many of them as workers have are nothing beside it.
+const UNCOUNTED_REPLY: usize = 64 << 10;
+
 /// A reply as tiny_http gave it.
 pub struct Answer {
     /// Its status.
@@ -61,7 +64,7 @@ pub fn ask(context: &Arc<Context>, head: &Head, body: Body) -> Result<Answer, Er
     stream.write_all(&request(head, body.bytes.len())).map_err(busy)?;
     stream.write_all(&body.bytes).map_err(busy)?;
     drop(body);
-    read(context, stream).map_err(busy)?
+    read(context, head, stream).map_err(busy)?
 }
 
 fn request(head: &Head, body_length: usize) -> Vec<u8> {
@@ -80,7 +83,7 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     wire.into_bytes()
 }
 
-fn read(context: &Arc<Context>, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
+fn read(context: &Arc<Context>, head: &Head, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
     let mut bytes = Vec::new();
     let (length, status, headers, body_length) = loop {
@@ -96,7 +99,9 @@ fn read(context: &Arc<Context>, mut stream: UnixStream) -> io::Result<Result<Ans
         }
     };
     let mut reservation = Reservation::none(context);
-    if !reservation.grow(body_length) {
+    // Only entries that are read can be large. What was done is told as done, whatever the memory.
+    let counts = head.method == "GET" && body_length > UNCOUNTED_REPLY;
+    if counts && !reservation.grow(body_length) {
         let limit = context.config.limits.max_bodies;
         return Ok(Err(Error::Busy(format!("Replies use all of {limit} (--max-bodies)."))));
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::batch;
+use crate::batch::{self, Batch};
 use crate::context::Context;
 use crate::error::Error;
 use crate::form::{self, FormKind};
@@ -52,16 +52,15 @@ pub fn post(
     let entries = entries(head, body, context.config.limits.max_batch)?;
     let (count, bytes) = (entries.len(), entries.iter().map(Bytes::len).sum::<usize>());
     let max_len = session.retention(stream)?;
-    let mut stored = session.append(stream, &[entries], max_len)?;
-    let ids = stored.pop().unwrap_or_else(|| Ok(Vec::new()))?;
+    let ids = session.append(stream, &entries, max_len)?;
     context.metrics.entries_in.rest.add(count as u64);
     context.metrics.bytes_in.rest.add(bytes as u64);
     Ok(Reply::json(&json!(ids)))
 }
 
-fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Vec<Bytes>, Error> {
+fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Batch, Error> {
     let content_type = head.header("Content-Type");
-    let entries: Vec<Bytes> = match FormKind::of(content_type)? {
+    let entries: Batch = match FormKind::of(content_type)? {
         FormKind::Multipart(boundary) => {
             let parts = form::multipart(body, &boundary, &[ENTRIES], limit)?;
             parts.into_iter().map(|(_, data)| data).collect()

@@ -1,15 +1,12 @@
-//! Entries into a stream: `XADD` with retention, one by one in a pipeline or whole in a transaction.
+//! Entries into a stream: `XADD` with retention, all or none of a call.
 //! See <https://redis.io/docs/latest/commands/xadd/>.
 
 use bytes::Bytes;
 use redis::Value;
 
-use super::{DATA_FIELD, Session, meta_key, unexpected, value};
+use super::{DATA_FIELD, Session, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::StreamId;
-
-/// Entries that belong together: they are stored all or none. A single entry is a batch of one.
-pub type Batch = Vec<Bytes>;
 
 impl Session {
     /// How many entries the stream keeps: its description's `max_len`, else the server's.
@@ -19,26 +16,33 @@ impl Session {
         Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
     }
 
-    /// Stores batches in one round trip, in order. For each batch its entry ids, or why it was refused.
+    /// Stores entries in one round trip and in order, all or none of them; their ids.
     ///
-    /// The outer error means that the connection broke, and that what became of the batches is unknown.
-    pub fn append(
-        &mut self,
-        stream: &StreamId,
-        batches: &[Batch],
-        max_len: u64,
-    ) -> Result<Vec<Result<Vec<String>, StoreError>>, StoreError> {
+    /// `Unreachable` means that the connection broke, and that what became of the entries is unknown.
+    pub fn append(&mut self, stream: &StreamId, entries: &[Bytes], max_len: u64) -> Result<Vec<String>, StoreError> {
+        // A single command needs no transaction around it.
+        let transaction = entries.len() > 1;
         let mut packed = Vec::new();
-        for batch in batches {
-            pack(&mut packed, stream, batch, max_len);
+        if transaction {
+            redis::cmd("MULTI").write_packed_command(&mut packed);
         }
-        let count = batches.iter().map(replies_to).sum();
-        let mut replies = self.exchange(&packed, count)?.into_iter();
-        let ids = batches.iter().map(|batch| {
-            let replies: Vec<Value> = replies.by_ref().take(replies_to(batch)).collect();
-            self.ids(stream, batch, replies)
-        });
-        Ok(ids.collect())
+        for entry in entries {
+            pack(&mut packed, stream, entry, max_len);
+        }
+        if transaction {
+            redis::cmd("EXEC").write_packed_command(&mut packed);
+        }
+        let around = if transaction { 2 } else { 0 };
+        let mut replies = self.exchange(&packed, entries.len() + around)?;
+        // The first error is the cause; the EXECABORT that it brings about is not.
+        self.check(stream, &replies)?;
+        if transaction {
+            replies = replies.pop().and_then(value::list).ok_or_else(|| unexpected("EXEC"))?;
+            self.check(stream, &replies)?;
+        }
+        let ids: Option<Vec<String>> = replies.iter().map(|id| value::text(id).map(str::to_string)).collect();
+        ids.filter(|ids| ids.len() == entries.len())
+            .ok_or_else(|| unexpected("XADD"))
     }
 
     /// Whether the key is free or a stream; `NotAStream` if it is something else.
@@ -50,63 +54,22 @@ impl Session {
         }
     }
 
-    fn ids(&self, stream: &StreamId, batch: &Batch, mut replies: Vec<Value>) -> Result<Vec<String>, StoreError> {
-        // The first error is the cause; the EXECABORT that it brings about is not.
-        if let Some(Value::ServerError(error)) = replies.iter().find(|reply| matches!(reply, Value::ServerError(_))) {
-            return Err(self.stream_refusal(stream, error));
-        }
-        let ids = match batch.len() {
-            1 => replies,
-            _ => replies.pop().and_then(value::list).ok_or_else(|| unexpected("EXEC"))?,
-        };
-        ids.into_iter()
-            .map(|id| match id {
-                Value::ServerError(error) => Err(self.stream_refusal(stream, &error)),
-                id => value::text(&id).map(str::to_string).ok_or_else(|| unexpected("XADD")),
-            })
-            .collect()
-    }
-
-    /// Like `refusal`, but knows which key the command was about.
-    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &redis::ServerError) -> StoreError {
-        match self.refusal(error) {
-            // Scripts of Redis 6 put their own code in front.
-            StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(stream.to_string()),
-            other => other,
-        }
-    }
-
-    /// The description that `PUT` stored; none if there is none, or if it is no JSON object.
-    pub fn description(
-        &mut self,
-        stream: &StreamId,
-    ) -> Result<Option<serde_json::Map<String, serde_json::Value>>, StoreError> {
-        let stored = self.command(redis::cmd("GET").arg(meta_key(stream)))?;
-        Ok(value::text(&stored).and_then(|text| serde_json::from_str(text).ok()))
+    fn check(&self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
+        let error = replies.iter().find_map(|reply| match reply {
+            Value::ServerError(error) => Some(error),
+            _ => None,
+        });
+        error.map_or(Ok(()), |error| Err(self.stream_refusal(stream, error)))
     }
 }
 
-/// One `XADD` alone needs no transaction around it.
-fn replies_to(batch: &Batch) -> usize {
-    if batch.len() == 1 { 1 } else { batch.len() + 2 }
-}
-
-fn pack(packed: &mut Vec<u8>, stream: &StreamId, batch: &Batch, max_len: u64) {
-    let whole = batch.len() != 1;
-    if whole {
-        redis::cmd("MULTI").write_packed_command(packed);
-    }
-    for entry in batch {
-        redis::cmd("XADD")
-            .arg(stream.as_str())
-            .arg(&["MAXLEN", "~"])
-            .arg(max_len)
-            .arg("*")
-            .arg(DATA_FIELD)
-            .arg(&entry[..])
-            .write_packed_command(packed);
-    }
-    if whole {
-        redis::cmd("EXEC").write_packed_command(packed);
-    }
+fn pack(packed: &mut Vec<u8>, stream: &StreamId, entry: &Bytes, max_len: u64) {
+    redis::cmd("XADD")
+        .arg(stream.as_str())
+        .arg(&["MAXLEN", "~"])
+        .arg(max_len)
+        .arg("*")
+        .arg(DATA_FIELD)
+        .arg(&entry[..])
+        .write_packed_command(packed);
 }

@@ -59,6 +59,21 @@ impl Session {
         info(reply).map(Some).ok_or_else(|| unexpected("XINFO STREAM"))
     }
 
+    /// The description that `PUT` stored. None if there is none, or if other programs put something else there:
+    /// a damaged description must not keep entries out.
+    pub fn description(&mut self, stream: &StreamId) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+        let get = redis::cmd("GET").arg(meta_key(stream)).get_packed_command();
+        let stored = match self.exchange(&get, 1)?.pop() {
+            Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => return Ok(None),
+            Some(Value::ServerError(error)) => return Err(self.refusal(&error)),
+            stored => stored,
+        };
+        Ok(stored
+            .as_ref()
+            .and_then(value::text)
+            .and_then(|text| serde_json::from_str(text).ok()))
+    }
+
     /// Stores a description. False, and nothing is stored, if there is one already and it is not to be replaced.
     pub fn describe(
         &mut self,
@@ -86,6 +101,15 @@ impl Session {
             Some(Value::ServerError(error)) => Err(self.stream_refusal(stream, &error)),
             Some(value) => Ok(value),
             None => Err(unexpected("a command")),
+        }
+    }
+
+    /// Like `refusal`, but knows which key the command was about.
+    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &redis::ServerError) -> StoreError {
+        match self.refusal(error) {
+            // Scripts of Redis 6 put their own code in front.
+            StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(stream.to_string()),
+            other => other,
         }
     }
 

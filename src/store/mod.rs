@@ -17,7 +17,6 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::metrics::Metrics;
 
-pub use append::Batch;
 pub use describe::StreamInfo;
 pub use read::{ReadAhead, Span};
 pub use session::Session;

@@ -86,7 +86,7 @@ impl Session {
     /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
     pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Span) -> Result<Vec<Entry>, StoreError> {
         match from {
-            Cursor::End => Ok(Vec::new()),
+            Cursor::End => self.check_is_stream(stream).map(|()| Vec::new()),
             Cursor::After(id) => self.read_forward(stream, id, span),
             Cursor::Newest => {
                 let mut newest = self.read_backward(stream, span)?;

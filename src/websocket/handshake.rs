@@ -18,12 +18,18 @@ pub fn check(head: &Head) -> Result<String, Error> {
     if head.minor_version == 0 {
         return bad("A WebSocket handshake needs HTTP/1.1.");
     }
-    match head.header("Sec-WebSocket-Version") {
+    let only = |name| {
+        let mut values = head.all(name);
+        values.next().filter(|_| values.next().is_none())
+    };
+    match only("Sec-WebSocket-Version") {
         Some("13") => {}
         Some(_) => return Err(Error::refused(426, "Only WebSocket version 13 is spoken here.")),
-        None => return bad("The handshake has no Sec-WebSocket-Version."),
+        None => return bad("The handshake needs one Sec-WebSocket-Version."),
     }
-    let key = head.header("Sec-WebSocket-Key").unwrap_or_default();
+    let Some(key) = only("Sec-WebSocket-Key") else {
+        return bad("The handshake needs one Sec-WebSocket-Key.");
+    };
     match STANDARD.decode(key) {
         Ok(bytes) if bytes.len() == KEY_LENGTH => Ok(tungstenite::handshake::derive_accept_key(key.as_bytes())),
         _ => bad("The handshake's Sec-WebSocket-Key is not 16 bytes in base64."),

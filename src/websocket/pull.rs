@@ -25,8 +25,8 @@ const BLOCK: Duration = Duration::from_millis(1000);
 /// How long Redis may take over a reply: longer than it blocks, and short enough to see to the peer in time.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(1800);
 
-/// How often gaps are looked for while single large entries are read.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A read that comes so long after the one before had a slow client in between, whom trimming may have passed.
+const LATE: Duration = Duration::from_millis(50);
 
 /// A pull and how far it has come.
 pub struct Pull {
@@ -40,8 +40,8 @@ pub struct Pull {
     /// Entries that were read and not sent yet, and their bytes.
     ready: VecDeque<Entry>,
     ready_bytes: usize,
-    /// When gaps were last looked for.
-    looked: Instant,
+    /// When the last read returned.
+    returned: Instant,
 }
 
 impl Pull {
@@ -79,7 +79,7 @@ impl Pull {
             ahead,
             ready: VecDeque::new(),
             ready_bytes: 0,
-            looked: Instant::now(),
+            returned: Instant::now(),
         })
     }
 
@@ -140,17 +140,19 @@ impl Pull {
         context: &Context,
         block: Option<Duration>,
     ) -> Result<bool, StoreError> {
+        let late = self.returned.elapsed() > LATE;
         let asked = self.ahead.count(usize::MAX, MAX_REPLY.saturating_sub(self.ready_bytes));
         let entries = session.read_after(&self.stream, self.last, asked, block)?;
+        self.returned = Instant::now();
         self.ahead.learn(&entries);
         let Some(newest) = entries.last().map(|entry| entry.id) else {
             return Ok(false);
         };
         let full = entries.len() == asked;
-        // Reads of single large entries are all full, so they are looked at now and then only.
-        if full && (asked > 1 || self.looked.elapsed() > LOOK_INTERVAL) {
+        // Looking costs Redis a command, so it is left out where trimming can hardly have passed us:
+        // a read in time that brought less than it asked for, or one large entry.
+        if late || (full && asked > 1) {
             self.count_gap(session, context, &entries)?;
-            self.looked = Instant::now();
         }
         self.ordinal = self.ordinal.map(|ordinal| ordinal + entries.len() as u64);
         self.last = newest;
@@ -160,8 +162,6 @@ impl Pull {
     }
 
     /// Counts what retention trimmed between the last read and this one.
-    ///
-    /// Trimming passes a puller only if more is added at once than a read brings, so only full reads are looked at.
     fn count_gap(&mut self, session: &mut Session, context: &Context, read: &[Entry]) -> Result<(), StoreError> {
         let Some(info) = session.info(&self.stream)? else {
             return Ok(());

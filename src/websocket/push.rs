@@ -12,11 +12,11 @@ use log::warn;
 
 use super::socket::{Ending, Incoming, Socket, Writer};
 use super::{Moved, store_failed};
-use crate::batch::{self, BatchError};
+use crate::batch::{self, Batch, BatchError};
 use crate::context::{Context, TICK};
 use crate::error::{StoreError, close};
 use crate::ids::StreamId;
-use crate::store::{Batch, Session};
+use crate::store::Session;
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -171,16 +171,23 @@ impl Storer<'_> {
 
     /// Stores batches in order, however often Redis has to be asked within the patience that there is.
     fn store(&mut self, mut batches: Vec<Batch>) -> Result<(), Ending> {
+        let mut together = batches.len();
         let mut lost_since = None;
         while !batches.is_empty() {
-            let error = match self.attempt(&mut batches) {
-                Ok(()) => return Ok(()),
+            let error = match self.attempt(&mut batches, together) {
+                Ok(()) => continue,
                 Err(Failure::Peer(ending)) => return Err(ending),
                 Err(Failure::Store(error)) => error,
             };
+            let lost = matches!(error, StoreError::Unreachable(_));
+            if !lost && together > 1 {
+                // What is refused together is stored one by one, up to the batch that is refused: no holes.
+                together = 1;
+                continue;
+            }
             let since = *lost_since.get_or_insert_with(Instant::now);
             let patient = since.elapsed() < self.context.config.limits.redis_patience && !self.context.stopping();
-            if !matches!(error, StoreError::Unreachable(_)) || !patient {
+            if !lost || !patient {
                 let entries: usize = batches.iter().map(Vec::len).sum();
                 warn!(
                     "push to {}: {entries} entries received were not stored: {error}",
@@ -193,16 +200,19 @@ impl Storer<'_> {
         Ok(())
     }
 
-    /// One round trip. What was stored is acknowledged and removed from `batches`.
-    fn attempt(&mut self, batches: &mut Vec<Batch>) -> Result<(), Failure> {
+    /// One round trip with the first batches. If they are stored, they are acknowledged and removed.
+    fn attempt(&mut self, batches: &mut Vec<Batch>, together: usize) -> Result<(), Failure> {
         let max_len = self.retention()?;
-        let results = self.session.append(&self.push.stream, batches, max_len)?;
-        for result in results {
-            let ids = result?;
-            let batch = batches.remove(0);
+        let together = together.min(batches.len());
+        let entries: Vec<Bytes> = batches[..together].iter().flatten().cloned().collect();
+        let ids = self.session.append(&self.push.stream, &entries, max_len)?;
+        let mut ids = ids.as_slice();
+        for batch in batches.drain(..together) {
             self.count(&batch);
+            let (own, rest) = ids.split_at(batch.len());
+            ids = rest;
             if self.push.ack {
-                self.writer.send_text(ids.join(",")).map_err(Failure::Peer)?;
+                self.writer.send_text(own.join(",")).map_err(Failure::Peer)?;
             }
         }
         Ok(())

@@ -20,6 +20,9 @@ use crate::units::Size;
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// How long a peer that is only to be seen to may be listened to at once.
+const TENDING: Duration = Duration::from_millis(100);
+
 /// The longest close reason: a control frame's 125 bytes less the code (RFC 6455, 5.5).
 const LONGEST_REASON: usize = 123;
 
@@ -129,12 +132,16 @@ impl Socket {
             return Err(super::stopping());
         }
         self.inner.get_mut().waits = false;
-        self.read().map(|_| ())
+        // A peer that never stops talking only takes its own time, and only so much of it.
+        let until = Instant::now() + TENDING;
+        while self.read()?.is_some() && Instant::now() < until {}
+        Ok(())
     }
 
     /// Like `tend`, but waits a tick for the peer to say something.
     pub fn tend_for_a_tick(&mut self) -> Result<(), Ending> {
-        self.receive().map(|_| ())
+        self.receive()?;
+        self.tend()
     }
 
     /// Sends a text and a binary message together.
@@ -151,6 +158,10 @@ impl Socket {
         match ending {
             // tungstenite has the answer to the peer's close ready; flushing sends it.
             Ending::ByPeer(_) => drop(self.inner.flush()),
+            // The peer closed first, and tungstenite would only echo its code; but it is to learn what went wrong.
+            Ending::ByUs(code, reason) if !self.inner.can_write() => {
+                let _ = self.writer().0.close(Some(frame(*code, reason)));
+            }
             Ending::ByUs(code, reason) => {
                 if self.inner.close(Some(frame(*code, reason))).is_ok() {
                     self.await_close();

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Stops the Redis on port 6789, and no other. Speaks to Redis itself, so redis-cli is not needed.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+if ! { exec 3<>/dev/tcp/127.0.0.1/6789; } 2>/dev/null; then
+    say "no Redis on port 6789: nothing to stop"
+    exit 0
+fi
+
+printf 'PING\r\n' >&3
+read -r -t 5 answer <&3 || answer="no answer"
+answer=${answer%$'\r'}
+[[ $answer == +PONG ]] || die "what listens on port 6789 is not a Redis that obeys us: $answer"
+
+# Redis hangs up when it is gone, so the end of the connection is what we wait for. QUIT is only read if it stays.
+printf 'SHUTDOWN\r\nQUIT\r\n' >&3
+answer=$(timeout 60 cat <&3) || die "the Redis on port 6789 is still busy stopping after 60 s"
+[[ -z $answer ]] || die "the Redis on port 6789 refused to stop: $answer"
+say "stopped the Redis on port 6789"

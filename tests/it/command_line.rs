@@ -1,0 +1,216 @@
+//! Flags and environment: what the binary says about them and does with them (CONTRACT section 1).
+
+use std::net::TcpListener;
+
+use crate::harness::{PATIENCE, Program, Redis, eventually};
+
+/// Every flag that takes a value, with its default.
+const FLAGS: &[(&str, &str)] = &[
+    ("--listen", "127.0.0.1:7890"),
+    ("--redis", "redis://127.0.0.1:6789"),
+    ("--data-dir", "ptg-data"),
+    ("--max-len", "1000"),
+    ("--max-connections", "4096"),
+    ("--max-sockets", "1024"),
+    ("--max-message", "64MiB"),
+    ("--max-body", "64MiB"),
+    ("--max-bodies", "256MiB"),
+    ("--max-batch", "65536"),
+    ("--max-head", "16KiB"),
+    ("--head-timeout", "10s"),
+    ("--keep-alive", "60s"),
+    ("--ping-interval", "20s"),
+    ("--idle-timeout", "60s"),
+    ("--stall-timeout", "30s"),
+    ("--redis-patience", "10s"),
+    ("--token-life", "30d"),
+    ("--rest-workers", "8"),
+];
+
+#[test]
+fn help_names_every_flag_with_its_default() {
+    let output = Program::run(&["--help"]);
+    assert!(output.status.success());
+    let help = String::from_utf8(output.stdout).expect("help as text on standard output");
+    for (flag, default) in FLAGS {
+        let about = about(&help, flag);
+        let about: String = about.chars().filter(|c| !c.is_whitespace()).collect();
+        assert!(about.contains(default), "no default {default} of {flag}: {about}");
+    }
+    for flag in ["--insecure-dev-auth", "--version"] {
+        about(&help, flag);
+    }
+    assert!(about(&help, "--redis").contains("REDIS_URL"));
+}
+
+#[test]
+fn version_is_the_crates() {
+    let output = Program::run(&["--version"]);
+    assert!(output.status.success());
+    let expected = format!("ptg-store {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn a_bad_flag_ends_it_with_a_message_that_names_it() {
+    let cases: &[&[&str]] = &[
+        &["--listen", "nonsense"],
+        &["--listen", "127.0.0.1"],
+        &["--listen", "127.0.0.1:99999"],
+        &["--redis", "http://127.0.0.1"],
+        &["--redis", "nonsense"],
+        &["--max-len", "0"],
+        &["--max-len", "many"],
+        &["--max-len", "-3"],
+        &["--max-body", "12XB"],
+        &["--max-message", "MiB"],
+        &["--max-head", "99999999999999999999"],
+        &["--max-bodies", "18446744073709551615GiB"],
+        &["--head-timeout", "5parsecs"],
+        &["--token-life", "99999999999999999999d"],
+        &["--keep-alive", "-1s"],
+        &["--rest-workers", "0"],
+        &["--max-connections", "x"],
+        &["--no-such-flag", "1"],
+    ];
+    for case in cases {
+        // Named, so that a mistake here starts no Redis; when --redis itself is the case, it is refused anyway.
+        let named: &[&str] = if case[0] == "--redis" {
+            &[]
+        } else {
+            &["--redis", "redis://127.0.0.1:1"]
+        };
+        let output = Program::run(&[*case, named].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code().is_some_and(|code| code != 0),
+            "{case:?}: {message}"
+        );
+        // Redis may be named by flag or environment, and is called by its name in both.
+        let named = message.contains(case[0]) || (case[0] == "--redis" && message.contains("Redis address"));
+        assert!(named, "{case:?}: {message}");
+        assert!(!message.contains("panicked"), "{case:?}: {message}");
+    }
+}
+
+#[test]
+fn a_flag_without_its_value_and_a_stray_word_end_it_with_a_message() {
+    for case in [&["--max-len"][..], &["stray"], &["--max-len", "5", "--max-len"]] {
+        let output = Program::run(&[&["--redis", "redis://127.0.0.1:1"], case].concat());
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code().is_some_and(|code| code != 0),
+            "{case:?}: {message}"
+        );
+        let word = case[case.len() - 1];
+        assert!(message.contains(word), "{case:?}: {message}");
+    }
+}
+
+#[test]
+fn an_address_in_use_ends_it_with_a_message_that_names_it() {
+    let redis = Redis::start();
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("its address").to_string();
+    let output = Program::run(&["--redis", &redis.url(), "--listen", &address]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code().is_some_and(|code| code != 0), "{message}");
+    assert!(message.contains(&address), "{message}");
+}
+
+#[test]
+fn the_start_up_block_says_where_everything_is() {
+    let redis = Redis::start();
+    let store = Program::start(&["--redis", &redis.url()]);
+    let log = store.log();
+    let address = format!("http://{}", store.addr());
+    for word in [&*address, &redis.port().to_string(), "development", "/docs"] {
+        eventually(PATIENCE, || store.log().contains(word));
+    }
+    assert!(
+        log.contains(&format!("ptg-store {}", env!("CARGO_PKG_VERSION"))),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_environment_may_name_redis_and_the_flag_comes_first() {
+    let redis = Redis::start();
+    let here = std::env::temp_dir();
+    let store = Program::start_in(&here, &[], &[("REDIS_URL", &redis.url())]);
+    store.add("by-environment", &[b"x"]);
+    let entries: usize = redis.command(&["XLEN", "by-environment"]);
+    assert_eq!(entries, 1);
+    let elsewhere = [("REDIS_URL", "redis://127.0.0.1:1")];
+    let store = Program::start_in(&here, &["--redis", &redis.url()], &elsewhere);
+    store.add("by-flag", &[b"x"]);
+    let entries: usize = redis.command(&["XLEN", "by-flag"]);
+    assert_eq!(entries, 1);
+}
+
+#[test]
+fn redis_may_be_named_by_a_unix_socket() {
+    let redis = Redis::start_with_unix_socket();
+    let url = format!("redis+unix://{}", redis.socket_path());
+    let store = Program::start(&["--redis", &url]);
+    store.assert_serves();
+    let mut push = store.push("x", "ack=true");
+    crate::harness::send_binary(&mut push, b"entry");
+    crate::harness::receive_text(&mut push);
+    let mut pull = store.pull("x", "last_entry_id=0");
+    assert_eq!(crate::harness::receive_reply(&mut pull)[0].1, b"entry");
+}
+
+#[test]
+fn a_redis_may_have_a_database_number() {
+    let redis = Redis::start();
+    let store = Program::start(&["--redis", &format!("{}/3", redis.url())]);
+    store.assert_serves();
+    let entries: String = redis.command(&["INFO", "keyspace"]);
+    assert!(entries.contains("db3:keys=1"), "{entries}");
+}
+
+#[test]
+fn a_named_redis_that_cannot_be_reached_is_503_and_logged_once_per_change() {
+    let redis = Redis::start();
+    redis.kill();
+    let store = Program::start(&["--redis", &redis.url()]);
+    for _ in 0..10 {
+        store.get("/ping").expect(503);
+        store.get("/streams/").expect(503);
+    }
+    store.get("/health").expect(200);
+    let complaints = || {
+        let log = store.log();
+        let loud = |line: &&str| line.contains("WARN") || line.contains("ERROR");
+        let about_redis = |line: &&str| line.contains("Redis") && line.contains(&redis.port().to_string());
+        log.lines()
+            .filter(loud)
+            .filter(about_redis)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    eventually(PATIENCE, || !complaints().is_empty());
+    assert_eq!(complaints().len(), 1, "{:?}", complaints());
+    redis.restart();
+    eventually(PATIENCE, || store.get("/ping").status == 200);
+    store.assert_serves();
+    redis.kill();
+    for _ in 0..10 {
+        store.get("/streams/").expect(503);
+    }
+    eventually(PATIENCE, || complaints().len() > 1);
+    assert_eq!(complaints().len(), 2, "{:?}", complaints());
+}
+
+/// What the help says about a flag: from its name to the next flag.
+#[track_caller]
+fn about<'a>(help: &'a str, flag: &str) -> &'a str {
+    let start = [" ", "\n"]
+        .iter()
+        .find_map(|end| help.find(&format!("\n  {flag}{end}")))
+        .unwrap_or_else(|| panic!("{flag} is not in the help: {help}"));
+    let rest = &help[start + 1..];
+    let end = rest.find("\n  -").unwrap_or(rest.len());
+    &rest[..end]
+}

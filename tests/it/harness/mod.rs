@@ -1,0 +1,76 @@
+//! What every test stands on: a private Redis, a store in this process or as the binary, a REST client and WebSockets.
+//! Everything listens on loopback, has a deadline, and is stopped when it goes out of scope.
+
+mod answer;
+mod client;
+mod program;
+mod redis;
+mod socket;
+mod store;
+
+pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
+pub use client::{Client, encode, multipart, token_for};
+pub use program::{Program, signal};
+pub use redis::Redis;
+pub use socket::{
+    Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,
+};
+pub use store::Store;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for anything that should come soon; far longer than it ever takes.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The key with which the development mode signs, from CONTRACT section 3.
+pub const DEVELOPMENT_KEY: &str = "56b0bde8ca81e3b8f1b2b9c0f76d73a8a1ee7083b003f5e5811d35f5f266d4b5";
+
+/// Polls until the condition holds, and fails when it does not in time.
+#[track_caller]
+pub fn eventually(deadline: Duration, condition: impl FnMut() -> bool) {
+    assert!(holds_within(deadline, condition), "still not so after {deadline:?}");
+}
+
+/// Whether the condition comes to hold in time. The one place in the tests that sleeps.
+pub fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    loop {
+        if condition() {
+            return true;
+        }
+        if start.elapsed() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Threads of the process with this id.
+pub fn threads(pid: u32) -> usize {
+    count(&format!("/proc/{pid}/task"))
+}
+
+/// Open descriptors of the process with this id.
+pub fn descriptors(pid: u32) -> usize {
+    count(&format!("/proc/{pid}/fd"))
+}
+
+fn count(directory: &str) -> usize {
+    let entries = std::fs::read_dir(directory);
+    entries.unwrap_or_else(|error| panic!("{directory}: {error}")).count()
+}
+
+/// Cuts a blob at its offsets: an entry reaches from its own to the next one's, the last to the end.
+#[track_caller]
+pub fn slice(offsets: &[(String, usize)], blob: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let ends = offsets.iter().skip(1).map(|(_, offset)| *offset);
+    let ends = ends.chain([blob.len()]);
+    let entries = offsets.iter().zip(ends);
+    entries
+        .map(|((id, start), end)| {
+            let data = blob.get(*start..end);
+            let data = data.unwrap_or_else(|| panic!("{start}..{end} of {} bytes", blob.len()));
+            (id.clone(), data.to_vec())
+        })
+        .collect()
+}

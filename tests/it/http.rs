@@ -1,0 +1,216 @@
+//! What holds for every request: checks and their order, parameters, HEAD, CORS (CONTRACT section 2).
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::harness::{Answer, Store, read_answer, read_answer_to_head, send};
+
+/// Every path with the methods that it has, OPTIONS aside.
+const PATHS: &[(&str, &[&str])] = &[
+    ("/", &["GET", "HEAD"]),
+    ("/docs", &["GET", "HEAD"]),
+    ("/ping", &["GET", "HEAD"]),
+    ("/health", &["GET", "HEAD"]),
+    ("/metrics", &["GET", "HEAD"]),
+    ("/token", &["POST"]),
+    ("/streams/", &["GET", "HEAD"]),
+    ("/streams/one", &["DELETE", "GET", "HEAD", "PUT"]),
+    ("/data/one", &["GET", "HEAD", "POST"]),
+    ("/data/one/push", &["GET"]),
+    ("/data/one/pull", &["GET"]),
+];
+
+const METHODS: &[&str] = &["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
+
+#[test]
+fn a_method_that_a_path_lacks_is_405_and_allow_names_those_it_has() {
+    let store = Store::start();
+    for (path, has) in PATHS {
+        // HEAD is left out: its reply has no body, and the sockets' paths may or may not have it.
+        for method in METHODS.iter().filter(|m| !has.contains(m) && **m != "HEAD") {
+            let body: Option<&[u8]> = ["PATCH", "POST", "PUT"].contains(method).then_some(b"");
+            let answer = store.ask(method, path, &[], body).expect(405);
+            let allowed = words(answer.header("allow").expect("an Allow header"));
+            for method in *has {
+                assert!(allowed.contains(*method), "{method} of {path} in {allowed:?}");
+            }
+            assert!(!allowed.contains(*method), "{method} of {path} in {allowed:?}");
+            answer.detail();
+        }
+    }
+}
+
+#[test]
+fn a_method_that_nobody_knows_is_405() {
+    let store = Store::start();
+    let answer = store.exchange(store.head("BREW", "/streams/", &[])).expect(405);
+    assert!(words(answer.header("allow").expect("an Allow header")).contains("GET"));
+}
+
+#[test]
+fn the_order_of_checks_is_path_method_token_parameters_body() {
+    let store = Store::start();
+    // Each request has every fault but those named before it.
+    let multipart = ("Content-Type", "multipart/form-data");
+    store
+        .ask("POST", "/nope?count=x", &[multipart], Some(b"garbage"))
+        .expect(404);
+    store
+        .ask("PUT", "/data/XMETA:x", &[multipart], Some(b"garbage"))
+        .expect(405);
+    store
+        .ask("POST", "/data/XMETA:x", &[multipart], Some(b"garbage"))
+        .expect(401);
+    store
+        .post("/data/XMETA:x", "multipart/form-data", b"garbage")
+        .expect(422);
+    store.post("/data/x", "multipart/form-data", b"garbage").expect(400);
+    store.ask("DELETE", "/streams/", &[], None).expect(405);
+    store.ask("GET", "/data/x?count=x", &[], None).expect(401);
+}
+
+#[test]
+fn head_answers_as_get_does_but_without_the_body() {
+    let store = Store::start();
+    store.add("one", &[b"first", b"second"]);
+    let has_get = PATHS.iter().filter(|(_, methods)| methods.contains(&"HEAD"));
+    for path in
+        has_get
+            .map(|(path, _)| *path)
+            .chain(["/data/one?count=2", "/data/one?count=0", "/streams/one?report_error=1"])
+    {
+        let get = store.get(path);
+        let mut stream = store.raw();
+        send(&mut stream, store.head("HEAD", path, &[]));
+        let head = read_answer_to_head(&mut stream);
+        assert_eq!(head.status, get.status, "{path}");
+        for name in ["content-type", "entry-offset", "access-control-allow-origin"] {
+            assert_eq!(head.header(name), get.header(name), "{name} of {path}");
+        }
+        if path != "/metrics" {
+            assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+        }
+        // A body sent by mistake would be read as the next reply.
+        send(&mut stream, store.head("GET", "/ping", &[]));
+        assert_eq!(read_answer(&mut stream).expect(200).text(), "true", "after HEAD {path}");
+    }
+}
+
+#[test]
+fn every_reply_carries_the_cors_headers() {
+    let store = Store::start();
+    let other_version = [("Authorization", &*store.bearer()), ("Sec-WebSocket-Version", "8")];
+    let answers = [
+        store.get("/ping").expect(200),
+        store.get("/streams/").expect(200),
+        store.get("/data/one").expect(200),
+        store.get("/nope").expect(404),
+        store.put("/ping").expect(405),
+        store.ask("GET", "/streams/", &[], None).expect(401),
+        store.get("/data/one?count=0").expect(422),
+        store.get("/streams/one?report_error=1").expect(400),
+        store.ask("OPTIONS", "/streams/", &[], None),
+        store.socket_answer("/data/one/push", &[]).expect(401),
+        store.socket_answer("/data/one/push", &other_version).expect(426),
+        store.exchange(store.head("POST", "/data/one", &[])).expect(411),
+        store
+            .exchange(store.head("POST", "/data/one", &["Content-Length: 999999999999"]))
+            .expect(413),
+        store
+            .exchange(store.head("GET", "/ping", &[&format!("X: {}", "x".repeat(20_000))]))
+            .expect(431),
+        store.exchange("nonsense\r\n\r\n").expect(400),
+        store.exchange("GET /ping HTTP/2.0\r\n\r\n").expect(505),
+    ];
+    for answer in answers {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{answer:?}");
+        let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
+        assert!(
+            words(&exposed.to_ascii_lowercase()).contains("entry-offset"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn options_needs_no_token_and_names_the_paths_methods_and_headers() {
+    let store = Store::start();
+    for (path, methods) in PATHS {
+        let preflight = [
+            ("Origin", "http://lab.example"),
+            ("Access-Control-Request-Method", "PUT"),
+            ("Access-Control-Request-Headers", "authorization"),
+        ];
+        for headers in [&preflight[..], &[]] {
+            let answer = store.ask("OPTIONS", path, headers, None);
+            assert!([200, 204].contains(&answer.status), "{path}: {answer:?}");
+            let allowed = words(answer.header("access-control-allow-methods").unwrap_or_default());
+            for method in *methods {
+                assert!(allowed.contains(*method), "{method} of {path}: {answer:?}");
+            }
+            let headers = answer.header("access-control-allow-headers").unwrap_or_default();
+            let headers = words(&headers.to_ascii_lowercase());
+            assert!(
+                headers.contains("authorization") && headers.contains("content-type"),
+                "{path}: {answer:?}"
+            );
+        }
+    }
+    store.ask("OPTIONS", "/nope", &[], None).expect(404);
+}
+
+#[test]
+fn only_the_contracts_few_paths_are_open_without_a_token() {
+    let store = Store::start();
+    for path in ["/", "/docs", "/ping", "/health", "/metrics"] {
+        store.ask("GET", path, &[], None).expect(200);
+    }
+    let closed: [(&str, &str, Option<&[u8]>); 9] = [
+        ("GET", "/streams/", None),
+        ("GET", "/streams/one", None),
+        ("PUT", "/streams/one", Some(b"")),
+        ("DELETE", "/streams/one", None),
+        ("GET", "/data/one", None),
+        ("POST", "/data/one", Some(b"x")),
+        ("HEAD", "/data/one", None),
+        ("GET", "/data/one/push", None),
+        ("GET", "/data/one/pull", None),
+    ];
+    for (method, path, body) in closed {
+        let answer = store.ask(method, path, &[], body).expect(401);
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+        if method != "HEAD" {
+            assert_eq!(answer.json(), json!({"detail": "Not authenticated"}));
+        }
+    }
+    let keys: usize = store.redis.command(&["DBSIZE"]);
+    assert_eq!(keys, 0);
+}
+
+#[test]
+fn a_websocket_path_without_an_upgrade_is_400_with_a_detail() {
+    let store = Store::start();
+    for path in ["/data/one/push", "/data/one/pull"] {
+        let detail = store.get(path).expect(400).detail();
+        assert!(detail.to_lowercase().contains("websocket"), "{detail}");
+    }
+}
+
+#[test]
+fn errors_are_json_with_a_sentence() {
+    let store = Store::start();
+    let answers: [Answer; 4] = [
+        store.get("/nope"),
+        store.put("/ping"),
+        store.ask("GET", "/streams/", &[], None),
+        store.delete("/streams/none"),
+    ];
+    for answer in answers {
+        assert!(!answer.detail().is_empty());
+    }
+}
+
+fn words(list: &str) -> BTreeSet<String> {
+    list.split(',').map(|word| word.trim().to_owned()).collect()
+}

@@ -1,0 +1,41 @@
+//! The promises of `CONTRACT.md`, each tested over real sockets against a real redis-server.
+//! A test's name is the promise that it holds.
+
+mod harness;
+
+mod sign_in;
+mod tokens;
+
+mod connections;
+mod framing;
+mod http;
+mod parameters;
+mod paths;
+
+mod data_in;
+mod data_limits;
+mod data_out;
+mod streams;
+mod streams_meta;
+
+mod pull;
+mod pull_pace;
+mod push;
+mod push_batches;
+mod sockets;
+mod sockets_frames;
+mod sockets_handshake;
+mod wire;
+
+mod hostile;
+mod outages;
+mod redis_faults;
+mod redis_faults_living;
+mod slow_clients;
+
+mod command_line;
+mod documentation;
+mod ending;
+mod log;
+mod operations;
+mod own_redis;

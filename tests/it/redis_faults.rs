@@ -1,0 +1,387 @@
+//! CONTRACT section 7, last two rows: Redis is killed and comes back, and nothing that was promised is lost.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::harness::{
+    PATIENCE, Redis, Socket, Store, eventually, expect_close, receive_reply, receive_text, send_binary, send_text,
+};
+use crate::wire::{
+    Entry, PROMPT, add, close, close_promptly, closes_with, length, numbers, ping, pulled, stored, wait_longer,
+};
+
+const KEEP_ALL: [&str; 2] = ["--max-len", "10000000"];
+
+/// Runs a client until `fault` has returned; what the client returns.
+fn while_it_happens<T: Send>(client: impl FnOnce(&dyn Fn() -> bool) -> T + Send, fault: impl FnOnce()) -> T {
+    let over = AtomicBool::new(false);
+    let go_on = || !over.load(Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| client(&go_on));
+        // A fault that panics must end the client too, or the scope would wait for it for ever.
+        let guard = Over(&over);
+        fault();
+        drop(guard);
+        client.join().expect("the client")
+    })
+}
+
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Kills and restarts Redis three times, with entries coming in before, between and after.
+fn kill_three_times_under_load(redis: &Redis, stream: &str) {
+    for _ in 0..3 {
+        more_entries_come(redis, stream);
+        redis.kill();
+        redis.restart();
+    }
+    more_entries_come(redis, stream);
+}
+
+#[track_caller]
+fn more_entries_come(redis: &Redis, stream: &str) {
+    let before = length(redis, stream);
+    eventually(PATIENCE, || length(redis, stream) > before + 50);
+}
+
+/// What was sent is there, in order but for repeats; nothing else is.
+#[track_caller]
+fn assert_all_there_in_order(found: &[Entry], sent: usize) {
+    let mut seen = HashSet::new();
+    let first_times = found.iter().filter(|entry| seen.insert(&entry.1));
+    let first_times: Vec<_> = first_times.map(|entry| entry.1.clone()).collect();
+    assert!(first_times == numbers(0..sent), "lost or out of order");
+}
+
+#[test]
+fn every_acked_entry_is_in_redis_after_it_was_killed_and_restarted() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &KEEP_ALL);
+    let mut push = store.push("s", "ack=true");
+    let acked = while_it_happens(
+        |go_on| {
+            let mut acked: Vec<Entry> = Vec::new();
+            while go_on() {
+                let entry = acked.len().to_string().into_bytes();
+                send_binary(&mut push, &entry);
+                acked.push((receive_text(&mut push), entry));
+            }
+            acked
+        },
+        || kill_three_times_under_load(&redis, "s"),
+    );
+    close(&mut push);
+    let found = stored(&redis, "s");
+    let there: HashSet<_> = found.iter().collect();
+    let lost: Vec<_> = acked.iter().filter(|e| !there.contains(e)).collect();
+    assert!(lost.is_empty(), "acked but not there: {lost:?}");
+    assert_all_there_in_order(&found, acked.len());
+}
+
+#[test]
+fn every_entry_pushed_without_ack_is_in_redis_after_it_was_killed_and_restarted() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &KEEP_ALL);
+    let mut push = store.push("s", "");
+    let sent = while_it_happens(
+        |go_on| {
+            let mut sent = 0;
+            while go_on() {
+                send_text(&mut push, &sent.to_string());
+                sent += 1;
+            }
+            sent
+        },
+        || kill_three_times_under_load(&redis, "s"),
+    );
+    // What is still under way may be much.
+    wait_longer(&push);
+    close(&mut push);
+    assert_all_there_in_order(&stored(&redis, "s"), sent);
+}
+
+#[test]
+fn batches_are_whole_after_redis_was_killed_and_restarted() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &KEEP_ALL);
+    let mut push = store.push("s", "batch=true&ack=true");
+    let acked = while_it_happens(
+        |go_on| {
+            let mut acked = Vec::new();
+            while go_on() {
+                send_text(&mut push, "0,1,2,3,4,5,6,7,8,9");
+                send_binary(&mut push, b"0123456789");
+                let ids = receive_text(&mut push);
+                acked.extend(ids.split(',').map(str::to_owned));
+            }
+            acked
+        },
+        || kill_three_times_under_load(&redis, "s"),
+    );
+    let found = stored(&redis, "s");
+    for batch in found.chunks(10) {
+        let data: Vec<_> = batch.iter().flat_map(|entry| entry.1.clone()).collect();
+        assert_eq!(data, b"0123456789");
+    }
+    let there: HashSet<_> = found.iter().map(|entry| &entry.0).collect();
+    assert!(acked.iter().all(|id| there.contains(id)));
+}
+
+#[test]
+fn a_pull_that_is_behind_goes_on_from_its_last_id_after_a_restart() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &KEEP_ALL);
+    // More than the buffers between it and the client hold.
+    let entries: Vec<_> = (0..2000_u32).map(|n| n.to_le_bytes().repeat(5000)).collect();
+    let added = add(&redis, "s", &entries);
+    let mut pull = store.pull("s", "last_entry_id=0&count=7");
+    let mut found = pulled(&mut pull, 500, 7);
+    redis.kill();
+    redis.restart();
+    found.extend(pulled(&mut pull, 1000 - found.len(), 7));
+    redis.kill();
+    redis.restart();
+    found.extend(pulled(&mut pull, 2000 - found.len(), 7));
+    assert!(found == added, "lost, repeated or out of order");
+    let later = add(&redis, "s", &numbers(0..20));
+    assert_eq!(pulled(&mut pull, 20, 7), later);
+}
+
+#[test]
+fn a_live_pull_misses_and_repeats_nothing_over_restarts() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &KEEP_ALL);
+    let mut pull = store.pull("s", "count=3");
+    let mut push = store.push("s", "ack=true");
+    std::thread::scope(|scope| {
+        let puller = scope.spawn(|| {
+            let mut found = Vec::new();
+            while found.last().is_none_or(|entry: &Entry| entry.1 != b"last") {
+                found.extend(receive_reply(&mut pull));
+            }
+            found
+        });
+        while_it_happens(
+            |go_on| {
+                while go_on() {
+                    send_binary(&mut push, b"entry");
+                    receive_text(&mut push);
+                }
+                send_binary(&mut push, b"last");
+                receive_text(&mut push);
+            },
+            || kill_three_times_under_load(&redis, "s"),
+        );
+        let found = puller.join().expect("the puller");
+        assert!(found == stored(&redis, "s"));
+    });
+}
+
+/// Pulls of every kind that wait, on streams with and without entries.
+fn waiting_pulls(store: &Store) -> Vec<(&'static str, Socket)> {
+    add(&store.redis, "full", &numbers(0..3));
+    let pulls = [("full", "$"), ("none", "$"), ("none-0", "0"), ("none-*", "*")];
+    let open = |(stream, from)| (stream, store.pull(stream, &format!("last_entry_id={from}")));
+    let mut pulls: Vec<_> = pulls.into_iter().map(open).collect();
+    for (_, pull) in &mut pulls {
+        assert_eq!(ping(pull), []);
+    }
+    pulls
+}
+
+#[test]
+fn waiting_pulls_answer_pings_while_redis_is_gone_and_get_what_comes_after() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &[]);
+    let mut pulls = waiting_pulls(&store);
+    redis.kill();
+    for _ in 0..3 {
+        for (_, pull) in &mut pulls {
+            assert_eq!(ping(pull), []);
+        }
+    }
+    redis.restart();
+    // At once: the entries may be there before the pulls have connected again.
+    let streams: Vec<_> = pulls.iter().map(|(stream, _)| *stream).collect();
+    let added: Vec<_> = streams.iter().map(|s| add(&redis, s, &[b"new"])).collect();
+    let start = Instant::now();
+    for ((stream, pull), added) in pulls.iter_mut().zip(added) {
+        assert_eq!(receive_reply(pull), added, "{stream}");
+    }
+    assert!(start.elapsed() < PROMPT, "{:?}", start.elapsed());
+}
+
+#[test]
+fn waiting_pulls_go_on_on_a_redis_that_lost_everything() {
+    let redis = Redis::start();
+    let store = Store::on(&redis, &[]);
+    let mut pulls = waiting_pulls(&store);
+    redis.kill();
+    redis.restart();
+    for (stream, pull) in &mut pulls {
+        let added = add(&redis, stream, &[b"new"]);
+        assert_eq!(receive_reply(pull), added, "{stream}");
+    }
+}
+
+#[test]
+fn an_idle_push_works_after_redis_was_killed_and_restarted() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &[]);
+    let mut used = store.push("s", "ack=true");
+    send_binary(&mut used, b"before");
+    receive_text(&mut used);
+    let mut pushes = [used, store.push("s", "ack=true")];
+    for _ in 0..3 {
+        redis.kill();
+        for push in &mut pushes {
+            assert_eq!(ping(push), []);
+        }
+        redis.restart();
+        for push in &mut pushes {
+            send_binary(push, b"after");
+            let id = receive_text(push);
+            assert_eq!(stored(&redis, "s").last(), Some(&(id, b"after".to_vec())));
+        }
+    }
+    assert_eq!(length(&redis, "s"), 7);
+}
+
+#[test]
+fn after_a_long_outage_pushes_and_pulls_go_on_within_2_s() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &[]);
+    let mut push = store.push("s", "ack=true");
+    let mut pull = store.pull("s", "");
+    redis.kill();
+    send_binary(&mut push, b"held back");
+    let start = Instant::now();
+    // Long enough for a back-off to grow; meanwhile both answer.
+    while start.elapsed() < Duration::from_secs(5) {
+        assert_eq!(ping(&mut push), []);
+        assert_eq!(ping(&mut pull), []);
+    }
+    redis.restart();
+    let back = Instant::now();
+    let id = receive_text(&mut push);
+    assert_eq!(receive_reply(&mut pull), [(id, b"held back".to_vec())]);
+    assert!(back.elapsed() < PROMPT, "{:?}", back.elapsed());
+    assert_eq!(store.get("/ping").expect(200).text(), "true");
+    store.assert_serves();
+}
+
+#[test]
+fn a_push_is_given_up_with_1013_when_redis_is_gone_for_longer_than_the_patience() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &["--redis-patience", "500ms"]);
+    let mut pull = store.pull("s", "");
+    let mut acked = store.push("s", "ack=true");
+    send_binary(&mut acked, b"before");
+    let before = receive_text(&mut acked);
+    assert_eq!(receive_reply(&mut pull)[0].0, before);
+    let mut plain = store.push("s", "");
+    let mut batch = store.push("s", "batch=true");
+    redis.kill();
+    let start = Instant::now();
+    send_text(&mut batch, "0");
+    for push in [&mut acked, &mut plain, &mut batch] {
+        send_binary(push, b"refused");
+    }
+    closes_with(&mut acked, 1013);
+    let held = start.elapsed();
+    assert!(held > Duration::from_millis(400), "only {held:?}");
+    closes_with(&mut plain, 1013);
+    closes_with(&mut batch, 1013);
+    // A pull is as patient as its client.
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        assert_eq!(ping(&mut pull), []);
+    }
+    redis.restart();
+    let mut push = store.push("s", "ack=true");
+    send_binary(&mut push, b"after");
+    let after = receive_text(&mut push);
+    assert_eq!(receive_reply(&mut pull)[0].0, after);
+    let expected = [(before, b"before".to_vec()), (after, b"after".to_vec())];
+    assert_eq!(stored(&redis, "s"), expected);
+}
+
+#[test]
+fn a_handshake_while_redis_is_gone_is_503_and_works_within_2_s_of_its_return() {
+    let redis = Redis::start();
+    let store = Store::on(&redis, &[]);
+    let bearer = store.bearer();
+    let answer = |path: &str| store.socket_answer(path, &[("Authorization", &bearer)]);
+    for _ in 0..2 {
+        redis.kill();
+        for path in ["/data/s/push", "/data/s/pull", "/data/s/pull?last_entry_id=0"] {
+            let refused = answer(path).expect(503);
+            assert_eq!(refused.header("retry-after"), Some("1"));
+            assert!(!refused.detail().is_empty());
+        }
+        redis.restart();
+        for path in ["/data/s/push", "/data/s/pull"] {
+            eventually(PROMPT, || answer(path).status == 101);
+        }
+    }
+}
+
+#[test]
+fn sockets_close_and_the_server_stops_while_redis_is_gone() {
+    let redis = Redis::start();
+    let mut store = Store::on(&redis, &[]);
+    let mut idle_push = store.push("s", "ack=true");
+    let mut pull = store.pull("s", "");
+    let mut other_pull = store.pull("s", "");
+    let mut held = store.push("s", "ack=true");
+    redis.kill();
+    send_binary(&mut held, b"held back");
+    assert_eq!(ping(&mut held), []);
+    close_promptly(&mut idle_push);
+    close_promptly(&mut pull);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| store.stop());
+        closes_with(&mut other_pull, 1001);
+        // It cannot be stored, and that is not kept from its client.
+        let code = expect_close(&mut held).0;
+        assert!(matches!(code, 1001 | 1013), "{code}");
+    });
+    assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn connections_that_redis_cuts_cost_nothing() {
+    let redis = Redis::start();
+    let store = Store::on(&redis, &KEEP_ALL);
+    let mut pull = store.pull("s", "count=5");
+    let mut push = store.push("s", "ack=true");
+    let acked = while_it_happens(
+        |go_on| {
+            let mut acked = Vec::new();
+            while go_on() {
+                let entry = acked.len().to_string().into_bytes();
+                send_binary(&mut push, &entry);
+                acked.push((receive_text(&mut push), entry));
+            }
+            acked
+        },
+        || {
+            for _ in 0..20 {
+                more_entries_come(&redis, "s");
+                redis.command::<i64>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+            }
+            more_entries_come(&redis, "s");
+        },
+    );
+    let found = stored(&redis, "s");
+    assert_all_there_in_order(&found, acked.len());
+    assert!(pulled(&mut pull, found.len(), 5) == found);
+}

@@ -1,0 +1,361 @@
+//! CONTRACT section 7, before the upgrade: who may, what is refused, and all of it as plain HTTP.
+
+use std::io::Write;
+
+use tungstenite::WebSocket;
+use tungstenite::protocol::Role;
+
+use crate::harness::{Store, eventually, read_answer, receive_reply};
+use crate::wire::{PROMPT, add, close, numbers, ping};
+
+/// Either kind of socket on the stream `s`.
+const PATHS: [&str; 2] = ["/data/s/push", "/data/s/pull"];
+
+/// Answers to the handshake of `socket_answer`, from RFC 6455 section 1.3.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+#[test]
+fn a_token_may_come_by_header_query_or_cookie() {
+    let store = Store::start();
+    let token = &store.token;
+    let headers = [
+        ("Authorization", format!("Bearer {token}")),
+        ("Authorization", format!("bearer {token}")),
+        ("Authorization", format!("BEARER {token}")),
+        ("Cookie", format!("authorization=Bearer {token}")),
+        ("Cookie", format!("authorization=\"Bearer {token}\"")),
+        ("Cookie", format!("a=b; authorization=\"Bearer {token}\"; c=d")),
+    ];
+    for path in PATHS {
+        for (name, value) in &headers {
+            let answer = store.socket_answer(path, &[(name, value)]).expect(101);
+            assert_eq!(answer.header("sec-websocket-accept"), Some(ACCEPT));
+        }
+        let by_query = format!("{path}?token={token}");
+        store.socket_answer(&by_query, &[]).expect(101);
+    }
+}
+
+#[test]
+fn without_a_good_token_there_is_no_upgrade() {
+    let store = Store::start();
+    for path in PATHS {
+        let none = store.socket_answer(path, &[]).expect(401);
+        assert_eq!(none.detail(), "Not authenticated");
+        assert_eq!(none.header("www-authenticate"), Some("Bearer"));
+        let with_bad = format!("{path}?token=x.y.z");
+        for (path, headers) in [
+            (path, vec![("Authorization", "Bearer nonsense")]),
+            (path, vec![("Cookie", "authorization=\"Bearer x.y.z\"")]),
+            (with_bad.as_str(), vec![]),
+        ] {
+            let bad = store.socket_answer(path, &headers).expect(401);
+            assert_eq!(bad.detail(), "Could not validate credentials");
+            assert_eq!(bad.header("www-authenticate"), Some("Bearer"));
+        }
+    }
+}
+
+#[test]
+fn a_path_that_is_none_is_404_even_without_a_token() {
+    let store = Store::start();
+    for path in [
+        "/data/s/pushed",
+        "/data/s/push/s",
+        "/data/s/t/pull",
+        "/push",
+        "/data//x/push",
+    ] {
+        let answer = store.socket_answer(path, &[]).expect(404);
+        assert_eq!(answer.detail(), "Not Found", "{path}");
+    }
+}
+
+#[test]
+fn parameters_that_do_not_parse_are_422_all_at_once() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let faults = |path: &str| {
+        let answer = store.socket_answer(path, &[("Authorization", &bearer)]);
+        let mut faults = answer.faults();
+        faults.sort();
+        faults
+    };
+    let fault = |name: &str, kind: &str| (name.to_owned(), kind.to_owned());
+    let boolean = "type_error.bool";
+    assert_eq!(faults("/data/s/push?batch=maybe"), [fault("batch", boolean)]);
+    assert_eq!(
+        faults("/data/s/push?ack=2&batch="),
+        [fault("ack", boolean), fault("batch", boolean)]
+    );
+    let integer = "type_error.integer";
+    let least = "value_error.number.not_ge";
+    for (count, kind) in [
+        ("0", least),
+        ("-1", least),
+        ("x", integer),
+        ("1.5", integer),
+        ("", integer),
+    ] {
+        let path = format!("/data/s/pull?count={count}");
+        assert_eq!(faults(&path), [fault("count", kind)], "{path}");
+    }
+    let both = faults("/data/s/pull?last_entry_id=x&count=0");
+    assert_eq!(
+        both,
+        [fault("count", least), fault("last_entry_id", "value_error.entry_id")]
+    );
+}
+
+#[test]
+fn a_last_entry_id_that_is_none_is_422() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let bad = [
+        "",
+        "abc",
+        "1-",
+        "-1",
+        "1-2-3",
+        "1-x",
+        "18446744073709551616",
+        "1-18446744073709551616",
+        "%2B",
+        "-",
+        "(1",
+        "%3E",
+        "0x1",
+        "1%201",
+        "1.5",
+        "$$",
+        "*1",
+        "%00",
+        "99999999999999999999999999",
+        "1--1",
+    ];
+    for id in bad {
+        let path = format!("/data/s/pull?last_entry_id={id}");
+        let answer = store.socket_answer(&path, &[("Authorization", &bearer)]);
+        let expected = ("last_entry_id".to_owned(), "value_error.entry_id".to_owned());
+        assert_eq!(answer.faults(), [expected], "{path}");
+    }
+}
+
+#[test]
+fn a_stream_name_that_is_none_is_422() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let long = "x".repeat(257);
+    for name in ["a%2Fb", "a%00b", "a%0Ab", "XMETA:s", "%FF", &long] {
+        for kind in ["push", "pull"] {
+            let path = format!("/data/{name}/{kind}");
+            let answer = store.socket_answer(&path, &[("Authorization", &bearer)]);
+            let names: Vec<_> = answer.faults().into_iter().map(|fault| fault.0).collect();
+            assert_eq!(names, ["stream_id"], "{path:.60}");
+        }
+    }
+    let longest = format!("/data/{}/push", "x".repeat(256));
+    store.socket_answer(&longest, &[("Authorization", &bearer)]).expect(101);
+}
+
+#[test]
+fn unknown_parameters_and_a_trailing_slash_change_nothing() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    for path in [
+        "/data/s/push/",
+        "/data/s/pull/",
+        "/data/s/push?colour=red&batch=YES&ack=t",
+        "/data/s/pull/?x",
+    ] {
+        store.socket_answer(path, &[("Authorization", &bearer)]).expect(101);
+    }
+}
+
+#[test]
+fn a_key_that_is_no_stream_is_400() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    store.redis.command::<()>(&["SET", "s", "text"]);
+    for path in PATHS {
+        let answer = store.socket_answer(path, &[("Authorization", &bearer)]).expect(400);
+        assert!(answer.detail().contains("stream"), "{}", answer.detail());
+    }
+}
+
+#[test]
+fn one_socket_over_the_limit_is_503_until_another_closes() {
+    let store = Store::with(&["--max-sockets", "2"]);
+    let bearer = store.bearer();
+    let mut push = store.push("s", "");
+    let mut pull = store.pull("s", "");
+    for path in PATHS {
+        let answer = store.socket_answer(path, &[("Authorization", &bearer)]).expect(503);
+        assert!(!answer.detail().is_empty());
+    }
+    // REST is served meanwhile, and so are the sockets that are open.
+    store.assert_serves();
+    ping(&mut push);
+    close(&mut pull);
+    eventually(PROMPT, || {
+        let answer = store.socket_answer("/data/s/pull", &[("Authorization", &bearer)]);
+        answer.status == 101
+    });
+}
+
+#[test]
+fn sockets_that_ended_abruptly_and_refused_ones_make_room_too() {
+    let store = Store::with(&["--max-sockets", "1"]);
+    let bearer = store.bearer();
+    let answer = |path: &str| store.socket_answer(path, &[("Authorization", &bearer)]);
+    store.redis.command::<()>(&["SET", "text", "text"]);
+    for _ in 0..10 {
+        for path in PATHS {
+            // The connection of this answer ends at once, without a close.
+            eventually(PROMPT, || answer(path).status == 101);
+            answer("/data/s/pull?count=0").expect(422);
+            store.socket_answer(path, &[]).expect(401);
+            eventually(PROMPT, || answer("/data/text/pull").status == 400);
+        }
+    }
+}
+
+#[test]
+fn a_bad_handshake_is_400() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    let bad: [&[(&str, &str)]; 10] = [
+        &[("Sec-WebSocket-Key", key), ("sec-websocket-key", key)],
+        &[("Sec-WebSocket-Key", "")],
+        &[("Sec-WebSocket-Key", "short")],
+        &[("Sec-WebSocket-Key", "not base64 at all!!!!!!!")],
+        &[("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==x")],
+        &[("Connection", "")],
+        &[("Connection", "keep-alive")],
+        &[("Upgrade", "")],
+        &[("Upgrade", "h2c")],
+        &[
+            ("Connection", ""),
+            ("Upgrade", ""),
+            ("Sec-WebSocket-Key", ""),
+            ("Sec-WebSocket-Version", ""),
+        ],
+    ];
+    for path in PATHS {
+        for case in bad {
+            let headers = [case, &[("Authorization", bearer.as_str())]].concat();
+            let answer = store.socket_answer(path, &headers);
+            assert_eq!(answer.status, 400, "{path} {case:?}");
+            assert!(!answer.detail().is_empty(), "{path} {case:?}");
+        }
+    }
+    store.assert_serves();
+}
+
+#[test]
+fn another_websocket_version_is_426_and_names_13() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    for path in PATHS {
+        for version in ["8", "0", "12", "14", "130"] {
+            let headers = [("Sec-WebSocket-Version", version), ("Authorization", &bearer)];
+            let answer = store.socket_answer(path, &headers).expect(426);
+            assert_eq!(answer.header("sec-websocket-version"), Some("13"));
+            assert!(!answer.detail().is_empty());
+        }
+    }
+}
+
+#[test]
+fn only_get_opens_a_socket() {
+    let store = Store::start();
+    for path in PATHS {
+        for method in ["POST", "PUT", "DELETE"] {
+            let body: Option<&[u8]> = (method != "DELETE").then_some(b"");
+            let answer = store.ask(method, path, &[], body).expect(405);
+            let allow = answer.header("allow").expect("Allow");
+            assert!(allow.split(',').any(|word| word.trim() == "GET"), "{allow}");
+        }
+    }
+}
+
+#[test]
+fn headers_as_browsers_and_proxies_write_them_are_understood() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let cases: [&[(&str, &str)]; 4] = [
+        &[("Connection", "keep-alive, Upgrade")],
+        &[("connection", "upgrade"), ("UPGRADE", "WebSocket")],
+        &[("Origin", "http://elsewhere.example")],
+        &[("Sec-WebSocket-Protocol", "chat, superchat")],
+    ];
+    for case in cases {
+        let headers = [case, &[("Authorization", bearer.as_str())]].concat();
+        let answer = store.socket_answer("/data/s/pull", &headers).expect(101);
+        assert_eq!(answer.header("sec-websocket-accept"), Some(ACCEPT));
+        assert_eq!(answer.header("sec-websocket-protocol"), None, "{case:?}");
+    }
+}
+
+#[test]
+fn no_compression_is_negotiated_when_it_is_offered() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    for path in PATHS {
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits"),
+        ];
+        let answer = store.socket_answer(path, &headers).expect(101);
+        assert_eq!(answer.header("sec-websocket-extensions"), None);
+    }
+}
+
+#[test]
+fn a_handshake_may_come_byte_by_byte() {
+    let store = Store::start();
+    let mut stream = store.raw();
+    let request = format!(
+        "GET /data/s/push?token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        store.token
+    );
+    for byte in request.bytes() {
+        stream.write_all(&[byte]).expect("to send a byte");
+    }
+    let answer = read_answer(&mut stream).expect(101);
+    assert_eq!(answer.header("sec-websocket-accept"), Some(ACCEPT));
+}
+
+#[test]
+fn a_handshake_after_other_requests_on_the_connection_works() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..1));
+    let mut stream = store.raw();
+    stream
+        .write_all(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect("to send a request");
+    read_answer(&mut stream).expect(200);
+    let request = format!(
+        "GET /data/s/pull?last_entry_id=0&token={} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        store.token
+    );
+    stream.write_all(request.as_bytes()).expect("to send a handshake");
+    read_answer(&mut stream).expect(101);
+    let mut pull = WebSocket::from_raw_socket(stream, Role::Client, None);
+    assert_eq!(receive_reply(&mut pull)[0].1, b"0");
+}
+
+#[test]
+fn half_a_handshake_is_given_up_after_the_head_timeout() {
+    let store = Store::with(&["--head-timeout", "500ms"]);
+    let mut stream = store.raw();
+    stream
+        .write_all(b"GET /data/s/pull HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n")
+        .expect("to send half a head");
+    let answer = read_answer(&mut stream).expect(408);
+    assert!(!answer.detail().is_empty());
+    store.assert_serves();
+}
