@@ -54,7 +54,8 @@ impl Session {
         }
     }
 
-    fn check(&self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
+    /// The first error among replies about a stream.
+    pub(super) fn check(&self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
         let error = replies.iter().find_map(|reply| match reply {
             Value::ServerError(error) => Some(error),
             _ => None,

@@ -153,8 +153,8 @@ fn info(reply: Value) -> Option<StreamInfo> {
                 continue;
             }
             "last-generated-id" => last_generated = value::entry_id(&pair[1])?,
-            "length" => length = number(&pair[1])?,
-            "entries-added" => entries_added = number(&pair[1]),
+            "length" => length = value::number(&pair[1])?,
+            "entries-added" => entries_added = value::number(&pair[1]),
             _ => {}
         }
         let field = match &pair[1] {
@@ -170,11 +170,4 @@ fn info(reply: Value) -> Option<StreamInfo> {
         first,
         last_generated,
     })
-}
-
-fn number(value: &Value) -> Option<u64> {
-    match value {
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
 }

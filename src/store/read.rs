@@ -64,23 +64,30 @@ impl ReadAhead {
 }
 
 impl Session {
-    /// At most `count` entries after `after`, oldest first. With `block`, waits so long for the first of them.
-    /// The session's reply timeout must be longer than that.
-    pub fn read_after(
+    /// At most `count` entries after `after`, oldest first.
+    fn read_after(&mut self, stream: &StreamId, after: EntryId, count: usize) -> Result<Vec<Entry>, StoreError> {
+        let reply = self.command_on(stream, &xread(stream, after, count, None))?;
+        value::entries_of_one_stream(reply).ok_or_else(|| unexpected("XREAD"))
+    }
+
+    /// Like `read_after`, but waits for the first entry for as long as `block` says, and also brings the length of the
+    /// stream right after. The session's reply timeout must be longer than `block`.
+    pub fn wait_after(
         &mut self,
         stream: &StreamId,
         after: EntryId,
         count: usize,
         block: Option<Duration>,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(count);
-        if let Some(block) = block {
-            read.arg("BLOCK").arg(block.as_millis() as u64);
-        }
-        read.arg("STREAMS").arg(stream.as_str()).arg(after.to_string());
-        let reply = self.command_on(stream, &read)?;
-        value::entries_of_one_stream(reply).ok_or_else(|| unexpected("XREAD"))
+    ) -> Result<(Vec<Entry>, u64), StoreError> {
+        let mut packed = xread(stream, after, count, block).get_packed_command();
+        redis::cmd("XLEN")
+            .arg(stream.as_str())
+            .write_packed_command(&mut packed);
+        let mut replies = self.exchange(&packed, 2)?;
+        self.check(stream, &replies)?;
+        let length = replies.pop().as_ref().and_then(value::number);
+        let entries = replies.pop().and_then(value::entries_of_one_stream);
+        entries.zip(length).ok_or_else(|| unexpected("XREAD and XLEN"))
     }
 
     /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
@@ -127,7 +134,7 @@ impl Session {
         let mut last = after;
         while let Some(room) = kept.room() {
             let (count, bytes) = room;
-            let chunk = self.read_after(stream, last, ahead.count(count, bytes), None)?;
+            let chunk = self.read_after(stream, last, ahead.count(count, bytes))?;
             ahead.learn(&chunk);
             match chunk.last() {
                 Some(entry) => last = entry.id,
@@ -168,6 +175,16 @@ impl Session {
         let reply = self.command_on(stream, &read)?;
         value::entries(reply).ok_or_else(|| unexpected("XREVRANGE"))
     }
+}
+
+fn xread(stream: &StreamId, after: EntryId, count: usize, block: Option<Duration>) -> redis::Cmd {
+    let mut read = redis::cmd("XREAD");
+    read.arg("COUNT").arg(count);
+    if let Some(block) = block {
+        read.arg("BLOCK").arg(block.as_millis() as u64);
+    }
+    read.arg("STREAMS").arg(stream.as_str()).arg(after.to_string());
+    read
 }
 
 /// Entries kept so far, and whether the span's bytes cut them short.

@@ -21,6 +21,14 @@ pub fn entry_id(value: &Value) -> Option<EntryId> {
     text(value)?.parse().ok()
 }
 
+/// A count out of an integer reply.
+pub fn number(value: &Value) -> Option<u64> {
+    match value {
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
 /// The list in an array reply; nil is an empty one.
 pub fn list(value: Value) -> Option<Vec<Value>> {
     match value {

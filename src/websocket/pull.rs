@@ -1,7 +1,7 @@
 //! `/data/{id}/pull`: one thread that waits in `XREAD` and sends what comes, looking up once a second for the peer.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use log::warn;
 
@@ -25,9 +25,6 @@ const BLOCK: Duration = Duration::from_millis(1000);
 /// How long Redis may take over a reply: longer than it blocks, and short enough to see to the peer in time.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(1800);
 
-/// A read that comes so long after the one before had a slow client in between, whom trimming may have passed.
-const LATE: Duration = Duration::from_millis(50);
-
 /// A pull and how far it has come.
 pub struct Pull {
     stream: StreamId,
@@ -40,8 +37,6 @@ pub struct Pull {
     /// Entries that were read and not sent yet, and their bytes.
     ready: VecDeque<Entry>,
     ready_bytes: usize,
-    /// When the last read returned.
-    returned: Instant,
 }
 
 impl Pull {
@@ -79,7 +74,6 @@ impl Pull {
             ahead,
             ready: VecDeque::new(),
             ready_bytes: 0,
-            returned: Instant::now(),
         })
     }
 
@@ -140,18 +134,16 @@ impl Pull {
         context: &Context,
         block: Option<Duration>,
     ) -> Result<bool, StoreError> {
-        let late = self.returned.elapsed() > LATE;
         let asked = self.ahead.count(usize::MAX, MAX_REPLY.saturating_sub(self.ready_bytes));
-        let entries = session.read_after(&self.stream, self.last, asked, block)?;
-        self.returned = Instant::now();
+        let (entries, length) = session.wait_after(&self.stream, self.last, asked, block)?;
         self.ahead.learn(&entries);
         let Some(newest) = entries.last().map(|entry| entry.id) else {
             return Ok(false);
         };
         let full = entries.len() == asked;
-        // Looking costs Redis a command, so it is left out where trimming can hardly have passed us:
-        // a read in time that brought less than it asked for, or one large entry.
-        if late || (full && asked > 1) {
+        // While older entries than these are in the stream, trimming has not passed us. If the read brought all there
+        // was after the last one, the length tells; otherwise only looking does, which costs Redis a command.
+        if full || length <= entries.len() as u64 {
             self.count_gap(session, context, &entries)?;
         }
         self.ordinal = self.ordinal.map(|ordinal| ordinal + entries.len() as u64);
