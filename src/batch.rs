@@ -33,12 +33,13 @@ pub fn parse_offsets(text: &str, limit: usize) -> Result<Vec<usize>, BatchError>
         if index == limit {
             return Err(BatchError::TooMany(limit));
         }
-        let digits = part.trim_matches(' ');
+        // A line end counts as space: line-oriented clients send one.
+        let digits = part.trim_ascii();
         let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         let offset: usize = is_number
             .then(|| digits.parse().ok())
             .flatten()
-            .ok_or_else(|| wrong(format!("offset {} is not a number", index + 1)))?;
+            .ok_or_else(|| wrong(format!("offset {} is not a number: {:?}", index + 1, shortened(digits))))?;
         match offsets.last() {
             None if offset != 0 => return Err(wrong(format!("the first offset is {offset}, not 0"))),
             Some(&last) if offset < last => {
@@ -108,6 +109,11 @@ impl Offsets {
     }
 }
 
+/// Enough of a wrong value to recognise it by, in a reason of 123 bytes.
+fn shortened(value: &str) -> String {
+    value.chars().take(24).collect()
+}
+
 fn wrong(sentence: String) -> BatchError {
     BatchError::Offsets(sentence)
 }
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_entry_reaches_to_the_next_offset_and_the_last_to_the_end() {
-        assert_eq!(cut("0,1, 3 ", b"abcde").unwrap(), ["a", "bc", "de"]);
+        assert_eq!(cut("0,1, 3 \n", b"abcde").unwrap(), ["a", "bc", "de"]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn handshake(change: (&str, &str)) -> Result<String, u16> {
-        let mut headers = vec![
+        let mut headers = [
             ("Upgrade", "websocket"),
             ("Connection", "keep-alive, Upgrade"),
             ("Sec-WebSocket-Version", "13"),

@@ -20,7 +20,10 @@ pub const MAX_REPLY: usize = 8 << 20;
 const MOST_ENTRIES: u64 = 16_384;
 
 /// How long one `XREAD` waits. A ping or a close of the peer waits as long, and may wait two seconds.
-const BLOCK: Duration = Duration::from_millis(1000);
+/// It doubles from the shortest to the longest while nothing comes: clients mostly leave right after an entry,
+/// and a thousand silent pulls should cost Redis little.
+const SHORTEST_BLOCK: Duration = Duration::from_millis(100);
+const LONGEST_BLOCK: Duration = Duration::from_millis(1000);
 
 /// How long Redis may take over a reply: longer than it blocks, and short enough to see to the peer in time.
 const REPLY_TIMEOUT: Duration = Duration::from_millis(1800);
@@ -37,6 +40,7 @@ pub struct Pull {
     /// Entries that were read and not sent yet, and their bytes.
     ready: VecDeque<Entry>,
     ready_bytes: usize,
+    block: Duration,
 }
 
 impl Pull {
@@ -74,6 +78,7 @@ impl Pull {
             ahead,
             ready: VecDeque::new(),
             ready_bytes: 0,
+            block: SHORTEST_BLOCK,
         })
     }
 
@@ -120,7 +125,12 @@ impl Pull {
     /// Waits for entries, then gathers what one reply can hold. When behind, that is read ahead in large pieces
     /// from which replies of `count` are cut.
     fn read(&mut self, session: &mut Session, context: &Context) -> Result<(), StoreError> {
-        let mut more = self.read_once(session, context, Some(BLOCK))?;
+        let mut more = self.read_once(session, context, Some(self.block))?;
+        self.block = if self.ready.is_empty() {
+            LONGEST_BLOCK.min(self.block * 2)
+        } else {
+            SHORTEST_BLOCK
+        };
         while more && self.ready.len() < self.count && self.ready_bytes < MAX_REPLY {
             more = self.read_once(session, context, None)?;
         }
