@@ -73,13 +73,20 @@ impl Auth {
     }
 
     /// The user of a request: the first token found in its header, its query or its cookie must be good.
-    pub fn user_of(&self, head: &Head, query_token: Option<&str>) -> Result<String, Error> {
+    ///
+    /// A browser adds the cookie by itself, whoever made the page. So where a request changes something or opens
+    /// a WebSocket, which no other rule of browsers protects, a cookie is taken from pages of our own origin only.
+    pub fn user_of(&self, head: &Head, query_token: Option<&str>, changes: bool) -> Result<String, Error> {
         let query_token = query_token.filter(|token| !token.is_empty());
-        let token = bearer(head)
-            .or(query_token)
-            .or_else(|| cookie(head))
-            .ok_or(Error::NotAuthenticated)?;
-        self.user(token)
+        if let Some(token) = bearer(head).or(query_token) {
+            return self.user(token);
+        }
+        let user = self.user(cookie(head).ok_or(Error::NotAuthenticated)?)?;
+        if changes && !same_origin(head) {
+            Err(Error::CrossSite)
+        } else {
+            Ok(user)
+        }
     }
 
     fn user(&self, token: &str) -> Result<String, Error> {
@@ -101,6 +108,19 @@ fn cookie(head: &Head) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .and_then(|(_, value)| strip_scheme(value.trim_matches('"')))
+}
+
+/// Whether the request comes from a page of ours, or from no page at all (RFC 6454, section 7).
+fn same_origin(head: &Head) -> bool {
+    let Some(origin) = head.header("Origin") else {
+        return true;
+    };
+    // The scheme is left out: behind a proxy that adds TLS we do not know our own.
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some_and(|authority| {
+        head.header("Host")
+            .is_some_and(|host| host.eq_ignore_ascii_case(authority))
+    })
 }
 
 /// `Bearer <token>` to `<token>`; the scheme's letter case does not matter (RFC 9110, 11.1).
@@ -173,26 +193,55 @@ mod tests {
     #[test]
     fn the_header_comes_before_the_query_and_the_query_before_the_cookie() {
         let cookie = format!("a=b; authorization=\"Bearer {SEED_TOKEN}\"");
-        assert!(auth().user_of(&head("Cookie", &cookie), None).is_ok());
-        assert!(auth().user_of(&head("Cookie", &cookie.replace('"', "")), None).is_ok());
-        assert_eq!(
-            auth().user_of(&head("Cookie", &cookie), Some("bad")),
-            Err(Error::BadToken)
-        );
+        let user = |head: &Head, query: Option<&str>| auth().user_of(head, query, true);
+        assert!(user(&head("Cookie", &cookie), None).is_ok());
+        assert!(user(&head("Cookie", &cookie.replace('"', "")), None).is_ok());
+        assert_eq!(user(&head("Cookie", &cookie), Some("bad")), Err(Error::BadToken));
         let header = head("authorization", &format!("bEARER {SEED_TOKEN}"));
-        assert!(auth().user_of(&header, Some("bad")).is_ok());
-        assert_eq!(auth().user_of(&Head::default(), None), Err(Error::NotAuthenticated));
+        assert!(user(&header, Some("bad")).is_ok());
+        assert_eq!(user(&Head::default(), None), Err(Error::NotAuthenticated));
         assert_eq!(
-            auth().user_of(&head("Authorization", "Basic eA=="), None),
+            user(&head("Authorization", "Basic eA=="), None),
             Err(Error::NotAuthenticated)
         );
+    }
+
+    #[test]
+    fn a_cookie_alone_changes_nothing_for_pages_of_another_origin() {
+        let from = |origin: &str| {
+            let mut head = head("Cookie", &format!("authorization=Bearer {SEED_TOKEN}"));
+            head.headers.push(("Host".into(), "lab:7890".into()));
+            head.headers.push(("Origin".into(), origin.into()));
+            head
+        };
+        assert!(auth().user_of(&from("https://LAB:7890"), None, true).is_ok());
+        for origin in [
+            "http://evil.example",
+            "http://lab",
+            "http://lab:7891",
+            "null",
+            "",
+            "lab:7890",
+        ] {
+            assert_eq!(
+                auth().user_of(&from(origin), None, true),
+                Err(Error::CrossSite),
+                "{origin}"
+            );
+            // Reading is allowed: the browser keeps the reply from the page.
+            assert!(auth().user_of(&from(origin), None, false).is_ok(), "{origin}");
+            assert!(
+                auth().user_of(&from(origin), Some(SEED_TOKEN), true).is_ok(),
+                "{origin}"
+            );
+        }
     }
 
     proptest! {
         #[test]
         fn no_header_makes_the_parsers_panic(value in ".*") {
-            let _ = auth().user_of(&head("Authorization", &value), None);
-            let _ = auth().user_of(&head("Cookie", &value), None);
+            let _ = auth().user_of(&head("Authorization", &value), None, true);
+            let _ = auth().user_of(&head("Cookie", &value), None, true);
         }
     }
 }

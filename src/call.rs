@@ -18,6 +18,9 @@ pub enum Call {
     Health,
     Metrics,
     Docs,
+    LivePage,
+    SignOut,
+    Activity,
     ListStreams,
     GetStream { stream: StreamId, report_error: bool },
     PutStream(PutStream),
@@ -48,7 +51,9 @@ impl Call {
         let found = router::find(&head.method, &head.path)?;
         let mut params = Params::new(&head.query);
         if found.route.access == Access::SignedIn {
-            auth.user_of(head, params.text("token"))?;
+            let socket = matches!(found.route.endpoint, Endpoint::Push | Endpoint::Pull);
+            let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
+            auth.user_of(head, params.text("token"), changes)?;
         }
         let call = read(found, &mut params, default_max_len);
         params.finish()?;
@@ -65,6 +70,9 @@ fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
         Endpoint::Health => Call::Health,
         Endpoint::Metrics => Call::Metrics,
         Endpoint::Docs => Call::Docs,
+        Endpoint::LivePage => Call::LivePage,
+        Endpoint::SignOut => Call::SignOut,
+        Endpoint::Activity => Call::Activity,
         Endpoint::ListStreams => Call::ListStreams,
         Endpoint::GetStream => Call::GetStream {
             stream: params.stream(stream),

@@ -30,6 +30,7 @@ pub struct Context {
     pub sockets: AtomicUsize,
     pub bodies: Budget,
     pub hand_overs: Gate,
+    pub activity: Mutex<Option<Snapshot>>,
     /// The private socket on which tiny_http listens.
     pub rest_socket: PathBuf,
     stopping: OnceLock<Instant>,
@@ -50,6 +51,7 @@ impl Context {
                 free: Mutex::new(config.rest_workers * HAND_OVERS_PER_WORKER),
                 freed: Condvar::new(),
             },
+            activity: Mutex::new(None),
             stopping: OnceLock::new(),
             config,
             store,
@@ -77,6 +79,14 @@ impl Context {
     pub fn take_socket(&self) -> Option<Place<'_>> {
         Place::take(&self.sockets, self.config.limits.max_sockets)
     }
+}
+
+/// What all streams did lately, as JSON, kept for all the pages that ask.
+pub struct Snapshot {
+    /// The reply's body.
+    pub body: Vec<u8>,
+    /// When it is to be made anew.
+    pub stale: Instant,
 }
 
 /// One of a limited number of places, given back when dropped.

@@ -21,6 +21,8 @@ pub enum Error {
     NotAuthenticated,
     /// 401: a token that is not ours, or was.
     BadToken,
+    /// 403: a page of another origin uses the cookie of its visitor.
+    CrossSite,
     /// 401: sign-in failed.
     BadPassword,
     /// 422: parameters that do not parse, all of them.
@@ -90,6 +92,7 @@ impl Error {
             Error::NotFound => 404,
             Error::MethodNotAllowed(_) => 405,
             Error::NotAuthenticated | Error::BadToken | Error::BadPassword => 401,
+            Error::CrossSite => 403,
             Error::Invalid(_) => 422,
             Error::Refused(status, _) => *status,
             Error::Busy(_) | Error::Store(StoreError::Unreachable(_) | StoreError::Full(_)) => 503,
@@ -105,6 +108,7 @@ impl Error {
             Error::MethodNotAllowed(_) => json!("Method Not Allowed"),
             Error::NotAuthenticated => json!("Not authenticated"),
             Error::BadToken => json!("Could not validate credentials"),
+            Error::CrossSite => json!("The cookie is not taken from pages of another origin; send the token itself"),
             Error::BadPassword => json!("Incorrect username or password"),
             Error::Invalid(issues) => issues.iter().map(Issue::to_json).collect(),
             Error::Refused(_, detail) => detail.clone(),

@@ -13,7 +13,7 @@
 //! | [`call`] | what a request asks for, decided from its head alone |
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
-//! | [`params`], [`form`] | query, path and form fields |
+//! | [`params`], [`form`], [`csp`] | query, path and form fields; what pages may do |
 //! | [`context`] | what every thread shares |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
@@ -47,6 +47,7 @@ pub mod batch;
 pub mod call;
 pub mod config;
 pub mod context;
+pub mod csp;
 pub mod door;
 pub mod error;
 pub mod form;

@@ -11,6 +11,9 @@ pub enum Endpoint {
     Health,
     Metrics,
     Docs,
+    LivePage,
+    SignOut,
+    Activity,
     ListStreams,
     GetStream,
     PutStream,
@@ -55,7 +58,9 @@ pub const ROUTES: &[Route] = &[
     Route { method: "GET",    pattern: "/health",                endpoint: Endpoint::Health,       access: Public },
     Route { method: "GET",    pattern: "/metrics",               endpoint: Endpoint::Metrics,      access: Public },
     Route { method: "GET",    pattern: "/docs",                  endpoint: Endpoint::Docs,         access: Public },
-    Route { method: "GET",    pattern: "/",                      endpoint: Endpoint::Docs,         access: Public },
+    Route { method: "GET",    pattern: "/",                      endpoint: Endpoint::LivePage,     access: Public },
+    Route { method: "POST",   pattern: "/signout",               endpoint: Endpoint::SignOut,      access: Public },
+    Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn },
     Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn },
     Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn },
     Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn },
@@ -158,7 +163,7 @@ mod tests {
             ("/streams/a", Endpoint::GetStream),
             ("/streams/a/", Endpoint::GetStream),
             ("/data/a/pull/", Endpoint::Pull),
-            ("/", Endpoint::Docs),
+            ("/", Endpoint::LivePage),
         ] {
             assert_eq!(find("GET", path).unwrap().route.endpoint, endpoint, "{path}");
         }

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::http::Head;
 
 /// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 3] = ["Authorization", "Cookie", "Content-Type"];
+const PASSED_ON: [&str; 5] = ["Host", "Origin", "Authorization", "Cookie", "Content-Type"];
 
 /// Headers of tiny_http about its own connection, which are not the client's.
 const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];
@@ -71,7 +71,7 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     let Head {
         method, path, query, ..
     } = head;
-    let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\nHost: door\r\nConnection: close\r\n");
+    let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\nConnection: close\r\n");
     for name in PASSED_ON {
         for value in head.all(name) {
             // tiny_http takes ASCII only; no header that handlers read has a meaning beyond it.

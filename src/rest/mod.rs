@@ -1,9 +1,11 @@
 //! The REST workers: tiny_http behind the door, a few threads that handle requests, and the replies.
 //! Only this file names tiny_http.
 
+mod activity;
 mod data;
 mod docs;
 mod health;
+mod live;
 mod streams;
 mod token;
 
@@ -104,6 +106,9 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
         Call::Health => Ok(health::health()),
         Call::Metrics => Ok(health::metrics(&context.metrics)),
         Call::Docs => Ok(docs::readme()),
+        Call::LivePage => Ok(live::page()),
+        Call::SignOut => Ok(token::sign_out()),
+        Call::Activity => activity::get(session, context),
         Call::ListStreams => streams::list(session),
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
         Call::PutStream(put) => streams::put(session, put),

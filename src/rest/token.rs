@@ -1,4 +1,5 @@
 //! `POST /token`: a form with a user name and a password becomes a token, and a cookie that holds it.
+//! `POST /signout`: the cookie is gone.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -44,6 +45,12 @@ pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
     let cookie = format!("{COOKIE}=\"Bearer {token}\"; HttpOnly; Max-Age={age}; Path=/; SameSite=Lax");
     let reply = Reply::json(&json!({ "access_token": token, "token_type": "bearer" }));
     Ok(reply.with("Set-Cookie", cookie).with("Cache-Control", "no-store"))
+}
+
+/// `POST /signout`: the browser forgets the cookie. The token itself stays good until it expires.
+pub fn sign_out() -> Reply {
+    let cookie = format!("{COOKIE}=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax");
+    Reply::json(&json!({ "signed_out": true })).with("Set-Cookie", cookie)
 }
 
 fn fields(head: &Head, body: Bytes) -> Result<Vec<(String, String)>, Error> {

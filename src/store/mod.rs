@@ -1,6 +1,7 @@
 //! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
 //! Only this folder and `redis_server.rs` name the redis crate.
 
+mod activity;
 mod append;
 mod describe;
 mod read;
@@ -17,6 +18,7 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::metrics::Metrics;
 
+pub use activity::Activity;
 pub use describe::StreamInfo;
 pub use read::{ReadAhead, Span};
 pub use session::Session;

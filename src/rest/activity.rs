@@ -1,0 +1,67 @@
+//! `GET /activity`: what every stream did lately, in one reply. Made for pages that show it and ask every second,
+//! so it is made once for all of them.
+
+use std::sync::TryLockError;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::context::{Context, Snapshot};
+use crate::error::Error;
+use crate::http::Reply;
+use crate::store::{Activity, Session};
+
+/// How long a snapshot serves. A little less than the second after which pages ask again.
+const AGE: Duration = Duration::from_millis(900);
+
+/// A snapshot serves at least so many times as long as it took to make: pages never take more than a twentieth of Redis.
+const REST: u32 = 20;
+
+/// Replies with the snapshot that there is, or makes a new one.
+pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
+    let mut kept = match context.activity.try_lock() {
+        Ok(kept) => kept,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        // Another worker makes one right now. Waiting for it would let pages take all the workers when Redis is slow.
+        Err(TryLockError::WouldBlock) => return Err(Error::Busy("The activity is just being looked up.".into())),
+    };
+    let begun = Instant::now();
+    if kept.as_ref().is_none_or(|snapshot| snapshot.stale <= begun) {
+        let body = body(&session.activity()?, context.config.max_len);
+        *kept = Some(Snapshot {
+            body,
+            stale: begun + AGE.max(begun.elapsed() * REST),
+        });
+    }
+    let body = kept.as_ref().map(|snapshot| snapshot.body.clone()).unwrap_or_default();
+    Ok(Reply::typed(200, "application/json", body))
+}
+
+fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {
+    let streams: Vec<Value> = activity
+        .iter()
+        .map(|activity| stream(activity, default_max_len))
+        .collect();
+    let time = jiff::Timestamp::now().to_string();
+    json!({ "time": time, "default_max_len": default_max_len, "streams": streams })
+        .to_string()
+        .into_bytes()
+}
+
+fn stream(activity: &Activity, default_max_len: u64) -> Value {
+    let described = |name: &str| {
+        activity
+            .description
+            .as_ref()
+            .and_then(|description| description.get(name))
+    };
+    json!({
+        "id": activity.stream.as_str(),
+        "description": described("description"),
+        "max_len": described("max_len").and_then(Value::as_u64).unwrap_or(default_max_len),
+        "entries": activity.entries,
+        "entries_added": activity.entries_added,
+        "newest_id": activity.newest.map(|(id, _)| id.to_string()),
+        "newest_bytes": activity.newest.map(|(_, bytes)| bytes),
+    })
+}
