@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::context::Context;
 use crate::error::Error;
 use crate::http::Reply;
 use crate::metrics::Metrics;
+use crate::store::Session;
 
 /// How long Redis may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// `GET /ping`: whether Redis answers, asked right now unless the watch knows that it does not.
-pub fn ping(context: &Context) -> Result<Reply, Error> {
-    context.store.session(PING_TIMEOUT).failing_fast().ping()?;
+pub fn ping(session: &mut Session) -> Result<Reply, Error> {
+    session.ping(PING_TIMEOUT)?;
     Ok(Reply::json(&json!(true)))
 }
 

@@ -102,7 +102,7 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
     match call {
         Call::Options { methods } => Ok(options(methods)),
         Call::Token => token::sign_in(&context.auth, head, body),
-        Call::Ping => health::ping(context),
+        Call::Ping => health::ping(session),
         Call::Health => Ok(health::health()),
         Call::Metrics => Ok(health::metrics(&context.metrics)),
         Call::Docs => Ok(docs::readme()),

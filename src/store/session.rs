@@ -34,9 +34,12 @@ impl Session {
         self
     }
 
-    /// Asks Redis whether it is there.
-    pub fn ping(&mut self) -> Result<(), StoreError> {
-        self.command(&redis::cmd("PING")).map(|_| ())
+    /// Asks Redis whether it is there; it has to answer `within` this time, whatever the session grants otherwise.
+    pub fn ping(&mut self, within: Duration) -> Result<(), StoreError> {
+        let usual = self.set_reply_timeout(within);
+        let answer = self.command(&redis::cmd("PING")).map(|_| ());
+        self.set_reply_timeout(usual);
+        answer
     }
 
     /// Sends one command and reads its reply; an error reply is an error.
@@ -111,6 +114,13 @@ impl Session {
             }
         };
         Ok(self.connection.insert(connection))
+    }
+
+    /// The old timeout. A connection that does not take the new one is dropped.
+    fn set_reply_timeout(&mut self, timeout: Duration) -> Duration {
+        let connection = self.connection.take();
+        self.connection = connection.filter(|connection| connection.set_read_timeout(Some(timeout)).is_ok());
+        std::mem::replace(&mut self.reply_timeout, timeout)
     }
 
     fn lose(&mut self) {

@@ -29,7 +29,7 @@ impl Watch {
         let mut session = store.session(ANSWER_WITHIN);
         let mut known = None;
         let mut ask = move || {
-            let answer = session.ping();
+            let answer = session.ping(ANSWER_WITHIN);
             let up = answer.is_ok();
             store.metrics.redis_up.set(up.into());
             if known.replace(up) != Some(up) {

@@ -36,6 +36,7 @@ mod slow_clients;
 mod command_line;
 mod documentation;
 mod ending;
+mod live_page;
 mod log;
 mod operations;
 mod own_redis;
