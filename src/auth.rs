@@ -29,7 +29,7 @@ struct Claims {
     sub: String,
     // Old tokens may lie in the past or have none; development mode takes them all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    exp: Option<u64>,
+    exp: Option<serde_json::Value>,
 }
 
 impl Auth {
@@ -63,7 +63,7 @@ impl Auth {
             return Err(Error::BadPassword);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let exp = Some((now + self.token_life).as_secs());
+        let exp = Some((now + self.token_life).as_secs().into());
         let claims = Claims {
             sub: user.to_string(),
             exp,
@@ -171,6 +171,12 @@ mod tests {
     fn other_algorithms_keys_and_subjects_are_refused() {
         let ada = serde_json::json!({ "sub": "ada", "exp": 4_000_000_000u64 });
         assert!(auth().user(&signed(Algorithm::HS256, DEVELOPMENT_KEY, &ada)).is_ok());
+        let fraction = serde_json::json!({ "sub": "ada", "exp": 1_652_545_719.5 });
+        assert!(
+            auth()
+                .user(&signed(Algorithm::HS256, DEVELOPMENT_KEY, &fraction))
+                .is_ok()
+        );
         for bad in [
             signed(Algorithm::HS512, DEVELOPMENT_KEY, &ada),
             signed(Algorithm::HS256, "another key", &ada),

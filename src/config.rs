@@ -1,5 +1,5 @@
 //! Flags and environment become one checked, immutable `Config`.
-//! Every limit and deadline of the program is a flag here, with its unit and its reason.
+//! Every limit and deadline that a user may want to change is a flag here, with its unit and its reason.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -91,7 +91,7 @@ pub struct Flags {
     #[argh(option, default = "span(60)")]
     pub idle_timeout: Span,
 
-    /// a peer that neither takes nor gives a byte for so long in the middle of a message is dropped (default 30s)
+    /// a client that takes no byte of what it is sent for so long is dropped, and a REST body that stalls is 408 (default 30s)
     #[argh(option, default = "span(30)")]
     pub stall_timeout: Span,
 

@@ -3,21 +3,18 @@
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::limits::{Budget, Gate, lock};
 use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// How often a thread that waits looks up: for the order to stop, for pings that are due, for a lost partner.
-pub const TICK: Duration = Duration::from_millis(500);
-
 /// Requests that may be with tiny_http at once, for each worker: one at work and some in line.
 /// Each costs a thread and three descriptors there, so the others wait outside.
-const HAND_OVERS_PER_WORKER: usize = 4;
+pub const HAND_OVERS_PER_WORKER: usize = 4;
 
 /// What every thread shares.
 #[allow(missing_docs)]
@@ -27,8 +24,8 @@ pub struct Context {
     pub auth: Auth,
     pub metrics: Arc<Metrics>,
     pub connections: Connections,
-    pub sockets: AtomicUsize,
-    pub bodies: Budget,
+    pub sockets: Gate,
+    pub bodies: Arc<Budget>,
     pub hand_overs: Gate,
     pub activity: Mutex<Option<Snapshot>>,
     /// The private socket on which tiny_http listens.
@@ -42,15 +39,9 @@ impl Context {
         Context {
             auth: Auth::development(config.token_life),
             connections: Connections::default(),
-            sockets: AtomicUsize::new(0),
-            bodies: Budget {
-                limit: config.limits.max_bodies.0,
-                used: Mutex::new(0),
-            },
-            hand_overs: Gate {
-                free: Mutex::new(config.rest_workers * HAND_OVERS_PER_WORKER),
-                freed: Condvar::new(),
-            },
+            sockets: Gate::new(config.limits.max_sockets),
+            bodies: Budget::new(config.limits.max_bodies.0, metrics.clone()),
+            hand_overs: Gate::new(config.rest_workers * HAND_OVERS_PER_WORKER),
             activity: Mutex::new(None),
             stopping: OnceLock::new(),
             config,
@@ -74,11 +65,6 @@ impl Context {
     pub fn stopping_for(&self) -> Option<Duration> {
         self.stopping.get().map(Instant::elapsed)
     }
-
-    /// Takes one of the places for WebSockets; none if all are taken.
-    pub fn take_socket(&self) -> Option<Place<'_>> {
-        Place::take(&self.sockets, self.config.limits.max_sockets)
-    }
 }
 
 /// What all streams did lately, as JSON, kept for all the pages that ask.
@@ -87,23 +73,6 @@ pub struct Snapshot {
     pub body: Vec<u8>,
     /// When it is to be made anew.
     pub stale: Instant,
-}
-
-/// One of a limited number of places, given back when dropped.
-pub struct Place<'a>(&'a AtomicUsize);
-
-impl<'a> Place<'a> {
-    fn take(taken: &'a AtomicUsize, limit: usize) -> Option<Place<'a>> {
-        let one_more = |count| (count < limit).then_some(count + 1);
-        taken.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
-        Some(Place(taken))
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// The TCP connections that are open, so that stopping can wait for them and end those that linger.
@@ -152,80 +121,4 @@ impl Connections {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
-}
-
-/// Lets a limited number in; the others wait.
-pub struct Gate {
-    free: Mutex<usize>,
-    freed: Condvar,
-}
-
-/// A way through a gate, given back when dropped.
-pub struct Pass<'a>(&'a Gate);
-
-impl Gate {
-    /// Waits for a way through; none if that takes longer than `patience`.
-    pub fn enter(&self, patience: Duration) -> Option<Pass<'_>> {
-        let waited = self
-            .freed
-            .wait_timeout_while(lock(&self.free), patience, |free| *free == 0);
-        let (mut free, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        *free = free.checked_sub(1)?;
-        Some(Pass(self))
-    }
-}
-
-impl Drop for Pass<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.free) += 1;
-        self.0.freed.notify_one();
-    }
-}
-
-/// Memory that all REST bodies and replies share.
-pub struct Budget {
-    limit: usize,
-    used: Mutex<usize>,
-}
-
-/// A part of the budget, given back when dropped.
-pub struct Reservation {
-    context: Arc<Context>,
-    bytes: usize,
-}
-
-impl Reservation {
-    /// A part of nothing yet.
-    pub fn none(context: &Arc<Context>) -> Reservation {
-        Reservation {
-            context: context.clone(),
-            bytes: 0,
-        }
-    }
-
-    /// Takes more; false, and nothing is taken, if the budget does not have it.
-    pub fn grow(&mut self, bytes: usize) -> bool {
-        let budget = &self.context.bodies;
-        let mut used = lock(&budget.used);
-        if *used + bytes > budget.limit {
-            return false;
-        }
-        *used += bytes;
-        self.bytes += bytes;
-        self.context.metrics.body_bytes.set(*used as u64);
-        true
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        let mut used = lock(&self.context.bodies.used);
-        *used -= self.bytes;
-        self.context.metrics.body_bytes.set(*used as u64);
-    }
-}
-
-/// No invariant of ours can be broken half-way by a panic, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -39,9 +39,9 @@ impl FormKind {
     }
 }
 
-/// The fields of an urlencoded form, in order.
-pub fn urlencoded(body: &[u8]) -> Vec<(String, String)> {
-    form_urlencoded::parse(body).into_owned().collect()
+/// The first `limit` fields of an urlencoded form, in order.
+pub fn urlencoded(body: &[u8], limit: usize) -> Vec<(String, String)> {
+    form_urlencoded::parse(body).into_owned().take(limit).collect()
 }
 
 /// The parts of a multipart form named `wanted`, in order; at most `limit` of them.

@@ -14,7 +14,7 @@
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
 //! | [`params`], [`form`], [`csp`] | query, path and form fields; what pages may do |
-//! | [`context`] | what every thread shares |
+//! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; ticks and pace |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`ids`] | offsets and entries, stream and entry ids: pure functions |
@@ -30,7 +30,7 @@
 //! # Threads
 //!
 //! `door` accepts; each connection has one (`conn-<n>`), a push has a second one (`push-store`); `rest-<n>` handle
-//! requests; `redis-watch` asks Redis whether it is there; `redis-keeper` looks after a Redis of ours.
+//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there; `redis-keeper` looks after a Redis of ours.
 //!
 //! # Invariants
 //!
@@ -53,6 +53,7 @@ pub mod error;
 pub mod form;
 pub mod http;
 pub mod ids;
+pub mod limits;
 pub mod metrics;
 pub mod params;
 pub mod redis_server;
@@ -61,6 +62,7 @@ pub mod router;
 pub mod server;
 pub mod store;
 pub mod units;
+pub mod wait;
 pub mod websocket;
 
 pub use config::Config;

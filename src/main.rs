@@ -1,6 +1,9 @@
 //! Flags, start, wait for a signal, stop.
 
+use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
 use ptg_store::config::{Flags, REDIS_VARIABLE};
@@ -32,9 +35,14 @@ fn main() -> ExitCode {
 
 fn run(flags: Flags) -> Result<(), String> {
     let config = Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())?;
-    // Before anything is started, so that a signal during the start also stops it in order.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot wait for signals: {error}"))?;
-    let server = Server::start(config)?;
+    // Both before anything is started, so that a signal during the start also stops what there is in order.
+    let failed = |error: io::Error| format!("cannot wait for signals: {error}");
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, interrupted.clone()).map_err(failed)?;
+    }
+    let server = Server::start_unless(config, &interrupted)?;
     eprintln!("{}", server.summary());
     signals.forever().next();
     server.stop();

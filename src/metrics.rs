@@ -6,6 +6,8 @@ use std::fmt::{Display, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::limits::lock;
+
 /// A number that only rises, or a gauge that also falls.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -74,18 +76,14 @@ impl Metrics {
     pub fn request(&self, route: &'static str, method: &str, status: u16) {
         const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"];
         let method = KNOWN.into_iter().find(|known| *known == method).unwrap_or("other");
-        let mut requests = self.requests.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut requests = lock(&self.requests);
         *requests.entry((route, method, status)).or_default() += 1;
     }
 
     /// The text of `GET /metrics`.
     pub fn text(&self) -> String {
         let mut text = Text::default();
-        let requests = self
-            .requests
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .clone();
+        let requests = lock(&self.requests).clone();
         let requests = requests.iter().map(|((route, method, status), count)| {
             (
                 format!("{{route=\"{route}\",method=\"{method}\",status=\"{status}\"}}"),

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -17,11 +18,11 @@ use crate::config::DEFAULT_REDIS_PORT;
 /// Programs that can serve, best known first.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// How long a start may take; Redis reads its whole append-only file first.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take until a started Redis listens. Then it may read its append-only file for as long as it takes.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long Redis may take to stop before it is killed; what it acknowledged is in its append-only file by then.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
+/// How long Redis may take to stop when its start is given up, before it is killed.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a try to reach Redis may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -36,14 +37,15 @@ const MOST_MEMORY: u64 = 8 << 30;
 /// The longest path of a Unix socket (`sun_path` of unix(7), less its terminating zero).
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// A Redis of ours. Dropping it stops it.
+/// A Redis of ours. Dropping it stops it, too, but does not wait for that.
 pub struct RedisServer {
     /// How to reach it.
     pub url: String,
     /// Where its data is.
     pub data_dir: PathBuf,
-    stop: Option<Sender<()>>,
-    keeper: Option<JoinHandle<()>>,
+    /// Takes the time by which Redis is to have stopped.
+    stop: Sender<Instant>,
+    keeper: JoinHandle<()>,
 }
 
 /// The default address, where a Redis is used if it is there already.
@@ -59,7 +61,7 @@ pub fn is_running() -> bool {
 
 impl RedisServer {
     /// Starts a Redis on the default port with its data in `data_dir`, and waits until it answers.
-    pub fn start(data_dir: &Path) -> Result<RedisServer, String> {
+    pub fn start(data_dir: &Path, interrupted: &AtomicBool) -> Result<RedisServer, String> {
         let program = find_program()?;
         fs::create_dir_all(data_dir)
             .map_err(|error| format!("cannot make the data folder {}: {error}", data_dir.display()))?;
@@ -68,12 +70,12 @@ impl RedisServer {
             .map_err(|error| format!("cannot use the data folder {}: {error}", data_dir.display()))?;
         let plan = Plan::new(program, data_dir.clone());
         let mut child = plan.spawn()?;
-        plan.wait_until_ready(&mut child)?;
+        plan.wait_until_ready(&mut child, interrupted)?;
         let url = match &plan.socket {
             Some(socket) => format!("redis+unix://{}", socket.display()),
             None => default_url(),
         };
-        let (stop, stopped) = bounded(0);
+        let (stop, stopped) = bounded(1);
         let keeper = std::thread::Builder::new()
             .name("redis-keeper".into())
             .spawn(move || plan.keep(child, &stopped))
@@ -81,19 +83,26 @@ impl RedisServer {
         Ok(RedisServer {
             url,
             data_dir,
-            stop: Some(stop),
-            keeper: Some(keeper),
+            stop,
+            keeper,
         })
     }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        self.stop = None;
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
+impl RedisServer {
+    /// Stops it; what it acknowledged is in its append-only file. If it has not stopped by `deadline` it is killed.
+    pub fn stop_by(self, deadline: Instant) {
+        let _ = self.stop.send(deadline);
+        let _ = self.keeper.join();
     }
+}
+
+/// What a Redis that starts says to a ping.
+#[derive(PartialEq)]
+enum Answer {
+    None,
+    Loading,
+    Ready,
 }
 
 /// How our Redis is run.
@@ -151,11 +160,12 @@ impl Plan {
             .map_err(failed)
     }
 
-    fn wait_until_ready(&self, child: &mut Child) -> Result<(), String> {
+    fn wait_until_ready(&self, child: &mut Child, interrupted: &AtomicBool) -> Result<(), String> {
         let log = self.log();
         let begun = Instant::now();
         loop {
-            if self.answers() {
+            let answer = self.answer();
+            if answer == Answer::Ready {
                 return Ok(());
             }
             if let Ok(Some(status)) = child.try_wait() {
@@ -165,20 +175,30 @@ impl Plan {
                     log.display()
                 ));
             }
-            if begun.elapsed() > START_PATIENCE {
-                stop(child, self);
-                return Err(format!(
-                    "Redis does not answer after {START_PATIENCE:?}; see {}",
-                    log.display()
-                ));
-            }
-            std::thread::sleep(POLL);
+            let cause = match answer {
+                _ if interrupted.load(Relaxed) => "was told to stop while Redis started".to_string(),
+                Answer::None if begun.elapsed() > START_PATIENCE => {
+                    format!("Redis does not answer after {START_PATIENCE:?}; see {}", log.display())
+                }
+                _ => {
+                    std::thread::sleep(POLL);
+                    continue;
+                }
+            };
+            stop(child, self, Instant::now() + STOP_PATIENCE);
+            return Err(cause);
         }
     }
 
-    fn answers(&self) -> bool {
-        self.connection()
-            .is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
+    fn answer(&self) -> Answer {
+        let Ok(mut connection) = self.connection() else {
+            return Answer::None;
+        };
+        match redis::cmd("PING").exec(&mut connection) {
+            Ok(()) => Answer::Ready,
+            Err(error) if error.code() == Some("LOADING") => Answer::Loading,
+            Err(_) => Answer::None,
+        }
     }
 
     fn connection(&self) -> redis::RedisResult<redis::Connection> {
@@ -188,9 +208,14 @@ impl Plan {
     }
 
     /// Starts Redis again when it ends by itself, and stops it when we end.
-    fn keep(&self, mut child: Child, stopped: &Receiver<()>) {
+    fn keep(&self, mut child: Child, stopped: &Receiver<Instant>) {
         let mut alive = true;
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(CHECK) {
+        let deadline = loop {
+            match stopped.recv_timeout(CHECK) {
+                Ok(deadline) => break deadline,
+                Err(RecvTimeoutError::Disconnected) => break Instant::now() + STOP_PATIENCE,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
             match child.try_wait() {
                 Ok(None) => alive = true,
                 Ok(Some(status)) => {
@@ -204,9 +229,9 @@ impl Plan {
                 }
                 Err(error) => error!("cannot tell whether Redis runs: {error}"),
             }
-        }
+        };
         info!("stopping Redis");
-        stop(&mut child, self);
+        stop(&mut child, self, deadline);
     }
 
     fn log(&self) -> PathBuf {
@@ -214,19 +239,18 @@ impl Plan {
     }
 }
 
-fn stop(child: &mut Child, plan: &Plan) {
+fn stop(child: &mut Child, plan: &Plan, deadline: Instant) {
     // It answers with its end, so there is no reply to wait for.
     if let Ok(mut connection) = plan.connection() {
         let _ = connection.send_packed_command(&redis::cmd("SHUTDOWN").get_packed_command());
     }
-    let begun = Instant::now();
-    while begun.elapsed() < STOP_PATIENCE {
+    while Instant::now() < deadline {
         if !matches!(child.try_wait(), Ok(None)) {
             return;
         }
         std::thread::sleep(POLL);
     }
-    warn!("Redis did not stop within {STOP_PATIENCE:?}; killing it");
+    warn!("Redis did not stop in time; killing it");
     let _ = child.kill();
     let _ = child.wait();
 }

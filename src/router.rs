@@ -1,6 +1,7 @@
 //! Every route on one screen: method and path pattern, what answers there, and who may ask.
 
 use crate::error::Error;
+use crate::params;
 
 /// What answers a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +137,7 @@ fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
         match (want.next(), have.next()) {
             (None, None) => return Some(braces),
             (Some(want), Some(have)) if want.starts_with('{') => braces = have,
-            (Some(want), Some(have)) if want == have => {}
+            (Some(want), Some(have)) if params::decode(have).is_some_and(|have| have == want) => {}
             _ => return None,
         }
     }
@@ -163,6 +164,7 @@ mod tests {
             ("/streams/a", Endpoint::GetStream),
             ("/streams/a/", Endpoint::GetStream),
             ("/data/a/pull/", Endpoint::Pull),
+            ("/d%61ta/a/pull", Endpoint::Pull),
             ("/", Endpoint::LivePage),
         ] {
             assert_eq!(find("GET", path).unwrap().route.endpoint, endpoint, "{path}");

@@ -3,25 +3,32 @@
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 use crate::config::{Config, RedisChoice};
-use crate::context::Context;
+use crate::context::{Context, HAND_OVERS_PER_WORKER};
 use crate::door;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, RedisServer};
 use crate::rest::Rest;
 use crate::store::{Store, Watch};
+use crate::wait::join_by;
 
-/// How long connections may take to end by themselves before they are broken off, and after that.
-/// With the time that Redis may take, a stop ends within ten seconds.
-const STOP_PATIENCE: Duration = Duration::from_secs(4);
+/// How long a stop may take in all: the contract grants ten seconds.
+const STOP_PATIENCE: Duration = Duration::from_millis(9_500);
+
+/// How much of it connections may take to end by themselves, and to end once they are broken off.
+const CONNECTIONS_PATIENCE: Duration = Duration::from_secs(4);
 const BREAK_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much of it is kept for a Redis of ours.
+const REDIS_SHARE: Duration = Duration::from_secs(3);
 
 /// Descriptors for everything that is there once: log, listener, Redis of the watch, and what libraries open.
 const SPARE_DESCRIPTORS: usize = 64;
@@ -41,13 +48,18 @@ pub struct Server {
 impl Server {
     /// Starts everything; the error is a sentence for the user.
     pub fn start(config: Config) -> Result<Server, String> {
-        raise_descriptor_limit(&config);
+        Server::start_unless(config, &AtomicBool::new(false))
+    }
+
+    /// Like `start`, but gives up when `interrupted` turns true. Only a Redis of ours can make a start long.
+    pub fn start_unless(mut config: Config, interrupted: &AtomicBool) -> Result<Server, String> {
+        fit_descriptors(&mut config)?;
         let listener =
             TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("cannot tell the address: {error}"))?;
-        let (url, redis) = find_redis(&config)?;
+        let (url, redis) = find_redis(&config, interrupted)?;
         let metrics = Arc::new(Metrics::default());
         let store = Arc::new(Store::new(&url, config.max_len, metrics.clone())?);
         // Whoever can reach the REST workers directly passes the door by, so only we can.
@@ -80,7 +92,11 @@ impl Server {
     /// What a user wants to know at start.
     pub fn summary(&self) -> String {
         let store = &self.context.store;
-        let state = if store.is_up() { "" } else { " (does not answer yet)" };
+        let state = if store.down().is_none() {
+            ""
+        } else {
+            " (does not answer yet)"
+        };
         let redis = match &self.redis {
             Some(own) => format!(
                 "{} (started by us, data in {})",
@@ -105,26 +121,35 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         info!("stopping");
+        let end = Instant::now() + STOP_PATIENCE;
+        let end_of_threads = if self.redis.is_some() { end - REDIS_SHARE } else { end };
         self.context.stop();
         door::wake(self.address);
         if let Some(door) = self.door.take() {
-            let _ = door.join();
+            join_by(door, end_of_threads);
         }
         let connections = &self.context.connections;
-        if !connections.wait_for_none(STOP_PATIENCE) {
+        if !connections.wait_for_none(CONNECTIONS_PATIENCE) {
             warn!("breaking off {} connections that did not end", connections.count());
             connections.break_all();
             connections.wait_for_none(BREAK_PATIENCE);
         }
-        self.rest = None;
-        self.watch = None;
-        self.redis = None;
+        if let Some(rest) = self.rest.take() {
+            rest.stop_by(end_of_threads);
+        }
+        if let Some(watch) = self.watch.take() {
+            watch.stop_by(end_of_threads);
+        }
+        if let Some(redis) = self.redis.take() {
+            redis.stop_by(end);
+        }
         info!("stopped");
     }
 }
 
-/// Takes all the descriptors that the machine grants, and says so if the caps could need more.
-fn raise_descriptor_limit(config: &Config) {
+/// Takes all the descriptors that the machine grants, and lowers the caps to what they are enough for:
+/// at the limit accepting fails, and tiny_http does not survive that.
+fn fit_descriptors(config: &mut Config) -> Result<(), String> {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
@@ -133,24 +158,40 @@ fn raise_descriptor_limit(config: &Config) {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!("cannot raise the limit of open files: {error}");
     }
-    // A connection is one; a WebSocket has one to Redis, too; a REST request has three on its way to a worker.
-    let limits = &config.limits;
-    let most = limits.max_connections + limits.max_sockets + config.rest_workers * 16 + SPARE_DESCRIPTORS;
-    let granted = getrlimit(Resource::Nofile).current;
-    if granted.is_some_and(|granted| granted < most as u64) {
-        warn!(
-            "--max-connections and --max-sockets may need {most} open files, {} are granted: raise ulimit -n or lower them",
-            granted.unwrap_or_default()
-        );
+    let Some(granted) = getrlimit(Resource::Nofile).current else {
+        return Ok(());
+    };
+    let granted = usize::try_from(granted).unwrap_or(usize::MAX);
+    // A worker has a connection to Redis, and for each request that waits for it three more on the way to it.
+    let fixed = SPARE_DESCRIPTORS + config.rest_workers * (1 + 3 * HAND_OVERS_PER_WORKER);
+    let left = granted.saturating_sub(fixed);
+    let limits = &mut config.limits;
+    // A WebSocket is a connection, and has another one to Redis.
+    if limits.max_connections + limits.max_sockets <= left {
+        return Ok(());
     }
+    let (connections, sockets) = (left / 4 * 3, left / 4);
+    if sockets == 0 {
+        return Err(format!(
+            "{granted} open files are granted, and at least {} are needed: raise ulimit -n",
+            fixed + 4
+        ));
+    }
+    limits.max_connections = limits.max_connections.min(connections);
+    limits.max_sockets = limits.max_sockets.min(sockets);
+    warn!(
+        "only {granted} open files are granted (ulimit -n): --max-connections is now {}, --max-sockets {}",
+        limits.max_connections, limits.max_sockets
+    );
+    Ok(())
 }
 
-fn find_redis(config: &Config) -> Result<(String, Option<RedisServer>), String> {
+fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
         RedisChoice::Named(url) => Ok((url.clone(), None)),
         RedisChoice::OwnIfNone if redis_server::is_running() => Ok((redis_server::default_url(), None)),
         RedisChoice::OwnIfNone => {
-            let server = RedisServer::start(&config.data_dir)?;
+            let server = RedisServer::start(&config.data_dir, interrupted)?;
             Ok((server.url.clone(), Some(server)))
         }
     }

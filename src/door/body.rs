@@ -2,20 +2,20 @@
 
 use std::io::Write;
 use std::net::TcpStream;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use super::inbox::{Inbox, More};
 use crate::call::Call;
 use crate::config::Limits;
-use crate::context::{Context, Reservation};
+use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
-use crate::units::Span;
+use crate::limits::Reservation;
+use crate::units::Size;
+use crate::wait::Pace;
 
-/// The slowest average pace at which a body may arrive, in bytes a second, once `--stall-timeout` has passed.
-/// Slower than any network a lab has, and fast enough that nobody holds a body's memory for long.
-const SLOWEST_PACE: u64 = 16 << 10;
+/// The largest body of a request that brings no entries, in bytes: a sign-in form is far smaller.
+/// Anybody may send one, so it is to cost little.
+const SMALL_BODY: usize = 16 << 10;
 
 /// The longest line that frames a chunk, and the longest trailer section, in bytes.
 const MAX_CHUNK_LINE: usize = 256;
@@ -39,7 +39,8 @@ pub enum Framing {
 pub struct Body {
     /// The bytes.
     pub bytes: Vec<u8>,
-    reservation: Reservation,
+    /// Its part of the budget; held until the reply is there, because a worker holds the body as long.
+    pub reservation: Reservation,
 }
 
 impl Framing {
@@ -51,10 +52,10 @@ impl Framing {
 
 impl Body {
     /// No body.
-    pub fn empty(context: &Arc<Context>) -> Body {
+    pub fn empty(context: &Context) -> Body {
         Body {
             bytes: Vec::new(),
-            reservation: Reservation::none(context),
+            reservation: context.bodies.reserve_nothing(),
         }
     }
 }
@@ -90,27 +91,40 @@ pub fn read(
     stream: &TcpStream,
     framing: Framing,
     call: &Call,
-    context: &Arc<Context>,
+    context: &Context,
     head: &Head,
 ) -> Result<Body, Error> {
-    let takes_a_body = matches!(call, Call::PostData { .. } | Call::Token);
+    let takes_a_body = matches!(call, Call::PostData { .. } | Call::Token | Call::SignOut);
     if framing == Framing::None && takes_a_body {
         return Err(Error::refused(
             411,
             "The request has neither Content-Length nor Transfer-Encoding.",
         ));
     }
+    let limit = match call {
+        Call::PostData { .. } => Limit {
+            bytes: context.config.limits.max_body.0,
+            name: "--max-body",
+        },
+        _ => Limit {
+            bytes: SMALL_BODY,
+            name: "of requests that bring no entries",
+        },
+    };
+    if matches!(framing, Framing::Length(length) if length > limit.bytes) {
+        return Err(limit.error());
+    }
     if !framing.is_empty() && inbox.bytes().is_empty() && head.lists("Expect", "100-continue") {
         let mut stream = stream;
         // If this fails, reading will, too.
         let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
     }
+    let pace = Pace::new(context.config.limits.stall_timeout);
     let reader = Reader {
         inbox,
         context,
-        begun: Instant::now(),
-        heard: Instant::now(),
-        arrived: 0,
+        pace,
+        limit,
     };
     match framing {
         Framing::None => Ok(Body::empty(context)),
@@ -121,10 +135,24 @@ pub fn read(
 
 struct Reader<'a> {
     inbox: &'a mut Inbox,
-    context: &'a Arc<Context>,
-    begun: Instant,
-    heard: Instant,
-    arrived: u64,
+    context: &'a Context,
+    pace: Pace,
+    limit: Limit,
+}
+
+/// How large this body may be.
+struct Limit {
+    bytes: usize,
+    name: &'static str,
+}
+
+impl Limit {
+    fn error(&self) -> Error {
+        Error::refused(
+            413,
+            format!("The body is larger than {} ({}).", Size(self.bytes), self.name),
+        )
+    }
 }
 
 impl Reader<'_> {
@@ -135,7 +163,6 @@ impl Reader<'_> {
     }
 
     fn by_chunks(mut self) -> Result<Body, Error> {
-        let limits = &self.context.config.limits;
         let broken = || Error::refused(400, "The chunked body is broken.");
         let mut body = Body::empty(self.context);
         loop {
@@ -161,8 +188,8 @@ impl Reader<'_> {
             if size == 0 {
                 break;
             }
-            if size > (limits.max_body.0 - body.bytes.len()) as u64 {
-                return Err(too_large(limits));
+            if size > (self.limit.bytes - body.bytes.len()) as u64 {
+                return Err(self.limit.error());
             }
             self.copy(&mut body, size as usize)?;
             if self.line(2)? != b"\r\n" {
@@ -209,7 +236,9 @@ impl Reader<'_> {
         loop {
             let bytes = self.inbox.bytes();
             if let Some(end) = bytes.iter().take(longest).position(|b| *b == b'\n') {
-                return Ok(self.inbox.take(end + 1));
+                let line = bytes[..=end].to_vec();
+                self.inbox.skip(end + 1);
+                return Ok(line);
             }
             if bytes.len() >= longest {
                 return Err(Error::refused(400, "The chunked body is broken."));
@@ -220,29 +249,21 @@ impl Reader<'_> {
 
     /// Waits until bytes arrive; a body that stalls, or only trickles, is refused.
     fn wait(&mut self, most: usize) -> Result<(), Error> {
-        let stall = self.context.config.limits.stall_timeout;
         loop {
             let before = self.inbox.bytes().len();
-            match self.inbox.more(most) {
-                More::Some => {
-                    self.arrived += (self.inbox.bytes().len() - before) as u64;
-                    self.heard = Instant::now();
-                    let allowed = stall + Duration::from_secs(self.arrived / SLOWEST_PACE);
-                    if self.begun.elapsed() <= allowed {
-                        return Ok(());
-                    }
-                }
-                More::Quiet if self.heard.elapsed() < stall => continue,
+            let more = self.inbox.more(most);
+            self.pace.moved(self.inbox.bytes().len() - before);
+            if self.pace.is_lost() {
+                return Err(Error::refused(
+                    408,
+                    format!("The body is too slow: {}.", self.pace.limits()),
+                ));
+            }
+            match more {
+                More::Some => return Ok(()),
                 More::Quiet => {}
                 More::End => return Err(Error::refused(400, "The request ended before its body did.")),
             }
-            let limit = Span(stall);
-            return Err(Error::refused(
-                408,
-                format!(
-                    "The body stalled for {limit} (--stall-timeout), or came slower than {SLOWEST_PACE} bytes a second."
-                ),
-            ));
         }
     }
 }

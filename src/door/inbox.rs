@@ -1,8 +1,10 @@
 //! Bytes that arrived on a connection and were not used yet.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
+
+use crate::wait::is_quiet;
 
 /// How much is read at once: enough for any head, and a fair piece of a body.
 const CHUNK: usize = 64 << 10;
@@ -11,6 +13,8 @@ const CHUNK: usize = 64 << 10;
 pub struct Inbox {
     stream: Arc<TcpStream>,
     buffer: Vec<u8>,
+    /// How much of the buffer was used already.
+    used: usize,
 }
 
 /// What came of waiting for bytes.
@@ -29,36 +33,35 @@ impl Inbox {
         Inbox {
             stream,
             buffer: Vec::new(),
+            used: 0,
         }
     }
 
     /// What is there.
     pub fn bytes(&self) -> &[u8] {
-        &self.buffer
-    }
-
-    /// Takes the first bytes away.
-    pub fn take(&mut self, count: usize) -> Vec<u8> {
-        let rest = self.buffer.split_off(count);
-        std::mem::replace(&mut self.buffer, rest)
+        &self.buffer[self.used..]
     }
 
     /// Forgets the first bytes.
     pub fn skip(&mut self, count: usize) {
-        self.buffer.drain(..count);
+        self.used += count;
         // An idle connection keeps no buffer.
-        if self.buffer.is_empty() {
-            self.buffer = Vec::new();
+        if self.used == self.buffer.len() {
+            self.take_all();
         }
     }
 
     /// Takes everything away.
     pub fn take_all(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.buffer)
+        let mut all = std::mem::take(&mut self.buffer);
+        all.drain(..std::mem::take(&mut self.used));
+        all
     }
 
     /// Waits at most a tick for at most `most` more bytes.
     pub fn more(&mut self, most: usize) -> More {
+        // What was used is dropped here and not in `skip`, because a body may be used in very small pieces.
+        self.buffer.drain(..std::mem::take(&mut self.used));
         let length = self.buffer.len();
         self.buffer.resize(length + most.min(CHUNK), 0);
         let read = (&*self.stream).read(&mut self.buffer[length..]);
@@ -70,10 +73,4 @@ impl Inbox {
             Err(_) => More::End,
         }
     }
-}
-
-/// Whether an error only says that a timeout passed.
-pub fn is_quiet(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }

@@ -18,15 +18,16 @@ use std::time::{Duration, Instant};
 use log::{debug, info, warn};
 
 use crate::call::Call;
-use crate::context::{Context, TICK};
+use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
+use crate::wait::{STACK, TICK};
 use crate::{router, websocket};
 use body::Body;
 use inbox::Inbox;
 
-/// Stack of a connection's thread: its deepest path is a JSON parse, far below this. Only touched pages cost memory.
-const STACK: usize = 512 << 10;
+/// The largest body that is put behind its head for one write, in bytes.
+const ONE_WRITE: usize = 64 << 10;
 
 /// How long accepting pauses after an error, such as no descriptors left, which only passes with time.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -95,6 +96,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
     if let Err(error) = spawned {
         warn!("no thread for {peer}: {error}");
         context.connections.remove(number);
+        context.metrics.connections_open.set(context.connections.count() as u64);
     }
 }
 
@@ -224,8 +226,18 @@ impl Exchange<'_> {
         let keep = reply::keeps_alive(&self.head) && !self.context.stopping();
         match relay::ask(self.context, &self.head, body) {
             Ok(answer) => {
-                self.log(answer.status, answer.body_length);
-                reply::write(&self.stream, &answer.wire(keep), self.context).is_ok() && keep
+                self.log(answer.status, answer.body.len());
+                let mut wire = answer.head(keep);
+                // Small replies leave in one write; large ones are not copied once more.
+                let rest = if answer.body.len() <= ONE_WRITE {
+                    wire.extend(&answer.body);
+                    &[]
+                } else {
+                    &answer.body[..]
+                };
+                let written = reply::write(&self.stream, &wire, self.context)
+                    .and_then(|()| reply::write(&self.stream, rest, self.context));
+                written.is_ok() && keep
             }
             Err(error) => {
                 self.say(&error);

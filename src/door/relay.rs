@@ -2,14 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::body::Body;
 use super::reply::status_line;
-use crate::context::{Context, Reservation};
+use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
+use crate::limits::Reservation;
 
 /// The headers that handlers read. No other header of a client gets past the door.
 const PASSED_ON: [&str; 5] = ["Host", "Origin", "Authorization", "Cookie", "Content-Type"];
@@ -30,27 +30,25 @@ const UNCOUNTED_REPLY: usize = 64 << 10;
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// Bytes of its body on the wire.
-    pub body_length: usize,
+    /// Its body.
+    pub body: Vec<u8>,
     headers: Vec<u8>,
-    body: Vec<u8>,
     _reservation: Reservation,
 }
 
 impl Answer {
-    /// Its bytes for the client.
-    pub fn wire(&self, keep_alive: bool) -> Vec<u8> {
+    /// Its head for the client.
+    pub fn head(&self, keep_alive: bool) -> Vec<u8> {
         let connection = if keep_alive { "keep-alive" } else { "close" };
-        let mut wire = status_line(self.status).into_bytes();
-        wire.extend_from_slice(&self.headers);
-        wire.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
-        wire.extend_from_slice(&self.body);
-        wire
+        let mut head = status_line(self.status).into_bytes();
+        head.extend_from_slice(&self.headers);
+        head.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
+        head
     }
 }
 
 /// Hands a request over and waits for the reply.
-pub fn ask(context: &Arc<Context>, head: &Head, body: Body) -> Result<Answer, Error> {
+pub fn ask(context: &Context, head: &Head, body: Body) -> Result<Answer, Error> {
     let busy = |error: io::Error| Error::Busy(format!("No REST worker answered: {error}."));
     let late = || io::Error::from(io::ErrorKind::TimedOut);
     let _pass = context
@@ -62,8 +60,12 @@ pub fn ask(context: &Arc<Context>, head: &Head, body: Body) -> Result<Answer, Er
     stream.set_read_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
     stream.set_write_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
     stream.write_all(&request(head, body.bytes.len())).map_err(busy)?;
-    stream.write_all(&body.bytes).map_err(busy)?;
-    drop(body);
+    let Body {
+        bytes,
+        reservation: _held,
+    } = body;
+    stream.write_all(&bytes).map_err(busy)?;
+    drop(bytes);
     read(context, head, stream).map_err(busy)?
 }
 
@@ -83,7 +85,7 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     wire.into_bytes()
 }
 
-fn read(context: &Arc<Context>, head: &Head, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
+fn read(context: &Context, head: &Head, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
     let mut bytes = Vec::new();
     let (length, status, headers, body_length) = loop {
@@ -91,14 +93,15 @@ fn read(context: &Arc<Context>, head: &Head, mut stream: UnixStream) -> io::Resu
         bytes.resize(before + 4096, 0);
         let count = stream.read(&mut bytes[before..])?;
         bytes.truncate(before + count);
-        if let Some(parsed) = parse(&bytes).ok_or_else(|| broken("its reply does not parse"))? {
-            break parsed;
+        match parse(&bytes).ok_or_else(|| broken("its reply does not parse"))? {
+            ReplyHead::Whole(length, status, headers, body_length) => break (length, status, headers, body_length),
+            ReplyHead::Partial => {}
         }
         if count == 0 || bytes.len() > MAX_REPLY_HEAD {
             return Err(broken("its reply ends too early"));
         }
     };
-    let mut reservation = Reservation::none(context);
+    let mut reservation = context.bodies.reserve_nothing();
     // Only entries that are read can be large. What was done is told as done, whatever the memory.
     let counts = head.method == "GET" && body_length > UNCOUNTED_REPLY;
     if counts && !reservation.grow(body_length) {
@@ -111,23 +114,27 @@ fn read(context: &Arc<Context>, head: &Head, mut stream: UnixStream) -> io::Resu
     stream.take(body_length as u64).read_to_end(&mut body)?;
     Ok(Ok(Answer {
         status,
-        body_length: body.len(),
         headers,
         body,
         _reservation: reservation,
     }))
 }
 
-type ParsedHead = (usize, u16, Vec<u8>, usize);
+/// The head of a reply of tiny_http.
+enum ReplyHead {
+    /// Not whole yet.
+    Partial,
+    /// How long it is, the status, the headers for the client, and the announced length of the body.
+    Whole(usize, u16, Vec<u8>, usize),
+}
 
-/// The length of the head, the status, the headers for the client and the announced length of the body.
-/// The inner none: not whole yet. The outer one: not HTTP.
-fn parse(bytes: &[u8]) -> Option<Option<ParsedHead>> {
+/// None if this is not HTTP.
+fn parse(bytes: &[u8]) -> Option<ReplyHead> {
     let mut storage = [httparse::EMPTY_HEADER; 32];
     let mut response = httparse::Response::new(&mut storage);
     let length = match response.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Some(None),
+        Ok(httparse::Status::Partial) => return Some(ReplyHead::Partial),
         Err(_) => return None,
     };
     let mut headers = Vec::new();
@@ -146,5 +153,5 @@ fn parse(bytes: &[u8]) -> Option<Option<ParsedHead>> {
             headers.extend_from_slice(b"\r\n");
         }
     }
-    Some(Some((length, response.code?, headers, body_length)))
+    Some(ReplyHead::Whole(length, response.code?, headers, body_length))
 }

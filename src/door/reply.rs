@@ -4,16 +4,14 @@ use std::io::{self, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::inbox::{Inbox, More, is_quiet};
+use super::inbox::{Inbox, More};
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::wait::{Pace, is_quiet};
 
 /// How long a refused client's bytes are read and dropped, so that it can read why it was refused.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// The slowest average pace at which a client may take a reply, in bytes a second, once `--stall-timeout` has passed.
-const SLOWEST_PACE: u64 = 16 << 10;
 
 /// Whether the client wants to use its connection again (RFC 9112, 9.3).
 pub fn keeps_alive(head: &Head) -> bool {
@@ -71,23 +69,19 @@ pub fn status_line(status: u16) -> String {
 
 /// Writes everything; a client that takes nothing for `--stall-timeout`, or only trickles, is given up.
 pub fn write(stream: &TcpStream, wire: &[u8], context: &Context) -> io::Result<()> {
-    let stall = context.config.limits.stall_timeout;
-    let begun = Instant::now();
-    let mut moved = Instant::now();
+    let mut pace = Pace::new(context.config.limits.stall_timeout);
     let mut written = 0;
     let mut stream = stream;
     while written < wire.len() {
-        match stream.write(&wire[written..]) {
+        let count = match stream.write(&wire[written..]) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                written += count;
-                moved = Instant::now();
-            }
-            Err(error) if is_quiet(&error) => {}
+            Ok(count) => count,
+            Err(error) if is_quiet(&error) => 0,
             Err(error) => return Err(error),
-        }
-        let allowed = stall + Duration::from_secs(written as u64 / SLOWEST_PACE);
-        if moved.elapsed() >= stall || begun.elapsed() > allowed {
+        };
+        written += count;
+        pace.moved(count);
+        if written < wire.len() && pace.is_lost() {
             return Err(io::ErrorKind::TimedOut.into());
         }
     }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::form::{self, FormKind};
 use crate::http::{Head, Reply};
 use crate::ids::{Cursor, StreamId};
-use crate::store::{Session, Span};
+use crate::store::{Room, Session};
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
 const MAX_OFFSETS: usize = 32 << 10;
@@ -26,7 +26,7 @@ pub fn get(
     count: u64,
     from: Cursor,
 ) -> Result<Reply, Error> {
-    let span = Span {
+    let span = Room {
         count: usize::try_from(count).unwrap_or(usize::MAX),
         bytes: context.config.limits.max_body.0,
         offsets: MAX_OFFSETS,

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use log::{debug, error};
@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
 use crate::store::Session;
+use crate::wait::join_by;
 
 /// How long Redis may take over one command of a REST request. A slow disk can make it wait for seconds.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,13 +60,12 @@ impl Rest {
     }
 }
 
-impl Drop for Rest {
-    fn drop(&mut self) {
+impl Rest {
+    /// Ends the workers once they have answered what they are at.
+    pub fn stop_by(self, deadline: Instant) {
         // Each call wakes one worker, which then leaves.
         self.workers.iter().for_each(|_| self.server.unblock());
-        for worker in self.workers.drain(..) {
-            let _ = worker.join();
-        }
+        self.workers.into_iter().for_each(|worker| join_by(worker, deadline));
     }
 }
 

@@ -55,7 +55,7 @@ pub fn sign_out() -> Reply {
 
 fn fields(head: &Head, body: Bytes) -> Result<Vec<(String, String)>, Error> {
     match FormKind::of(head.header("Content-Type"))? {
-        FormKind::UrlEncoded => Ok(form::urlencoded(&body)),
+        FormKind::UrlEncoded => Ok(form::urlencoded(&body, MAX_FIELDS)),
         FormKind::Multipart(boundary) => {
             let parts = form::multipart(body, &boundary, &FIELDS, MAX_FIELDS)?;
             Ok(parts

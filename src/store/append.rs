@@ -2,20 +2,12 @@
 //! See <https://redis.io/docs/latest/commands/xadd/>.
 
 use bytes::Bytes;
-use redis::Value;
 
 use super::{DATA_FIELD, Session, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 
 impl Session {
-    /// How many entries the stream keeps: its description's `max_len`, else the server's.
-    pub fn retention(&mut self, stream: &StreamId) -> Result<u64, StoreError> {
-        let description = self.description(stream)?;
-        let own = description.and_then(|description| description.get("max_len")?.as_u64());
-        Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
-    }
-
     /// Stores entries in one round trip and in order, all or none of them; their ids.
     ///
     /// `Unreachable` means that the connection broke, and that what became of the entries is unknown.
@@ -43,24 +35,6 @@ impl Session {
         let ids: Option<Vec<String>> = replies.iter().map(|id| value::text(id).map(str::to_string)).collect();
         ids.filter(|ids| ids.len() == entries.len())
             .ok_or_else(|| unexpected("XADD"))
-    }
-
-    /// Whether the key is free or a stream; `NotAStream` if it is something else.
-    pub fn check_is_stream(&mut self, stream: &StreamId) -> Result<(), StoreError> {
-        let kind = self.command(redis::cmd("TYPE").arg(stream.as_str()))?;
-        match value::text(&kind) {
-            Some("stream" | "none") => Ok(()),
-            _ => Err(StoreError::NotAStream(stream.to_string())),
-        }
-    }
-
-    /// The first error among replies about a stream.
-    pub(super) fn check(&self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
-        let error = replies.iter().find_map(|reply| match reply {
-            Value::ServerError(error) => Some(error),
-            _ => None,
-        });
-        error.map_or(Ok(()), |error| Err(self.stream_refusal(stream, error)))
     }
 }
 

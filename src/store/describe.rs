@@ -9,7 +9,7 @@ use super::{Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, META_PREFIX, StreamId};
 
-/// `XINFO STREAM` without the first and last entries' bytes, which may be megabytes; only their ids are kept.
+/// `XINFO STREAM`, but of the first and last entries, which may be megabytes, only the ids travel. Redis copies them all the same.
 /// Nil if there is no such key. See <https://redis.io/docs/latest/commands/xinfo-stream/>.
 const INFO_SCRIPT: &str = "
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
@@ -74,6 +74,22 @@ impl Session {
             .and_then(|text| serde_json::from_str(text).ok()))
     }
 
+    /// How many entries the stream keeps: its description's `max_len`, else the server's.
+    pub fn retention(&mut self, stream: &StreamId) -> Result<u64, StoreError> {
+        let description = self.description(stream)?;
+        let own = description.and_then(|description| description.get("max_len")?.as_u64());
+        Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
+    }
+
+    /// Whether the key is free or a stream; `NotAStream` if it is something else.
+    pub fn check_is_stream(&mut self, stream: &StreamId) -> Result<(), StoreError> {
+        let kind = self.command(redis::cmd("TYPE").arg(stream.as_str()))?;
+        match value::text(&kind) {
+            Some("stream" | "none") => Ok(()),
+            _ => Err(StoreError::NotAStream(stream.to_string())),
+        }
+    }
+
     /// Stores a description. False, and nothing is stored, if there is one already and it is not to be replaced.
     pub fn describe(
         &mut self,
@@ -89,28 +105,10 @@ impl Session {
         Ok(self.command(&set)? != Value::Nil)
     }
 
-    /// Removes the entries and the description together; whether there were any.
+    /// Removes the entries and the description together; whether there were any. Redis frees the memory in its own time.
     pub fn delete(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
-        let removed = self.command(redis::cmd("DEL").arg(stream.as_str()).arg(meta_key(stream)))?;
+        let removed = self.command(redis::cmd("UNLINK").arg(stream.as_str()).arg(meta_key(stream)))?;
         Ok(removed != Value::Int(0))
-    }
-
-    /// Like `command`, for a command about one stream.
-    pub(super) fn command_on(&mut self, stream: &StreamId, command: &redis::Cmd) -> Result<Value, StoreError> {
-        match self.exchange(&command.get_packed_command(), 1)?.pop() {
-            Some(Value::ServerError(error)) => Err(self.stream_refusal(stream, &error)),
-            Some(value) => Ok(value),
-            None => Err(unexpected("a command")),
-        }
-    }
-
-    /// Like `refusal`, but knows which key the command was about.
-    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &redis::ServerError) -> StoreError {
-        match self.refusal(error) {
-            // Scripts of Redis 6 put their own code in front.
-            StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(stream.to_string()),
-            other => other,
-        }
     }
 
     fn scan(&mut self, filter: &[&str]) -> Result<Vec<String>, StoreError> {

@@ -9,18 +9,21 @@ mod session;
 mod value;
 mod watch;
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis::{Client, IntoConnectionInfo, io::tcp::TcpSettings};
+use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, io::tcp::TcpSettings};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
+use crate::limits::lock;
 use crate::metrics::Metrics;
 
 pub use activity::Activity;
 pub use describe::StreamInfo;
-pub use read::{ReadAhead, Span};
+pub use read::{ReadAhead, Room};
 pub use session::Session;
 pub use watch::Watch;
 
@@ -37,6 +40,7 @@ pub struct Store {
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
+    down: Mutex<Option<String>>,
 }
 
 impl Store {
@@ -59,6 +63,7 @@ impl Store {
             address,
             max_len,
             metrics,
+            down: Mutex::new(None),
         })
     }
 
@@ -72,9 +77,25 @@ impl Store {
         Session::new(self.clone(), reply_timeout)
     }
 
-    /// Whether Redis answered when it was last asked.
-    pub fn is_up(&self) -> bool {
-        self.metrics.redis_up.get() == 1
+    /// Why Redis did not answer when it was last asked; none if it did.
+    pub fn down(&self) -> Option<String> {
+        lock(&self.down).clone()
+    }
+
+    fn set_down(&self, cause: Option<String>) {
+        self.metrics.redis_up.set(cause.is_none().into());
+        *lock(&self.down) = cause;
+    }
+
+    fn connect(&self) -> RedisResult<redis::Connection> {
+        // The redis crate connects to a Unix socket without a deadline, and a Redis that hangs, with its queue full,
+        // would keep us for ever. So a connection that never waits goes ahead and sees whether there is room.
+        if let ConnectionAddr::Unix(path) = self.client.get_connection_info().addr() {
+            let address = SocketAddrUnix::new(path).map_err(io::Error::from)?;
+            let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None);
+            connect(&probe.map_err(io::Error::from)?, &address).map_err(io::Error::from)?;
+        }
+        self.client.get_connection_with_timeout(CONNECT_TIMEOUT)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Entries out of a stream, in pieces that fit in memory.
 //!
 //! Redis counts entries, not bytes, so a read sizes itself by the entries seen so far: it begins with one and
-//! at most doubles. See <https://redis.io/docs/latest/commands/xread/> and `XREVRANGE` beside it.
+//! at most doubles. A stream whose small entries are followed by large ones can still fool it once. See <https://redis.io/docs/latest/commands/xread/> and `XREVRANGE` beside it.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub struct ReadAhead {
 
 /// How much one reading may bring.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct Room {
     /// Most entries.
     pub count: usize,
     /// Most bytes, unless the first entry alone is larger.
@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
-    pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Span) -> Result<Vec<Entry>, StoreError> {
+    pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Room) -> Result<Vec<Entry>, StoreError> {
         match from {
             Cursor::End => self.check_is_stream(stream).map(|()| Vec::new()),
             Cursor::After(id) => self.read_forward(stream, id, span),
@@ -113,6 +113,10 @@ impl Session {
 
     /// The id after which the newest `count` entries come.
     pub fn start_of_newest(&mut self, stream: &StreamId, count: usize) -> Result<EntryId, StoreError> {
+        let length = self.command_on(stream, redis::cmd("XLEN").arg(stream.as_str()))?;
+        if value::number(&length).is_some_and(|length| length <= count as u64) {
+            return Ok(EntryId::default());
+        }
         let mut ahead = ReadAhead::default();
         let mut oldest: Option<EntryId> = None;
         let mut left = count;
@@ -128,7 +132,7 @@ impl Session {
         Ok(oldest.map_or(EntryId::MAX, EntryId::before))
     }
 
-    fn read_forward(&mut self, stream: &StreamId, after: EntryId, span: Span) -> Result<Vec<Entry>, StoreError> {
+    fn read_forward(&mut self, stream: &StreamId, after: EntryId, span: Room) -> Result<Vec<Entry>, StoreError> {
         let mut ahead = ReadAhead::default();
         let mut kept = Kept::new(span);
         let mut last = after;
@@ -145,7 +149,7 @@ impl Session {
         Ok(kept.entries)
     }
 
-    fn read_backward(&mut self, stream: &StreamId, span: Span) -> Result<Kept, StoreError> {
+    fn read_backward(&mut self, stream: &StreamId, span: Room) -> Result<Kept, StoreError> {
         let mut ahead = ReadAhead::default();
         let mut kept = Kept::new(span);
         let mut before = None;
@@ -193,11 +197,11 @@ struct Kept {
     bytes: usize,
     offsets: usize,
     cut: bool,
-    span: Span,
+    span: Room,
 }
 
 impl Kept {
-    fn new(span: Span) -> Kept {
+    fn new(span: Room) -> Kept {
         Kept {
             entries: Vec::new(),
             bytes: 0,

@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use log::{error, info};
 
 use super::Store;
+use crate::error::StoreError;
+use crate::wait::join_by;
 
 /// How long Redis may take to answer before it counts as down: what `GET /ping` promises.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -17,7 +19,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const INTERVAL_UP: Duration = Duration::from_secs(1);
 const INTERVAL_DOWN: Duration = Duration::from_millis(250);
 
-/// The running watch; dropping it ends the thread.
+/// The running watch.
 pub struct Watch {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -26,18 +28,25 @@ pub struct Watch {
 impl Watch {
     /// Asks once, so that the state is known, then keeps asking on a thread of its own.
     pub fn start(store: Arc<Store>) -> io::Result<Watch> {
-        let mut session = store.session(ANSWER_WITHIN);
+        let mut session = store.session(ANSWER_WITHIN).probing();
         let mut known = None;
         let mut ask = move || {
-            let answer = session.ping(ANSWER_WITHIN);
-            let up = answer.is_ok();
-            store.metrics.redis_up.set(up.into());
+            let cause = match session.ping(ANSWER_WITHIN) {
+                Ok(()) => None,
+                // It cannot save to its disk, so it takes no writes and answers pings with that; but it reads.
+                Err(StoreError::Unreachable(cause)) if cause.starts_with("MISCONF") => None,
+                Err(StoreError::Unreachable(cause)) => Some(cause),
+                Err(error) => Some(error.to_string()),
+            };
+            let up = cause.is_none();
             if known.replace(up) != Some(up) {
-                match answer {
-                    Ok(()) => info!("Redis at {} answers", store.address()),
-                    Err(error) => error!("{error} ({}); trying again until it answers", store.address()),
+                let address = store.address();
+                match &cause {
+                    None => info!("Redis at {address} answers"),
+                    Some(cause) => error!("Redis at {address} cannot be reached: {cause}; trying until it answers"),
                 }
             }
+            store.set_down(cause);
             up
         };
         let mut up = ask();
@@ -56,11 +65,12 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
-    fn drop(&mut self) {
+impl Watch {
+    /// Ends it, within the time that a ping may take.
+    pub fn stop_by(mut self, deadline: Instant) {
         self.stop = None;
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            join_by(thread, deadline);
         }
     }
 }

@@ -5,6 +5,7 @@ mod handshake;
 mod pull;
 mod push;
 mod socket;
+mod storer;
 mod wire;
 
 use std::net::{SocketAddr, TcpStream};
@@ -15,10 +16,11 @@ use std::time::{Duration, Instant};
 use log::info;
 
 use crate::call::Call;
-use crate::context::{Context, Place};
+use crate::context::Context;
 use crate::error::{Error, close};
 use crate::http::Head;
 use crate::ids::StreamId;
+use crate::limits::Pass;
 use crate::metrics::PerSocket;
 use socket::{Ending, Socket};
 
@@ -44,7 +46,7 @@ pub struct Opened<'a> {
     stream: StreamId,
     peer: SocketAddr,
     context: &'a Arc<Context>,
-    _place: Place<'a>,
+    _place: Pass<'a>,
 }
 
 enum Work {
@@ -72,9 +74,10 @@ impl Opening<'_> {
         let accept = handshake::check(self.head)?;
         let limit = context.config.limits.max_sockets;
         let place = context
-            .take_socket()
+            .sockets
+            .enter(Duration::ZERO)
             .ok_or_else(|| Error::Busy(format!("{limit} WebSockets are open (--max-sockets).")))?;
-        let mut session = context.store.session(OPENING_TIMEOUT);
+        let mut session = context.store.session(OPENING_TIMEOUT).probing();
         let (stream, work) = match call {
             Call::Push { stream, batch, ack } => {
                 session.check_is_stream(&stream)?;

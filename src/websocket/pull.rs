@@ -34,7 +34,8 @@ pub struct Pull {
     count: usize,
     /// The last entry that was read.
     last: EntryId,
-    /// How many entries had ever been added up to `last`, if that is known: gaps are counted by it.
+    /// How many entries had ever been added up to `last`, if that is known. A gap shows as a difference: Redis tells
+    /// how many were ever added and how many are left, so how many were added before the oldest that is left.
     ordinal: Option<u64>,
     ahead: ReadAhead,
     /// Entries that were read and not sent yet, and their bytes.
@@ -152,9 +153,11 @@ impl Pull {
         };
         let full = entries.len() == asked;
         // While older entries than these are in the stream, trimming has not passed us. If the read brought all there
-        // was after the last one, the length tells; otherwise only looking does, which costs Redis a command.
-        if full || length <= entries.len() as u64 {
-            self.count_gap(session, context, &entries)?;
+        // was after the last one, the length tells; otherwise only looking does. That costs Redis a copy of the
+        // stream's first and last entries, so it is left out where entries are so large that they are read one by one.
+        if length <= entries.len() as u64 || (full && asked > 1) {
+            // What was read is good, whatever becomes of the look.
+            let _ = self.count_gap(session, context, &entries);
         }
         self.ordinal = self.ordinal.map(|ordinal| ordinal + entries.len() as u64);
         self.last = newest;

@@ -12,10 +12,11 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Error as Tungstenite, Message, Utf8Bytes, WebSocket};
 
 use super::handshake;
-use super::wire::{Wire, is_quiet};
+use super::wire::Wire;
 use crate::context::Context;
 use crate::error::close;
 use crate::units::Size;
+use crate::wait::{TICK, is_quiet};
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -118,7 +119,10 @@ impl Socket {
     pub fn receive(&mut self) -> Result<Option<Incoming>, Ending> {
         // What has arrived is still taken when we stop, but nothing more is waited for.
         let stopping = self.context.stopping_for();
-        self.inner.get_mut().waits = stopping.is_none();
+        match stopping {
+            None => self.inner.get_mut().wait_for(TICK),
+            Some(_) => self.inner.get_mut().take_for(TICK),
+        }
         let received = self.read();
         match stopping {
             Some(since) if since > CLOSING || matches!(received, Ok(None)) => Err(super::stopping()),
@@ -131,10 +135,9 @@ impl Socket {
         if self.context.stopping() {
             return Err(super::stopping());
         }
-        self.inner.get_mut().waits = false;
         // A peer that never stops talking only takes its own time, and only so much of it.
-        let until = Instant::now() + TENDING;
-        while self.read()?.is_some() && Instant::now() < until {}
+        self.inner.get_mut().take_for(TENDING);
+        while self.read()?.is_some() {}
         Ok(())
     }
 
@@ -175,7 +178,7 @@ impl Socket {
     /// Waits for the peer's answer to our close, reading past whatever it had still sent.
     fn await_close(&mut self) {
         let until = Instant::now() + CLOSING;
-        self.inner.get_mut().waits = true;
+        self.inner.get_mut().wait_for(CLOSING);
         let mut parsing = true;
         let mut sink = vec![0; READ_BUFFER];
         while Instant::now() < until {

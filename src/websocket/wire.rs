@@ -10,12 +10,16 @@ use std::time::{Duration, Instant};
 use rustix::net::{RecvFlags, recv};
 
 use crate::context::Context;
+use crate::limits::lock;
+use crate::wait::is_quiet;
 
 /// One handle on the stream. All handles of a stream share what they know.
 pub struct Wire {
     shared: Arc<Shared>,
     /// Whether reading waits for a tick, or takes only what is there.
-    pub waits: bool,
+    waits: bool,
+    /// When reading ends at the latest, however much still comes.
+    until: Instant,
 }
 
 struct Shared {
@@ -24,7 +28,7 @@ struct Shared {
     writing: Mutex<()>,
     stall: Duration,
     begun: Instant,
-    /// When the peer was last heard, in milliseconds since `begun`.
+    /// When the peer last sent or took something, in milliseconds since `begun`.
     heard: AtomicU64,
     context: Arc<Context>,
 }
@@ -43,21 +47,33 @@ impl Wire {
             heard: AtomicU64::new(0),
             context: context.clone(),
         };
-        Wire {
-            shared: Arc::new(shared),
-            waits: true,
-        }
+        Wire::on(Arc::new(shared))
     }
 
     /// Another handle on the same stream.
     pub fn share(&self) -> Wire {
+        Wire::on(self.shared.clone())
+    }
+
+    fn on(shared: Arc<Shared>) -> Wire {
         Wire {
-            shared: self.shared.clone(),
+            shared,
             waits: true,
+            until: Instant::now(),
         }
     }
 
-    /// How long the peer has been silent.
+    /// From now on reading waits for what comes, for so long in all.
+    pub fn wait_for(&mut self, time: Duration) {
+        (self.waits, self.until) = (true, Instant::now() + time);
+    }
+
+    /// From now on reading takes what is there already, and stops after so long even if more keeps coming.
+    pub fn take_for(&mut self, time: Duration) {
+        (self.waits, self.until) = (false, Instant::now() + time);
+    }
+
+    /// How long the peer has neither sent nor taken a byte.
     pub fn silent_for(&self) -> Duration {
         let heard = Duration::from_millis(self.shared.heard.load(Relaxed));
         self.shared.begun.elapsed().saturating_sub(heard)
@@ -69,16 +85,23 @@ impl Wire {
     }
 }
 
+impl Shared {
+    fn hear(&self) {
+        self.heard.store(self.begun.elapsed().as_millis() as u64, Relaxed);
+    }
+}
+
 impl Read for Wire {
+    /// tungstenite reads until a message is whole, so the end of a wait is kept here: a message may trickle in for ever.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.until {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let count = match self.waits {
             true => (&*self.shared.stream).read(buffer)?,
-            // The count, and not the bytes at hand, says how many there were before they were cut to the buffer.
             false => recv(&*self.shared.stream, buffer, RecvFlags::DONTWAIT)?.0,
         };
-        self.shared
-            .heard
-            .store(self.shared.begun.elapsed().as_millis() as u64, Relaxed);
+        self.shared.hear();
         Ok(count)
     }
 }
@@ -87,13 +110,17 @@ impl Write for Wire {
     /// Writes all of it, because what tungstenite gives is whole frames. A peer that takes nothing for too long is lost.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let shared = &*self.shared;
-        let _alone = shared.writing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _alone = lock(&shared.writing);
         let mut written = 0;
         let mut moved = Instant::now();
         while written < bytes.len() {
             match (&*shared.stream).write(&bytes[written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
+                    // What the system takes at once says nothing of the peer, but room that it makes later does.
+                    if written > 0 {
+                        shared.hear();
+                    }
                     written += count;
                     moved = Instant::now();
                 }
@@ -111,10 +138,4 @@ impl Write for Wire {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// Whether an error only says that a tick passed.
-pub fn is_quiet(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }

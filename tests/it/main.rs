@@ -22,15 +22,18 @@ mod pull;
 mod pull_pace;
 mod push;
 mod push_batches;
+mod push_limits;
 mod sockets;
 mod sockets_frames;
 mod sockets_handshake;
+mod sockets_refused;
 mod wire;
 
 mod hostile;
 mod outages;
 mod redis_faults;
 mod redis_faults_living;
+mod redis_faults_outages;
 mod slow_clients;
 
 mod command_line;
