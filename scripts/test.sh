@@ -27,7 +27,7 @@ step() { # name, command…
 
 check_scripts() {
     local script
-    for script in scripts/*.sh tests/clients/*.sh .ci/run; do
+    for script in scripts/*.sh tests/*/*.sh .ci/run; do
         bash -n "$script"
     done
 }
@@ -54,3 +54,5 @@ step tests cargo test --locked
 step scripts check_scripts
 step redis check_redis_scripts
 step clients tests/clients/run.sh
+step documents tests/documents/run.sh
+step browser tests/browser/run.sh

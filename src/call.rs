@@ -18,6 +18,10 @@ pub enum Call {
     Health,
     Metrics,
     Docs,
+    DocsAsset { name: String },
+    Redoc,
+    OpenApi,
+    AsyncApi,
     LivePage,
     SignOut,
     Activity,
@@ -61,7 +65,7 @@ impl Call {
     }
 }
 
-fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
+pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
     let stream = found.segment;
     match found.route.endpoint {
         Endpoint::Options => Call::Options { methods: found.methods },
@@ -70,6 +74,12 @@ fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
         Endpoint::Health => Call::Health,
         Endpoint::Metrics => Call::Metrics,
         Endpoint::Docs => Call::Docs,
+        Endpoint::DocsAsset => Call::DocsAsset {
+            name: stream.to_string(),
+        },
+        Endpoint::Redoc => Call::Redoc,
+        Endpoint::OpenApi => Call::OpenApi,
+        Endpoint::AsyncApi => Call::AsyncApi,
         Endpoint::LivePage => Call::LivePage,
         Endpoint::SignOut => Call::SignOut,
         Endpoint::Activity => Call::Activity,

@@ -27,7 +27,7 @@ pub struct Context {
     pub sockets: Gate,
     pub bodies: Arc<Budget>,
     pub hand_overs: Gate,
-    pub activity: Mutex<Option<Snapshot>>,
+    pub activity: Activity,
     /// The private socket on which tiny_http listens.
     pub rest_socket: PathBuf,
     stopping: OnceLock<Instant>,
@@ -42,7 +42,7 @@ impl Context {
             sockets: Gate::new(config.limits.max_sockets),
             bodies: Budget::new(config.limits.max_bodies.0, metrics.clone()),
             hand_overs: Gate::new(config.rest_workers * HAND_OVERS_PER_WORKER),
-            activity: Mutex::new(None),
+            activity: Activity::default(),
             stopping: OnceLock::new(),
             config,
             store,
@@ -65,6 +65,14 @@ impl Context {
     pub fn stopping_for(&self) -> Option<Duration> {
         self.stopping.get().map(Instant::elapsed)
     }
+}
+
+/// The latest snapshot of all streams, and the right to make the next.
+#[derive(Default)]
+#[allow(missing_docs)]
+pub struct Activity {
+    pub snapshot: Mutex<Option<Snapshot>>,
+    pub looking: Mutex<()>,
 }
 
 /// What all streams did lately, as JSON, kept for all the pages that ask.

@@ -13,7 +13,8 @@
 //! | [`call`] | what a request asks for, decided from its head alone |
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
-//! | [`params`], [`form`], [`csp`] | query, path and form fields; what pages may do |
+//! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
+//! | [`params`], [`form`] | query, path and form fields |
 //! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; ticks and pace |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
@@ -42,6 +43,7 @@
 //! 6. Tokens and passwords never reach a log, an error or a metric.
 //! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
 
+pub mod asyncapi;
 pub mod auth;
 pub mod batch;
 pub mod call;
@@ -55,12 +57,14 @@ pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
+pub mod openapi;
 pub mod params;
 pub mod redis_server;
 pub mod rest;
 pub mod router;
 pub mod server;
 pub mod store;
+pub mod swagger;
 pub mod units;
 pub mod wait;
 pub mod websocket;

@@ -9,6 +9,9 @@ use crate::ids::{Cursor, StreamId};
 
 /// The parameters of one request, and what was found wrong with them so far.
 pub struct Params {
+    /// The names that were asked for, which the documentation must have.
+    #[cfg(test)]
+    pub asked: std::cell::RefCell<std::collections::BTreeSet<String>>,
     pairs: Vec<(String, String)>,
     issues: Vec<Issue>,
 }
@@ -18,6 +21,8 @@ impl Params {
     pub fn new(query: &str) -> Params {
         let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         Params {
+            #[cfg(test)]
+            asked: Default::default(),
             pairs,
             issues: Vec::new(),
         }
@@ -25,6 +30,8 @@ impl Params {
 
     /// The last value of a parameter: later ones override, as the original server had it.
     pub fn text(&self, name: &str) -> Option<&str> {
+        #[cfg(test)]
+        self.asked.borrow_mut().insert(name.to_string());
         self.pairs
             .iter()
             .rev()

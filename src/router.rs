@@ -12,6 +12,10 @@ pub enum Endpoint {
     Health,
     Metrics,
     Docs,
+    DocsAsset,
+    Redoc,
+    OpenApi,
+    AsyncApi,
     LivePage,
     SignOut,
     Activity,
@@ -47,6 +51,8 @@ pub struct Route {
     pub endpoint: Endpoint,
     /// Who may ask.
     pub access: Access,
+    /// What it may be answered with, besides `COMMON_STATUSES`.
+    pub statuses: &'static [u16],
 }
 
 use Access::{Public, SignedIn};
@@ -54,23 +60,30 @@ use Access::{Public, SignedIn};
 /// The routes of the program.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route { method: "POST",   pattern: "/token",                 endpoint: Endpoint::Token,        access: Public },
-    Route { method: "GET",    pattern: "/ping",                  endpoint: Endpoint::Ping,         access: Public },
-    Route { method: "GET",    pattern: "/health",                endpoint: Endpoint::Health,       access: Public },
-    Route { method: "GET",    pattern: "/metrics",               endpoint: Endpoint::Metrics,      access: Public },
-    Route { method: "GET",    pattern: "/docs",                  endpoint: Endpoint::Docs,         access: Public },
-    Route { method: "GET",    pattern: "/",                      endpoint: Endpoint::LivePage,     access: Public },
-    Route { method: "POST",   pattern: "/signout",               endpoint: Endpoint::SignOut,      access: Public },
-    Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn },
-    Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn },
-    Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn },
-    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn },
-    Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn },
-    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn },
-    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn },
-    Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn },
-    Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn },
+    Route { method: "POST",   pattern: "/token",                 endpoint: Endpoint::Token,        access: Public,   statuses: &[200, 401, 411, 422] },
+    Route { method: "POST",   pattern: "/signout",               endpoint: Endpoint::SignOut,      access: Public,   statuses: &[200, 411] },
+    Route { method: "GET",    pattern: "/ping",                  endpoint: Endpoint::Ping,         access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/health",                endpoint: Endpoint::Health,       access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/metrics",               endpoint: Endpoint::Metrics,      access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/",                      endpoint: Endpoint::LivePage,     access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/docs",                  endpoint: Endpoint::Docs,         access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/docs/{asset}",          endpoint: Endpoint::DocsAsset,    access: Public,   statuses: &[200, 404] },
+    Route { method: "GET",    pattern: "/redoc",                 endpoint: Endpoint::Redoc,        access: Public,   statuses: &[307] },
+    Route { method: "GET",    pattern: "/openapi.json",          endpoint: Endpoint::OpenApi,      access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/asyncapi.json",         endpoint: Endpoint::AsyncApi,     access: Public,   statuses: &[200] },
+    Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn, statuses: &[200, 401] },
+    Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn, statuses: &[200, 401] },
+    Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 422] },
+    Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 403, 422] },
+    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 422] },
+    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
+    Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
 ];
+
+/// What any route may be answered with besides: a request that is not sane, or a store that cannot.
+pub const COMMON_STATUSES: &[u16] = &[400, 408, 413, 431, 500, 503, 505];
 
 /// What `OPTIONS` is answered by, on every path that there is.
 static OPTIONS: Route = Route {
@@ -78,6 +91,7 @@ static OPTIONS: Route = Route {
     pattern: "",
     endpoint: Endpoint::Options,
     access: Public,
+    statuses: &[200],
 };
 
 /// A route that fits a request.
@@ -125,6 +139,14 @@ pub fn pattern(path: &str) -> &'static str {
         .iter()
         .find(|route| fit(route.pattern, path).is_some())
         .map_or("none", |route| route.pattern)
+}
+
+/// Whether an answer is one that the documentation foretells. Of paths and methods that there are not, nothing is.
+pub fn foretells(method: &str, path: &str, status: u16) -> bool {
+    match find(method, path) {
+        Ok(found) => found.route.statuses.contains(&status) || COMMON_STATUSES.contains(&status),
+        Err(_) => true,
+    }
 }
 
 /// Compares segment by segment; a trailing slash makes no difference.

@@ -263,6 +263,10 @@ impl Exchange<'_> {
     fn log(&self, status: u16, bytes: usize) {
         let Head { method, path, .. } = &self.head;
         let route = router::pattern(path);
+        debug_assert!(
+            router::foretells(method, path, status),
+            "{method} {path} {status} is not in ROUTES"
+        );
         self.context.metrics.request(route, method, status);
         let (method, path) = if method.is_empty() {
             ("-", "-")

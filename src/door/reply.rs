@@ -10,8 +10,10 @@ use crate::error::Error;
 use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
 use crate::wait::{Pace, is_quiet};
 
-/// How long a refused client's bytes are read and dropped, so that it can read why it was refused.
-const LINGER: Duration = Duration::from_secs(2);
+/// How long a refused client's bytes are read and dropped, so that it can read why it was refused:
+/// in all, and after the last of them.
+const LINGER: Duration = Duration::from_secs(10);
+const LINGER_QUIET: Duration = Duration::from_secs(2);
 
 /// Whether the client wants to use its connection again (RFC 9112, 9.3).
 pub fn keeps_alive(head: &Head) -> bool {
@@ -49,6 +51,7 @@ pub fn status_line(status: u16) -> String {
         101 => "Switching Protocols",
         200 => "OK",
         204 => "No Content",
+        307 => "Temporary Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -93,10 +96,13 @@ pub fn write(stream: &TcpStream, wire: &[u8], context: &Context) -> io::Result<(
 pub fn linger(inbox: &mut Inbox, stream: &TcpStream) {
     let _ = stream.shutdown(Shutdown::Write);
     let until = Instant::now() + LINGER;
-    while Instant::now() < until {
+    let mut heard = Instant::now();
+    while Instant::now() < until && heard.elapsed() < LINGER_QUIET {
         inbox.take_all();
-        if let More::End = inbox.more(usize::MAX) {
-            return;
+        match inbox.more(usize::MAX) {
+            More::Some => heard = Instant::now(),
+            More::Quiet => {}
+            More::End => return,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, Snapshot};
 use crate::error::Error;
 use crate::http::Reply;
+use crate::limits::lock;
 use crate::store::{Activity, Session};
 
 /// How long a snapshot serves. A little less than the second after which pages ask again.
@@ -19,21 +20,26 @@ const REST: u32 = 20;
 
 /// Replies with the snapshot that there is, or makes a new one.
 pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
-    let mut kept = match context.activity.try_lock() {
-        Ok(kept) => kept,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        // Another worker makes one right now. Waiting for it would let pages take all the workers when Redis is slow.
-        Err(TryLockError::WouldBlock) => return Err(Error::Busy("The activity is just being looked up.".into())),
-    };
+    let snapshot = &context.activity.snapshot;
     let begun = Instant::now();
-    if kept.as_ref().is_none_or(|snapshot| snapshot.stale <= begun) {
-        let body = body(&session.activity()?, context.config.max_len);
-        *kept = Some(Snapshot {
-            body,
-            stale: begun + AGE.max(begun.elapsed() * REST),
-        });
+    let fresh = |kept: &Snapshot| (kept.stale > begun).then(|| kept.body.clone());
+    if let Some(body) = lock(snapshot).as_ref().and_then(fresh) {
+        return Ok(Reply::typed(200, "application/json", body));
     }
-    let body = kept.as_ref().map(|snapshot| snapshot.body.clone()).unwrap_or_default();
+    // One worker looks. The others take what there was: waiting would let pages have all workers when Redis is slow.
+    let body = match context.activity.looking.try_lock() {
+        Err(TryLockError::WouldBlock) => lock(snapshot).as_ref().map(|kept| kept.body.clone()),
+        _looking => {
+            let body = body(&session.activity()?, context.config.max_len);
+            let stale = begun + AGE.max(begun.elapsed() * REST);
+            *lock(snapshot) = Some(Snapshot {
+                body: body.clone(),
+                stale,
+            });
+            Some(body)
+        }
+    };
+    let body = body.ok_or_else(|| Error::Busy("The activity is just being looked up for the first time.".into()))?;
     Ok(Reply::typed(200, "application/json", body))
 }
 

@@ -105,7 +105,11 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
         Call::Ping => health::ping(session),
         Call::Health => Ok(health::health()),
         Call::Metrics => Ok(health::metrics(&context.metrics)),
-        Call::Docs => Ok(docs::readme()),
+        Call::Docs => Ok(docs::index()),
+        Call::DocsAsset { name } => docs::asset(&name),
+        Call::Redoc => Ok(docs::redoc()),
+        Call::OpenApi => Ok(docs::openapi()),
+        Call::AsyncApi => Ok(docs::asyncapi()),
         Call::LivePage => Ok(live::page()),
         Call::SignOut => Ok(token::sign_out()),
         Call::Activity => activity::get(session, context),
@@ -122,7 +126,7 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
 /// The answer to a CORS preflight (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 fn options(methods: String) -> Reply {
     Reply {
-        status: 204,
+        status: 200,
         ..Reply::default()
     }
     .with("Allow", methods.clone())

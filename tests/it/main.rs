@@ -43,3 +43,4 @@ mod live_page;
 mod log;
 mod operations;
 mod own_redis;
+mod portal;

@@ -20,7 +20,7 @@ fn ping_is_true() {
 #[test]
 fn the_readme_is_served_as_text() {
     let store = Store::start();
-    for path in ["/docs", "/docs/"] {
+    for path in ["/docs/README.md", "/docs/README.md/"] {
         let answer = store.get(path).expect(200);
         let kind = answer.header("content-type").unwrap_or_default();
         assert!(kind.starts_with("text/plain"), "{kind}");

@@ -7,7 +7,7 @@ use crate::harness::{
 };
 use crate::wire::{
     add, close, close_promptly, closes_with, frame, length, lift_memory_limit, limit_memory, numbers, ping, pulled,
-    stored, stored_data,
+    redis_is_seen_again, stored, stored_data,
 };
 
 /// How long Redis answers nothing: longer than any answer to a ping may take.
@@ -59,6 +59,7 @@ fn sockets_with_nothing_under_way_close_while_redis_answers_nothing() {
         close_promptly(socket);
     }
     redis.resume();
+    redis_is_seen_again(&store);
     store.assert_serves();
 }
 
@@ -74,6 +75,7 @@ fn a_handshake_while_redis_answers_nothing_is_503() {
         assert_eq!(answer.expect(503).header("retry-after"), Some("1"));
     }
     redis.resume();
+    redis_is_seen_again(&store);
     store.push("s", "");
     store.pull("s", "");
 }

@@ -193,6 +193,14 @@ pub fn pushes_have_ended(store: &Client, opened: usize) {
     });
 }
 
+/// Redis has come back: within 2 s the store sees it, and takes handshakes and requests again.
+#[track_caller]
+pub fn redis_is_seen_again(store: &Client) {
+    eventually(PROMPT, || {
+        store.metric("ptg_redis_up") == 1.0 && store.get("/ping").status == 200
+    });
+}
+
 /// Lets Redis have so many bytes more than it has now; then it is out of memory.
 pub fn limit_memory(redis: &Redis, more: u64) {
     let info: String = redis.command(&["INFO", "memory"]);

@@ -1,0 +1,264 @@
+//! What each route is for: summary, parameters, body and its good answer.
+
+use serde_json::{Value, json};
+
+use super::parts::{boolean, count, cursor, json_response, query, stream_id};
+use crate::router::Endpoint;
+
+/// The documentation of one endpoint.
+pub struct Operation {
+    pub id: &'static str,
+    pub tag: &'static str,
+    pub summary: &'static str,
+    pub description: String,
+    pub parameters: Vec<Value>,
+    pub body: Option<Value>,
+    /// The status of the good answer, and the answer.
+    pub success: Option<(u16, Value)>,
+}
+
+impl Operation {
+    fn new(id: &'static str, tag: &'static str, summary: &'static str) -> Operation {
+        Operation {
+            id,
+            tag,
+            summary,
+            description: String::new(),
+            parameters: Vec::new(),
+            body: None,
+            success: None,
+        }
+    }
+
+    fn about(mut self, description: &str) -> Operation {
+        self.description = description.to_string();
+        self
+    }
+
+    fn takes(mut self, parameters: Vec<Value>) -> Operation {
+        self.parameters = parameters;
+        self
+    }
+
+    fn with_body(mut self, content: Value) -> Operation {
+        self.body = Some(json!({ "required": true, "content": content }));
+        self
+    }
+
+    fn gives(mut self, status: u16, response: Value) -> Operation {
+        self.success = Some((status, response));
+        self
+    }
+}
+
+/// Documents an endpoint.
+pub fn of(endpoint: Endpoint) -> Operation {
+    match endpoint {
+        Endpoint::Token => token(),
+        Endpoint::SignOut => Operation::new("sign_out", "sign-in", "Forget the cookie")
+            .about("The browser forgets the cookie. The token in it stays good until it expires. Needs a body, which may be empty.")
+            .gives(200, json_response("The cookie is gone.", json!({ "type": "object" }), json!({ "signed_out": true }))),
+        Endpoint::Ping => Operation::new("ping", "operations", "Whether Redis answers")
+            .about("`true` when Redis answers within a second, else 503.")
+            .gives(200, json_response("Redis answers.", json!({ "const": true }), json!(true))),
+        Endpoint::Health => Operation::new("health", "operations", "Whether the process is up")
+            .about("200 while the process is up, whatever Redis does.")
+            .gives(200, json_response("It is up.", reference("Health"), json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))),
+        Endpoint::Metrics => Operation::new("metrics", "operations", "Counters for Prometheus")
+            .gives(200, text("Counters in the Prometheus text format.", "text/plain", "ptg_redis_up 1\n")),
+        Endpoint::LivePage => Operation::new("live_page", "operations", "The live page")
+            .gives(200, text("A page to watch the streams.", "text/html", "<!doctype html>")),
+        Endpoint::Docs => Operation::new("docs", "operations", "This documentation")
+            .gives(200, text("Swagger UI.", "text/html", "<!doctype html>")),
+        Endpoint::DocsAsset => docs_asset(),
+        Endpoint::Redoc => Operation::new("redoc", "operations", "Where FastAPI has its second documentation")
+            .gives(307, json!({ "description": "To `/docs`.", "headers": { "Location": { "schema": { "type": "string" }, "example": "/docs" } } })),
+        Endpoint::OpenApi => Operation::new("openapi", "operations", "This document")
+            .gives(200, json_response("OpenAPI 3.1.", json!({ "type": "object" }), json!({ "openapi": "3.1.0" }))),
+        Endpoint::AsyncApi => Operation::new("asyncapi", "operations", "The WebSockets as AsyncAPI 3.0")
+            .gives(200, json_response("AsyncAPI 3.0.", json!({ "type": "object" }), json!({ "asyncapi": "3.0.0" }))),
+        Endpoint::Activity => activity(),
+        Endpoint::ListStreams => Operation::new("list_streams", "streams", "Which streams there are")
+            .about("A sorted list of stream ids: everything that has entries, also if other programs wrote them into Redis, and everything that was created.")
+            .gives(200, json_response("Stream ids.", json!({ "type": "array", "items": { "type": "string" } }), json!(["cam0", "gaze"]))),
+        Endpoint::GetStream => get_stream(),
+        Endpoint::PutStream => put_stream(),
+        Endpoint::DeleteStream => Operation::new("delete_stream", "streams", "Delete a stream")
+            .about("Removes entries and description. 400 if there is neither, unless `force=true`.")
+            .takes(vec![stream_id(), boolean("force", "no error if there is nothing to delete")])
+            .gives(200, json_response("The description that it had; `null` if none.", json!({ "type": ["object", "null"] }), json!(null)).pointer_example()),
+        Endpoint::PostData => post_data(),
+        Endpoint::GetData => get_data(),
+        Endpoint::Push => push(),
+        Endpoint::Pull => pull(),
+        // Every path has it, and none documents it.
+        Endpoint::Options => Operation::new("options", "operations", "CORS preflight"),
+    }
+}
+
+/// An example may be `null`, which reads as none; such a response takes the longer form.
+trait PointerExample {
+    fn pointer_example(self) -> Value;
+}
+
+impl PointerExample for Value {
+    fn pointer_example(mut self) -> Value {
+        if let Some(content) = self
+            .pointer_mut("/content/application~1json")
+            .and_then(Value::as_object_mut)
+        {
+            content.remove("example");
+            let described = json!({ "id": "cam0", "description": "cam0", "metadata": {}, "max_len": 1000 });
+            content.insert(
+                "examples".into(),
+                json!({ "described": { "value": described }, "never created": { "value": null } }),
+            );
+        }
+        self
+    }
+}
+
+fn token() -> Operation {
+    let schema = json!({
+        "type": "object",
+        "required": ["username", "password"],
+        "properties": {
+            "username": { "type": "string", "minLength": 1, "example": "ada" },
+            "password": { "type": "string", "minLength": 1, "format": "password", "example": "ada" },
+            "grant_type": { "type": "string", "const": "password" },
+            "scope": { "type": "string" },
+            "client_id": { "type": "string" },
+            "client_secret": { "type": "string" },
+        },
+    });
+    let mut good = json_response(
+        "A token, and a cookie `authorization` with the same token.",
+        reference("Token"),
+        json!({ "access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.…", "token_type": "bearer" }),
+    );
+    good["headers"] = json!({ "Set-Cookie": { "schema": { "type": "string" } } });
+    Operation::new("sign_in", "sign-in", "Get a token")
+        .about("In development mode any user name whose password is the same is let in, for example `ada` and `ada`.")
+        .with_body(json!({ "application/x-www-form-urlencoded": { "schema": schema }, "multipart/form-data": { "schema": schema } }))
+        .gives(200, good)
+}
+
+fn docs_asset() -> Operation {
+    let names = ["swagger-ui.css", "swagger-ui-bundle.js", "README.md"];
+    let asset = json!({ "name": "asset", "in": "path", "required": true, "description": "a file of this documentation",
+        "schema": { "type": "string", "enum": names }, "example": "README.md" });
+    let content = |kind: &str| {
+        (
+            kind.to_string(),
+            json!({ "schema": { "type": "string" }, "example": "…" }),
+        )
+    };
+    let kinds = ["text/plain", "text/css", "text/javascript"];
+    let content: serde_json::Map<String, Value> = kinds.into_iter().map(content).collect();
+    Operation::new("docs_asset", "operations", "Files of this documentation")
+        .takes(vec![asset])
+        .gives(200, json!({ "description": "The file.", "content": content }))
+}
+
+fn activity() -> Operation {
+    let example = json!({ "time": "2026-11-23T18:00:00Z", "default_max_len": 1000, "streams": [{
+        "id": "cam0", "description": "front camera", "max_len": 1000, "entries": 1000, "entries_added": 52000,
+        "newest_id": "1795456800000-0", "newest_bytes": 51234 }] });
+    Operation::new("activity", "streams", "What every stream did lately")
+        .about("One reply for a page that shows all streams. It is made at most once a second, whoever asks.")
+        .gives(200, json_response("Every stream.", reference("Activity"), example))
+}
+
+fn get_stream() -> Operation {
+    let example = json!({
+        "meta": { "id": "cam0", "description": "front camera", "metadata": {}, "max_len": 1000 },
+        "info": { "length": 1, "first-entry": "2026-11-23T18:00:00Z", "first-entry-id": "1795456800000-0",
+                  "last-entry": "2026-11-23T18:00:00Z", "last-entry-id": "1795456800000-0" },
+    });
+    Operation::new("get_stream", "streams", "What a stream is")
+        .about("`meta` as PUT returned it, `{}` if the stream was never created. `info` as Redis's `XINFO STREAM` names its fields; the text `no such key` for a stream without entries.")
+        .takes(vec![stream_id(), boolean("report_error", "400 with the same object as `detail` if there are no entries")])
+        .gives(200, json_response("Description and statistics.", reference("StreamInfo"), example))
+}
+
+fn put_stream() -> Operation {
+    let most = crate::call::LARGEST_MAX_LEN;
+    let example = json!({ "id": "cam0", "description": "front camera", "metadata": { "fps": 30 }, "max_len": 1000 });
+    Operation::new("put_stream", "streams", "Describe a stream")
+        .about("400 if it was created before, unless `override=true`. A stream need not be created to be pushed to.")
+        .takes(vec![
+            stream_id(),
+            query(
+                "desc",
+                json!({ "type": "string" }),
+                "a description; the id if not given",
+                json!("front camera"),
+            ),
+            json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object",
+                "content": { "application/json": { "schema": { "type": "object" }, "example": { "fps": 30 } } } }),
+            boolean("override", "replace an earlier description"),
+            query(
+                "max_len",
+                json!({ "type": "integer", "minimum": 1, "maximum": most }),
+                "about how many entries the stream keeps; the server's default if not given",
+                json!(1000),
+            ),
+        ])
+        .gives(
+            200,
+            json_response("The description.", reference("StreamDescription"), example),
+        )
+}
+
+fn post_data() -> Operation {
+    // Any bytes are an entry, so nothing is said of their type.
+    let form = json!({ "type": "object", "required": ["entries"],
+        "propertyNames": { "pattern": "^[A-Za-z0-9_]+$" },
+        "properties": { "entries": { "type": "array", "minItems": 1, "items": {} } } });
+    let ids = json!({ "type": "array", "items": reference("EntryId") });
+    Operation::new("post_data", "data", "Push entries")
+        .about("Multipart: every part named `entries` is one entry, in order. Any other content type but urlencoded: the body is one entry. All entries are stored, or none.")
+        .takes(vec![stream_id()])
+        .with_body(json!({ "multipart/form-data": { "schema": form }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
+        .gives(200, json_response("The ids of the entries.", ids, json!(["1795456800000-0", "1795456800000-1"])))
+}
+
+fn get_data() -> Operation {
+    let offsets = json!({ "description": "Where each entry starts.", "schema": { "type": "string" }, "example": "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]" });
+    let good = json!({
+        "description": "The entries' bytes, joined. Fewer than `count` may come; ask again from the last id.",
+        "headers": { "entry-offset": offsets },
+        "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" }, "example": "helloworld" } },
+    });
+    Operation::new("get_data", "data", "Pull entries")
+        .about("Entries as they are now; to wait for more, use the WebSocket.")
+        .takes(vec![stream_id(), count(), cursor("*")])
+        .gives(200, good)
+}
+
+fn push() -> Operation {
+    Operation::new("push", "data", "WebSocket: push entries")
+        .about(concat!("Open it as a WebSocket. Default: one binary (or text) message an entry. `batch=true`: a text message `0,100,256` with the offset at which each entry starts, ",
+            "then one binary message with all of them joined. `ack=true`: for each message or batch the server answers with a text message of its ids, `id1,id2,…`. See `/asyncapi.json`."))
+        .takes(vec![stream_id(), boolean("batch", "entries come in batches"), boolean("ack", "answer with entry ids")])
+        .gives(101, upgraded())
+}
+
+fn pull() -> Operation {
+    Operation::new("pull", "data", "WebSocket: pull entries")
+        .about("Open it as a WebSocket. For each reply a text message `[[\"<id>\",<offset>],…]` and a binary message with those entries' bytes joined. When there is nothing the server waits. See `/asyncapi.json`.")
+        .takes(vec![stream_id(), count(), cursor("$")])
+        .gives(101, upgraded())
+}
+
+fn upgraded() -> Value {
+    json!({ "description": "The connection is a WebSocket now." })
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn text(description: &str, kind: &str, example: &str) -> Value {
+    json!({ "description": description, "content": { kind: { "schema": { "type": "string" }, "example": example } } })
+}

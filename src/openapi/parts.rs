@@ -1,0 +1,205 @@
+//! What operations share: parameters, schemas, error answers, and the ways to show a token.
+
+use serde_json::{Map, Value, json};
+
+use crate::auth::COOKIE;
+
+/// The errors that more than one route may answer with: status, description, detail of the example.
+const ERRORS: [(u16, &str, &str); 14] = [
+    (
+        400,
+        "The request cannot be done, or is not sane HTTP.",
+        "The stream 'cam0' already exists and 'override' is not specified.",
+    ),
+    (401, "No token, or one that is not good.", "Not authenticated"),
+    (
+        403,
+        "A page of another origin used the cookie of its visitor.",
+        "The cookie is not taken from pages of another origin; send the token itself",
+    ),
+    (404, "There is no such thing.", "Not Found"),
+    (
+        408,
+        "The request came too slowly.",
+        "The request head took longer than 10s (--head-timeout).",
+    ),
+    (
+        411,
+        "The body has no announced end.",
+        "The request has neither Content-Length nor Transfer-Encoding.",
+    ),
+    (
+        413,
+        "Too large; the detail names the limit.",
+        "The body is larger than 64MiB (--max-body).",
+    ),
+    (
+        426,
+        "Not version 13 of WebSocket.",
+        "Only WebSocket version 13 is spoken here.",
+    ),
+    (
+        431,
+        "The request head is too large.",
+        "The request head is larger than 16KiB (--max-head).",
+    ),
+    (
+        500,
+        "The server or Redis failed on this request.",
+        "Redis refused: ERR unknown command",
+    ),
+    (
+        503,
+        "Redis is out of reach or full, or a limit of the store is used up.",
+        "Redis cannot be reached: Connection refused",
+    ),
+    (
+        505,
+        "Not HTTP/1.0 or 1.1.",
+        "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
+    ),
+    (422, "Parameters that do not parse, all of them.", ""),
+    (307, "Elsewhere.", ""),
+];
+
+/// Spellings of booleans, besides `true` and `false`.
+const SPELLINGS: &str =
+    "^([Tt]([Rr][Uu][Ee])?|[Ff]([Aa][Ll][Ss][Ee])?|[Yy]([Ee][Ss])?|[Nn][Oo]?|[Oo][Nn]|[Oo][Ff][Ff]|0|1)$";
+
+/// The path parameter.
+pub fn stream_id() -> Value {
+    json!({
+        "name": "stream_id", "in": "path", "required": true,
+        "description": "the name of the stream: 1 to 256 bytes of UTF-8, no control characters, no `/`, not beginning with `XMETA:`",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 256, "pattern": "^(?!XMETA:)[^/\\u0000-\\u001f\\u007f-\\u009f]+$" },
+        "example": "cam0",
+    })
+}
+
+/// A query parameter.
+pub fn query(name: &str, schema: Value, description: &str, example: Value) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema, "example": example })
+}
+
+/// A boolean query parameter; all of them default to false.
+pub fn boolean(name: &str, description: &str) -> Value {
+    let schema =
+        json!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": SPELLINGS }], "default": false });
+    query(name, schema, description, json!(true))
+}
+
+/// `count`.
+pub fn count() -> Value {
+    query(
+        "count",
+        json!({ "type": "integer", "minimum": 1, "default": 1 }),
+        "the most entries of one reply",
+        json!(10),
+    )
+}
+
+/// `last_entry_id`.
+pub fn cursor(default: &str) -> Value {
+    let schema = json!({ "type": "string", "default": default, "pattern": r"^(\*|\$|[0-9]{1,19}(-[0-9]{1,19})?)$" });
+    let description = "`ms` or `ms-seq`: entries after that id; `0`: from the start; `*`: the newest `count`; `$`: what is added from now on";
+    query("last_entry_id", schema, description, json!("0"))
+}
+
+/// A response with a JSON body.
+pub fn json_response(description: &str, schema: Value, example: Value) -> Value {
+    json!({ "description": description, "content": { "application/json": { "schema": schema, "example": example } } })
+}
+
+/// Schemas, error answers and security schemes.
+pub fn components() -> Value {
+    json!({
+        "schemas": schemas(),
+        "responses": responses(),
+        "securitySchemes": {
+            "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "`Authorization: Bearer …`" },
+            "query": { "type": "apiKey", "in": "query", "name": "token", "description": "`?token=…`, for WebSockets and links" },
+            "cookie": { "type": "apiKey", "in": "cookie", "name": COOKIE, "description": "set by `/token`; not taken for changes and WebSockets from pages of another origin" },
+            "password": { "type": "oauth2", "description": "user name and password", "flows": { "password": { "tokenUrl": "/token", "scopes": {} } } },
+        },
+    })
+}
+
+fn responses() -> Value {
+    let mut responses = Map::new();
+    for (status, description, detail) in ERRORS {
+        let mut response = match status {
+            307 => continue,
+            422 => json_response(
+                description,
+                json!({ "$ref": "#/components/schemas/ValidationError" }),
+                json!({ "detail": [{ "loc": ["query", "count"], "msg": "value is not a valid integer", "type": "type_error.integer" }] }),
+            ),
+            _ => json_response(
+                description,
+                json!({ "$ref": "#/components/schemas/Error" }),
+                json!({ "detail": detail }),
+            ),
+        };
+        let header = |example: &str| json!({ "schema": { "type": "string" }, "example": example });
+        match status {
+            401 => response["headers"] = json!({ "WWW-Authenticate": header("Bearer") }),
+            426 => response["headers"] = json!({ "Sec-WebSocket-Version": header("13") }),
+            503 => response["headers"] = json!({ "Retry-After": header("1") }),
+            _ => {}
+        }
+        responses.insert(status.to_string(), response);
+    }
+    Value::Object(responses)
+}
+
+fn schemas() -> Value {
+    let optional = |kind: &str| json!({ "type": [kind, "null"] });
+    json!({
+        "Error": {
+            "type": "object", "required": ["detail"],
+            "properties": { "detail": { "type": ["string", "object"], "description": "a sentence that names the cause" } },
+        },
+        "ValidationError": {
+            "type": "object", "required": ["detail"],
+            "properties": { "detail": { "type": "array", "minItems": 1, "items": {
+                "type": "object", "required": ["loc", "msg", "type"],
+                "properties": {
+                    "loc": { "type": "array", "minItems": 2, "maxItems": 2, "items": { "type": "string" } },
+                    "msg": { "type": "string" }, "type": { "type": "string" },
+                },
+            } } },
+        },
+        "EntryId": { "type": "string", "pattern": "^[0-9]+-[0-9]+$", "example": "1795456800000-0" },
+        "Token": {
+            "type": "object", "required": ["access_token", "token_type"],
+            "properties": { "access_token": { "type": "string" }, "token_type": { "const": "bearer" } },
+        },
+        "Health": {
+            "type": "object", "required": ["status", "version"],
+            "properties": { "status": { "const": "ok" }, "version": { "type": "string" } },
+        },
+        "StreamDescription": {
+            "type": "object", "required": ["id", "description", "metadata", "max_len"],
+            "properties": { "id": { "type": "string" }, "description": { "type": "string" },
+                "metadata": { "type": "object" }, "max_len": { "type": "integer", "minimum": 1 } },
+        },
+        "StreamInfo": {
+            "type": "object", "required": ["meta", "info"],
+            "properties": { "meta": { "type": "object" }, "info": { "anyOf": [{ "type": "object" }, { "const": "no such key" }] } },
+        },
+        "Activity": {
+            "type": "object", "required": ["time", "default_max_len", "streams"],
+            "properties": {
+                "time": { "type": "string", "format": "date-time" }, "default_max_len": { "type": "integer" },
+                "streams": { "type": "array", "items": {
+                    "type": "object", "required": ["id", "description", "max_len", "entries", "entries_added", "newest_id", "newest_bytes"],
+                    "properties": {
+                        "id": { "type": "string" }, "description": optional("string"), "max_len": { "type": "integer" },
+                        "entries": { "type": "integer" }, "entries_added": optional("integer"),
+                        "newest_id": optional("string"), "newest_bytes": optional("integer"),
+                    },
+                } },
+            },
+        },
+    })
+}
