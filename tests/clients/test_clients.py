@@ -358,7 +358,8 @@ async def test_token_in_a_websocket_header(stream):
     address = f"{URL.replace('http', 'ws', 1)}/data/{stream}/push?ack=true"
     async with websockets.connect(address, **headers) as push:
         await push.send(b"entry")
-        expect(get_data(stream), [(await push.recv(), b"entry")])
+        entry_id = await push.recv()
+        expect(get_data(stream), [(entry_id, b"entry")])
 
 
 async def test_a_refused_websocket_says_why(stream):
