@@ -59,6 +59,11 @@ pub struct Flags {
     #[argh(option, default = "Size(64 << 20)")]
     pub max_message: Size,
 
+    /// memory for all WebSocket messages over 64KiB that arrive or wait to be stored; beyond it a socket waits for its turn,
+    /// and after --redis-patience is closed with 1013 (default 1GiB)
+    #[argh(option, default = "Size(1 << 30)")]
+    pub max_messages: Size,
+
     /// largest body of a REST request, and of a REST reply (default 64MiB)
     #[argh(option, default = "Size(64 << 20)")]
     pub max_body: Size,
@@ -143,6 +148,7 @@ pub struct Limits {
     pub max_connections: usize,
     pub max_sockets: usize,
     pub max_message: Size,
+    pub max_messages: Size,
     pub max_body: Size,
     pub max_bodies: Size,
     pub max_batch: usize,
@@ -184,6 +190,7 @@ impl Config {
                 max_connections: flags.max_connections,
                 max_sockets: flags.max_sockets,
                 max_message: flags.max_message,
+                max_messages: flags.max_messages,
                 max_body: flags.max_body,
                 max_bodies: flags.max_bodies,
                 max_batch: flags.max_batch,
@@ -237,6 +244,9 @@ impl Config {
         if limits.max_bodies < limits.max_body {
             return Err("--max-bodies must be at least --max-body".into());
         }
+        if limits.max_messages < limits.max_message {
+            return Err("--max-messages must be at least --max-message".into());
+        }
         if limits.idle_timeout <= limits.ping_interval {
             return Err("--idle-timeout must be longer than --ping-interval".into());
         }
@@ -286,6 +296,7 @@ mod tests {
         for (args, named) in [
             (["--max-len", "0"], "--max-len"),
             (["--max-message", "0"], "--max-message"),
+            (["--max-messages", "1MiB"], "--max-messages"),
             (["--idle-timeout", "5s"], "--idle-timeout"),
             (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),

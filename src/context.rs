@@ -26,6 +26,7 @@ pub struct Context {
     pub connections: Connections,
     pub sockets: Gate,
     pub bodies: Arc<Budget>,
+    pub messages: Arc<Budget>,
     pub hand_overs: Gate,
     pub activity: Activity,
     /// The private socket on which tiny_http listens.
@@ -40,7 +41,12 @@ impl Context {
             auth: Auth::development(config.token_life),
             connections: Connections::default(),
             sockets: Gate::new(config.limits.max_sockets),
-            bodies: Budget::new(config.limits.max_bodies.0, metrics.clone()),
+            bodies: Budget::new(config.limits.max_bodies.0, metrics.clone(), |metrics| {
+                &metrics.body_bytes
+            }),
+            messages: Budget::new(config.limits.max_messages.0, metrics.clone(), |metrics| {
+                &metrics.message_bytes
+            }),
             hand_overs: Gate::new(config.rest_workers * HAND_OVERS_PER_WORKER),
             activity: Activity::default(),
             stopping: OnceLock::new(),

@@ -70,6 +70,7 @@ pub mod close {
     pub const WRONG_KIND: u16 = 1003;
     pub const NO_CLOSE_FRAME: u16 = 1006;
     pub const BAD_DATA: u16 = 1007;
+    pub const POLICY: u16 = 1008;
     pub const TOO_LARGE: u16 = 1009;
     pub const STORE_FAILED: u16 = 1011;
     pub const TRY_LATER: u16 = 1013;

@@ -23,15 +23,19 @@
 //!
 //! # The data's way
 //!
-//! In: `door` → `websocket::push` → `batch::split` → `Session::append` → Redis.
-//! Out: Redis → `Session::read_after` → `batch::join` → `websocket::pull` → socket.
+//! In: `door` → `websocket::frames` → `push` (`batch::split`) → `storer` → `Session::append` → Redis. A large entry is
+//! copied twice: from the network into its own memory, and from there to Redis.
+//! Out: Redis → `store::entries` → `websocket::pull` → socket. An entry goes from Redis into the reply that it is part of,
+//! and from there to the network; what Redis sends beyond one reply stays in the network until that one is taken.
 //! REST: `door` (head, body) → tiny_http → worker → `call` → handler → `Session`, and back through the door,
 //! which writes the reply and the log line.
 //!
 //! # Threads
 //!
-//! `door` accepts; each connection has one (`conn-<n>`), a push has a second one (`push-store`); `rest-<n>` handle
-//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there; `redis-keeper` looks after a Redis of ours.
+//! `door` accepts; each connection has one (`conn-<n>`), and its WebSocket stays on it: while a socket's thread waits for
+//! Redis it also sees to its client, and the other way round (`store::Beside`). `rest-<n>` handle requests (and tiny_http has
+//! threads of its own, which it does not name); `redis-watch` asks Redis whether it is there; `redis-keeper` looks after a
+//! Redis of ours.
 //!
 //! # Invariants
 //!

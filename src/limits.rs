@@ -4,7 +4,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Counter, Metrics};
 
 /// Lets a limited number in at once.
 pub struct Gate {
@@ -42,14 +42,18 @@ impl Drop for Pass<'_> {
     }
 }
 
-/// Memory that all REST bodies and replies share.
+/// Memory that many share: all REST bodies and replies, or all messages of WebSockets.
+#[derive(Debug)]
 pub struct Budget {
     limit: usize,
     used: Mutex<usize>,
     metrics: Arc<Metrics>,
+    /// Where its use shows.
+    gauge: fn(&Metrics) -> &Counter,
 }
 
 /// A part of the budget, given back when dropped.
+#[derive(Debug)]
 pub struct Reservation {
     budget: Arc<Budget>,
     bytes: usize,
@@ -57,12 +61,18 @@ pub struct Reservation {
 
 impl Budget {
     /// A budget of `limit` bytes, whose use shows in the metrics.
-    pub fn new(limit: usize, metrics: Arc<Metrics>) -> Arc<Budget> {
+    pub fn new(limit: usize, metrics: Arc<Metrics>, gauge: fn(&Metrics) -> &Counter) -> Arc<Budget> {
         Arc::new(Budget {
             limit,
             used: Mutex::new(0),
             metrics,
+            gauge,
         })
+    }
+
+    /// All of it, in bytes.
+    pub fn limit(&self) -> usize {
+        self.limit
     }
 
     /// A part of nothing yet.
@@ -75,6 +85,11 @@ impl Budget {
 }
 
 impl Reservation {
+    /// How much it is.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes more; false, and nothing is taken, if the budget does not have it.
     pub fn grow(&mut self, bytes: usize) -> bool {
         let budget = &self.budget;
@@ -84,7 +99,7 @@ impl Reservation {
         }
         *used += bytes;
         self.bytes += bytes;
-        budget.metrics.body_bytes.set(*used as u64);
+        (budget.gauge)(&budget.metrics).set(*used as u64);
         true
     }
 }
@@ -93,7 +108,7 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         let mut used = lock(&self.budget.used);
         *used -= self.bytes;
-        self.budget.metrics.body_bytes.set(*used as u64);
+        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
     }
 }
 

@@ -21,6 +21,7 @@ pub struct Metrics {
     pub sockets_open: PerSocket,
     pub sockets_total: PerSocket,
     pub body_bytes: Counter,
+    pub message_bytes: Counter,
     pub entries_in: PerWay,
     pub bytes_in: PerWay,
     pub entries_out: PerWay,
@@ -109,6 +110,12 @@ impl Metrics {
             "gauge",
             "Bytes of REST bodies and replies in memory.",
             &self.body_bytes,
+        );
+        text.single(
+            "ptg_message_bytes",
+            "gauge",
+            "Bytes of WebSocket messages over 64 KiB that arrive or wait to be stored.",
+            &self.message_bytes,
         );
         text.ways("ptg_entries_in_total", "push", "Entries stored.", &self.entries_in);
         text.ways("ptg_bytes_in_total", "push", "Bytes of entries stored.", &self.bytes_in);

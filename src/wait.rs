@@ -4,6 +4,8 @@ use std::io;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, Timespec};
+
 /// How often a thread that waits looks up: for the order to stop, for pings that are due, for a lost partner.
 pub const TICK: Duration = Duration::from_millis(500);
 
@@ -21,6 +23,18 @@ const POLL: Duration = Duration::from_millis(5);
 pub fn is_quiet(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+/// Waits until one of these is ready, or the time is over; which, they tell themselves.
+pub fn poll(fds: &mut [PollFd<'_>], time: Duration) -> io::Result<()> {
+    // A wait that is too long for the system to count is as good as endless.
+    let time = Timespec::try_from(time).ok();
+    match rustix::event::poll(fds, time.as_ref()) {
+        Ok(_) => Ok(()),
+        // Nothing of the list is filled in then, so nothing is ready.
+        Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Tells a peer that is slow from one that has stalled, or only trickles.

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::form::{self, FormKind};
 use crate::http::{Head, Reply};
 use crate::ids::{Cursor, StreamId};
-use crate::store::{Room, Session};
+use crate::store::{Nobody, Room, Session};
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
 const MAX_OFFSETS: usize = 32 << 10;
@@ -51,8 +51,8 @@ pub fn post(
 ) -> Result<Reply, Error> {
     let entries = entries(head, body, context.config.limits.max_batch)?;
     let (count, bytes) = (entries.len(), entries.iter().map(Bytes::len).sum::<usize>());
-    let max_len = session.retention(stream)?;
-    let ids = session.append(stream, &entries, max_len)?;
+    let max_len = session.retention(stream, &mut Nobody)?;
+    let ids = session.append(stream, &entries, max_len, &mut Nobody)?;
     context.metrics.entries_in.rest.add(count as u64);
     context.metrics.bytes_in.rest.add(bytes as u64);
     Ok(Reply::json(&json!(ids)))

@@ -6,7 +6,7 @@ use crate::call::PutStream;
 use crate::error::Error;
 use crate::http::Reply;
 use crate::ids::StreamId;
-use crate::store::Session;
+use crate::store::{Nobody, Session};
 
 /// What `info` says of a stream without entries; Redis's words, which clients know.
 const NO_SUCH_KEY: &str = "no such key";
@@ -20,8 +20,8 @@ pub fn list(session: &mut Session) -> Result<Reply, Error> {
 
 /// `GET /streams/{id}`.
 pub fn get(session: &mut Session, stream: &StreamId, report_error: bool) -> Result<Reply, Error> {
-    let info = session.info(stream)?.filter(|info| info.length > 0);
-    let meta = session.description(stream)?.unwrap_or_default();
+    let info = session.info(stream, &mut Nobody)?.filter(|info| info.length > 0);
+    let meta = session.description(stream, &mut Nobody)?.unwrap_or_default();
     let found = info.is_some();
     let info = info.map_or(json!(NO_SUCH_KEY), |info| Value::Object(info.fields));
     let both = json!({ "meta": meta, "info": info });
@@ -57,7 +57,7 @@ pub fn put(session: &mut Session, put: PutStream) -> Result<Reply, Error> {
 /// `DELETE /streams/{id}`.
 pub fn delete(session: &mut Session, stream: &StreamId, force: bool) -> Result<Reply, Error> {
     session.check_is_stream(stream)?;
-    let description: Option<Map<String, Value>> = session.description(stream)?;
+    let description: Option<Map<String, Value>> = session.description(stream, &mut Nobody)?;
     if !session.delete(stream)? && !force {
         return Err(Error::refused(
             400,

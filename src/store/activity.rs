@@ -3,7 +3,7 @@
 use redis::Value;
 use serde_json::Map;
 
-use super::{Session, meta_key, unexpected, value};
+use super::{Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
 
@@ -58,7 +58,7 @@ impl Session {
                     .arg(meta_key(stream))
                     .write_packed_command(&mut packed);
             }
-            let replies = self.exchange(&packed, 2 * streams.len())?;
+            let replies = self.exchange(&packed, 2 * streams.len(), &mut Nobody)?;
             for (stream, replies) in streams.iter().zip(replies.chunks_exact(2)) {
                 self.check(stream, &replies[..1])?;
                 activity.push(activity_of(stream, &replies[0], &replies[1]).ok_or_else(|| unexpected("XINFO STREAM"))?);

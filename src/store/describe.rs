@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use redis::Value;
 use serde_json::{Map, json};
 
-use super::{Session, meta_key, unexpected, value};
+use super::{Beside, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, META_PREFIX, StreamId};
 
@@ -51,8 +51,13 @@ impl Session {
     }
 
     /// What Redis knows of a stream; none if there is no such key.
-    pub fn info(&mut self, stream: &StreamId) -> Result<Option<StreamInfo>, StoreError> {
-        let reply = self.command_on(stream, redis::cmd("EVAL").arg(INFO_SCRIPT).arg(1).arg(stream.as_str()))?;
+    pub fn info(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<Option<StreamInfo>, StoreError> {
+        let eval = redis::cmd("EVAL")
+            .arg(INFO_SCRIPT)
+            .arg(1)
+            .arg(stream.as_str())
+            .get_packed_command();
+        let reply = self.reply_about(stream, &eval, beside)?;
         if reply == Value::Nil {
             return Ok(None);
         }
@@ -61,9 +66,13 @@ impl Session {
 
     /// The description that `PUT` stored. None if there is none, or if other programs put something else there:
     /// a damaged description must not keep entries out.
-    pub fn description(&mut self, stream: &StreamId) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+    pub fn description(
+        &mut self,
+        stream: &StreamId,
+        beside: &mut dyn Beside,
+    ) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
         let get = redis::cmd("GET").arg(meta_key(stream)).get_packed_command();
-        let stored = match self.exchange(&get, 1)?.pop() {
+        let stored = match self.exchange(&get, 1, beside)?.pop() {
             Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => return Ok(None),
             Some(Value::ServerError(error)) => return Err(self.refusal(&error)),
             stored => stored,
@@ -75,8 +84,8 @@ impl Session {
     }
 
     /// How many entries the stream keeps: its description's `max_len`, else the server's.
-    pub fn retention(&mut self, stream: &StreamId) -> Result<u64, StoreError> {
-        let description = self.description(stream)?;
+    pub fn retention(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<u64, StoreError> {
+        let description = self.description(stream, beside)?;
         let own = description.and_then(|description| description.get("max_len")?.as_u64());
         Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
     }

@@ -4,8 +4,11 @@
 mod activity;
 mod append;
 mod describe;
+mod entries;
+mod link;
 mod read;
 mod session;
+mod stream;
 mod value;
 mod watch;
 
@@ -13,16 +16,18 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisResult, io::tcp::TcpSettings};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
+use link::Link;
 
 pub use activity::Activity;
 pub use describe::StreamInfo;
+pub use entries::{Arrival, Entries};
+pub use link::{Beside, Nobody};
 pub use read::{ReadAhead, Room};
 pub use session::Session;
 pub use watch::Watch;
@@ -35,7 +40,7 @@ const DATA_FIELD: &str = "d";
 
 /// The Redis that the program uses.
 pub struct Store {
-    client: Client,
+    info: ConnectionInfo,
     address: String,
     /// Retention of streams that set none.
     max_len: u64,
@@ -52,14 +57,8 @@ impl Store {
         };
         let info = url.into_connection_info().map_err(wrong)?;
         let address = info.addr().to_string();
-        // One command waits for one reply here, which Nagle's algorithm would delay.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        // Without its name told, a connection costs no round trip before its first command.
-        let redis = info.redis_settings().clone().set_skip_set_lib_name();
-        let info = info.set_tcp_settings(tcp).set_redis_settings(redis);
-        let client = Client::open(info).map_err(wrong)?;
         Ok(Store {
-            client,
+            info,
             address,
             max_len,
             metrics,
@@ -87,15 +86,10 @@ impl Store {
         *lock(&self.down) = cause;
     }
 
-    fn connect(&self) -> RedisResult<redis::Connection> {
-        // The redis crate connects to a Unix socket without a deadline, and a Redis that hangs, with its queue full,
-        // would keep us for ever. So a connection that never waits goes ahead and sees whether there is room.
-        if let ConnectionAddr::Unix(path) = self.client.get_connection_info().addr() {
-            let address = SocketAddrUnix::new(path).map_err(io::Error::from)?;
-            let probe = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None);
-            connect(&probe.map_err(io::Error::from)?, &address).map_err(io::Error::from)?;
-        }
-        self.client.get_connection_with_timeout(CONNECT_TIMEOUT)
+    fn connect(&self, patience: Duration) -> io::Result<Link> {
+        let mut link = Link::connect(&self.info, CONNECT_TIMEOUT)?;
+        link.set_patience(patience);
+        Ok(link)
     }
 }
 

@@ -1,11 +1,12 @@
-//! Entries out of a stream, in pieces that fit in memory.
+//! Entries from a cursor, as many as there is room for, and how many to ask Redis for at a time.
 //!
-//! Redis counts entries, not bytes, so a read sizes itself by the entries seen so far: it begins with one and
-//! at most doubles. A stream whose small entries are followed by large ones can still fool it once. See <https://redis.io/docs/latest/commands/xread/> and `XREVRANGE` beside it.
+//! Redis counts entries, not bytes, so a read sizes itself by the entries seen so far: it begins with one and at most
+//! doubles. A stream whose small entries are followed by large ones can fool it, once, at the expense of Redis alone:
+//! here, what arrives is kept only while there is room.
 
-use std::time::Duration;
-
-use super::{Session, unexpected, value};
+use super::entries::Entries;
+use super::link::Nobody;
+use super::{Session, value};
 use crate::batch::{Entry, Offsets};
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, StreamId};
@@ -48,48 +49,21 @@ impl ReadAhead {
         self.step.min(fitting).min(count).max(1)
     }
 
-    /// Learns from what a read brought.
-    pub fn learn(&mut self, entries: &[Entry]) {
-        if entries.is_empty() {
+    /// Learns from what a read brought: so many entries, the largest of this size.
+    pub fn learn(&mut self, entries: usize, largest: usize) {
+        if entries == 0 {
             return;
         }
-        let largest = entries.iter().map(|entry| entry.data.len()).max().unwrap_or(0);
         // Large entries are forgotten slowly, because the next one may be as large.
         self.largest = largest.max(self.largest / 2);
-        self.step = (entries.len() * 2).max(self.step).min(MOST_AT_ONCE);
-        if entries.len() < self.step / 4 {
+        self.step = (entries * 2).max(self.step).min(MOST_AT_ONCE);
+        if entries < self.step / 4 {
             self.step /= 2;
         }
     }
 }
 
 impl Session {
-    /// At most `count` entries after `after`, oldest first.
-    fn read_after(&mut self, stream: &StreamId, after: EntryId, count: usize) -> Result<Vec<Entry>, StoreError> {
-        let reply = self.command_on(stream, &xread(stream, after, count, None))?;
-        value::entries_of_one_stream(reply).ok_or_else(|| unexpected("XREAD"))
-    }
-
-    /// Like `read_after`, but waits for the first entry for as long as `block` says, and also brings the length of the
-    /// stream right after. The session's reply timeout must be longer than `block`.
-    pub fn wait_after(
-        &mut self,
-        stream: &StreamId,
-        after: EntryId,
-        count: usize,
-        block: Option<Duration>,
-    ) -> Result<(Vec<Entry>, u64), StoreError> {
-        let mut packed = xread(stream, after, count, block).get_packed_command();
-        redis::cmd("XLEN")
-            .arg(stream.as_str())
-            .write_packed_command(&mut packed);
-        let mut replies = self.exchange(&packed, 2)?;
-        self.check(stream, &replies)?;
-        let length = replies.pop().as_ref().and_then(value::number);
-        let entries = replies.pop().and_then(value::entries_of_one_stream);
-        entries.zip(length).ok_or_else(|| unexpected("XREAD and XLEN"))
-    }
-
     /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
     pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Room) -> Result<Vec<Entry>, StoreError> {
         match from {
@@ -99,10 +73,13 @@ impl Session {
                 let mut newest = self.read_backward(stream, span)?;
                 newest.entries.reverse();
                 // Their offsets are known only in this order.
-                let mut kept = Kept::new(span);
-                kept.take(newest.entries);
-                if !newest.cut && !kept.cut {
-                    return Ok(kept.entries);
+                let mut fitting = Kept::new(span);
+                let fits = newest
+                    .entries
+                    .iter()
+                    .all(|entry| fitting.has_room(entry.id, entry.data.len()));
+                if !newest.cut && fits {
+                    return Ok(newest.entries);
                 }
                 // Not all of them fit: begin with the oldest, so that asking again from the last id brings the rest.
                 let start = self.start_of_newest(stream, span.count)?;
@@ -121,13 +98,19 @@ impl Session {
         let mut oldest: Option<EntryId> = None;
         let mut left = count;
         while left > 0 {
-            let chunk = self.read_before(stream, oldest, ahead.count(left, CHUNK_BYTES))?;
-            ahead.learn(&chunk);
-            let Some(last) = chunk.last() else {
+            let mut entries = self.read_before(stream, oldest, ahead.count(left, CHUNK_BYTES))?;
+            let (mut seen, mut largest) = (0, 0);
+            while let Some(arrival) = entries.next(&mut Nobody)? {
+                entries.skip(&arrival, &mut Nobody)?;
+                (seen, largest) = (seen + 1, largest.max(arrival.size));
+                oldest = Some(arrival.id);
+            }
+            entries.finish(&mut Nobody)?;
+            if seen == 0 {
                 return Ok(EntryId::default());
-            };
-            oldest = Some(last.id);
-            left = left.saturating_sub(chunk.len());
+            }
+            ahead.learn(seen, largest);
+            left = left.saturating_sub(seen);
         }
         Ok(oldest.map_or(EntryId::MAX, EntryId::before))
     }
@@ -136,15 +119,12 @@ impl Session {
         let mut ahead = ReadAhead::default();
         let mut kept = Kept::new(span);
         let mut last = after;
-        while let Some(room) = kept.room() {
-            let (count, bytes) = room;
-            let chunk = self.read_after(stream, last, ahead.count(count, bytes))?;
-            ahead.learn(&chunk);
-            match chunk.last() {
-                Some(entry) => last = entry.id,
+        while let Some((count, bytes)) = kept.room() {
+            let entries = self.read_after(stream, last, ahead.count(count, bytes), None, &mut Nobody)?;
+            match kept.take(entries, &mut ahead)? {
+                Some(id) => last = id,
                 None => break,
             }
-            kept.take(chunk);
         }
         Ok(kept.entries)
     }
@@ -153,42 +133,15 @@ impl Session {
         let mut ahead = ReadAhead::default();
         let mut kept = Kept::new(span);
         let mut before = None;
-        while let Some(room) = kept.room() {
-            let (count, bytes) = room;
-            let chunk = self.read_before(stream, before, ahead.count(count, bytes))?;
-            ahead.learn(&chunk);
-            match chunk.last() {
-                Some(entry) => before = Some(entry.id),
+        while let Some((count, bytes)) = kept.room() {
+            let entries = self.read_before(stream, before, ahead.count(count, bytes))?;
+            match kept.take(entries, &mut ahead)? {
+                Some(id) => before = Some(id),
                 None => break,
             }
-            kept.take(chunk);
         }
         Ok(kept)
     }
-
-    /// At most `count` entries before an id, or the newest ones, newest first.
-    fn read_before(
-        &mut self,
-        stream: &StreamId,
-        before: Option<EntryId>,
-        count: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        let end = before.map_or("+".to_string(), |id| format!("({id}"));
-        let mut read = redis::cmd("XREVRANGE");
-        read.arg(stream.as_str()).arg(end).arg("-").arg("COUNT").arg(count);
-        let reply = self.command_on(stream, &read)?;
-        value::entries(reply).ok_or_else(|| unexpected("XREVRANGE"))
-    }
-}
-
-fn xread(stream: &StreamId, after: EntryId, count: usize, block: Option<Duration>) -> redis::Cmd {
-    let mut read = redis::cmd("XREAD");
-    read.arg("COUNT").arg(count);
-    if let Some(block) = block {
-        read.arg("BLOCK").arg(block.as_millis() as u64);
-    }
-    read.arg("STREAMS").arg(stream.as_str()).arg(after.to_string());
-    read
 }
 
 /// Entries kept so far, and whether the span's bytes cut them short.
@@ -218,33 +171,38 @@ impl Kept {
         (count > 0 && !self.cut).then_some((count, bytes))
     }
 
-    fn take(&mut self, chunk: Vec<Entry>) {
-        for entry in chunk {
-            self.offsets += Offsets::item_length(entry.id, self.bytes);
-            self.bytes += entry.data.len();
-            let full = self.bytes > self.span.bytes || self.offsets > self.span.offsets;
-            if full && !self.entries.is_empty() {
+    /// Keeps what there is room for; the last entry's id, none if none came.
+    fn take(&mut self, mut entries: Entries<'_>, ahead: &mut ReadAhead) -> Result<Option<EntryId>, StoreError> {
+        let (mut seen, mut largest, mut last) = (0, 0, None);
+        while let Some(arrival) = entries.next(&mut Nobody)? {
+            (seen, largest, last) = (seen + 1, largest.max(arrival.size), Some(arrival.id));
+            if !self.has_room(arrival.id, arrival.size) {
                 self.cut = true;
-                return;
+                entries.abandon(arrival)?;
+                return Ok(last);
             }
-            self.entries.push(entry);
+            let (id, mut data) = (arrival.id, Vec::new());
+            entries.take(arrival, &mut data, &mut Nobody)?;
+            self.entries.push(Entry { id, data });
         }
+        entries.finish(&mut Nobody)?;
+        ahead.learn(seen, largest);
+        Ok(last)
+    }
+
+    /// Whether one more entry fits; the first one always does.
+    fn has_room(&mut self, id: EntryId, size: usize) -> bool {
+        let first = self.offsets == Offsets::FRAME;
+        self.offsets += Offsets::item_length(id, self.bytes);
+        self.bytes += size;
+        let full = self.bytes > self.span.bytes || self.offsets > self.span.offsets;
+        first || !full
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn entries(count: usize, size: usize) -> Vec<Entry> {
-        vec![
-            Entry {
-                id: EntryId::default(),
-                data: vec![0; size]
-            };
-            count
-        ]
-    }
 
     #[test]
     fn a_read_begins_with_one_entry_and_at_most_doubles() {
@@ -253,7 +211,7 @@ mod tests {
         for _ in 0..13 {
             let count = ahead.count(1 << 30, 8 << 20);
             counts.push(count);
-            ahead.learn(&entries(count, 10));
+            ahead.learn(count, 10);
         }
         assert_eq!(counts, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
     }
@@ -262,9 +220,9 @@ mod tests {
     fn a_read_stays_within_the_bytes_by_the_largest_entry_seen() {
         let mut ahead = ReadAhead::default();
         for _ in 0..12 {
-            ahead.learn(&entries(512, 10));
+            ahead.learn(512, 10);
         }
-        ahead.learn(&entries(1, 1 << 20));
+        ahead.learn(1, 1 << 20);
         assert!(ahead.count(1000, 8 << 20) <= 8);
         assert_eq!(ahead.count(1000, 10), 1);
     }

@@ -1,18 +1,20 @@
 //! One conversation with Redis: connects when needed, sends commands, reads replies in time, tells errors apart.
 
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Cmd, RedisResult, ServerError, Value};
+use redis::{Cmd, ServerError, Value};
 
 use super::Store;
+use super::link::{Beside, LEFT, Link, Nobody};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 
 /// A connection to Redis that is made anew when it was lost. It belongs to one thread.
 pub struct Session {
     pub(super) store: Arc<Store>,
-    connection: Option<redis::Connection>,
+    link: Option<Link>,
     reply_timeout: Duration,
     manner: Manner,
     was_lost: bool,
@@ -33,7 +35,7 @@ impl Session {
     pub(super) fn new(store: Arc<Store>, reply_timeout: Duration) -> Session {
         Session {
             store,
-            connection: None,
+            link: None,
             reply_timeout,
             manner: Manner::Waiting,
             was_lost: false,
@@ -56,6 +58,15 @@ impl Session {
         }
     }
 
+    /// Makes it wait for a Redis that is down, with another patience: it goes on with work that has begun.
+    pub fn waiting(mut self, reply_timeout: Duration) -> Session {
+        self.set_reply_timeout(reply_timeout);
+        Session {
+            manner: Manner::Waiting,
+            ..self
+        }
+    }
+
     /// Asks Redis whether it is there; it has to answer `within` this time, whatever the session grants otherwise.
     pub fn ping(&mut self, within: Duration) -> Result<(), StoreError> {
         let usual = self.set_reply_timeout(within);
@@ -66,7 +77,7 @@ impl Session {
 
     /// Sends one command and reads its reply; an error reply is an error.
     pub(super) fn command(&mut self, command: &Cmd) -> Result<Value, StoreError> {
-        let mut replies = self.exchange(&command.get_packed_command(), 1)?;
+        let mut replies = self.exchange(&command.get_packed_command(), 1, &mut Nobody)?;
         match replies.pop() {
             Some(Value::ServerError(error)) => Err(self.refusal(&error)),
             Some(value) => Ok(value),
@@ -75,25 +86,48 @@ impl Session {
     }
 
     /// Sends packed commands and reads `count` replies, error replies among them.
-    ///
-    /// A connection that turns out to have been closed meanwhile is replaced once, and everything is sent again.
-    pub(super) fn exchange(&mut self, packed: &[u8], count: usize) -> Result<Vec<Value>, StoreError> {
+    pub(super) fn exchange(
+        &mut self,
+        packed: &[u8],
+        count: usize,
+        beside: &mut dyn Beside,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.converse(|link| {
+            link.send(&mut [IoSlice::new(packed)], beside)?;
+            (0..count).map(|_| link.reply(beside)).collect()
+        })
+    }
+
+    /// Talks to Redis. A connection that turns out to have been closed meanwhile is replaced once, and all is said again.
+    pub(super) fn converse<T>(&mut self, mut talk: impl FnMut(&mut Link) -> io::Result<T>) -> Result<T, StoreError> {
         self.check_is_up()?;
-        let was_open = self.connection.is_some();
-        match self.try_exchange(packed, count) {
-            Err(error) if was_open && error.is_connection_dropped() => {
-                self.lose();
-                self.try_exchange(packed, count)
-            }
-            other => other,
-        }
-        .map_err(|error| {
+        let was_open = self.link.is_some();
+        let mut said = self.connect().and_then(&mut talk);
+        if was_open && said.as_ref().is_err_and(is_closed) {
             self.lose();
+            said = self.connect().and_then(talk);
+        }
+        said.map_err(|error| self.failed(&error))
+    }
+
+    /// Goes on with what `converse` began; what was said is not said again.
+    pub(super) fn go_on<T>(&mut self, talk: impl FnOnce(&mut Link) -> io::Result<T>) -> Result<T, StoreError> {
+        let said = match &mut self.link {
+            Some(link) => talk(link),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        said.map_err(|error| self.failed(&error))
+    }
+
+    /// A connection in the middle of something is of no further use.
+    fn failed(&mut self, error: &io::Error) -> StoreError {
+        self.lose();
+        if error.kind() != LEFT {
             self.store.metrics.redis_errors.add(1);
-            StoreError::Unreachable(match error.is_timeout() {
-                true => format!("no answer within {:?}", self.reply_timeout),
-                false => error.to_string(),
-            })
+        }
+        StoreError::Unreachable(match error.kind() {
+            io::ErrorKind::TimedOut => format!("no answer within {:?}", self.reply_timeout),
+            _ => error.to_string(),
         })
     }
 
@@ -117,8 +151,18 @@ impl Session {
     }
 
     /// Like `command`, for a command about one stream.
-    pub(super) fn command_on(&mut self, stream: &StreamId, command: &redis::Cmd) -> Result<Value, StoreError> {
-        match self.exchange(&command.get_packed_command(), 1)?.pop() {
+    pub(super) fn command_on(&mut self, stream: &StreamId, command: &Cmd) -> Result<Value, StoreError> {
+        self.reply_about(stream, &command.get_packed_command(), &mut Nobody)
+    }
+
+    /// The reply to a packed command about one stream.
+    pub(super) fn reply_about(
+        &mut self,
+        stream: &StreamId,
+        packed: &[u8],
+        beside: &mut dyn Beside,
+    ) -> Result<Value, StoreError> {
+        match self.exchange(packed, 1, beside)?.pop() {
             Some(Value::ServerError(error)) => Err(self.stream_refusal(stream, &error)),
             Some(value) => Ok(value),
             None => Err(super::unexpected("a command")),
@@ -144,7 +188,7 @@ impl Session {
     }
 
     fn check_is_up(&mut self) -> Result<(), StoreError> {
-        let waits = self.manner == Manner::Waiting && self.connection.is_some();
+        let waits = self.manner == Manner::Waiting && self.link.is_some();
         if waits || self.manner == Manner::Probing {
             return Ok(());
         }
@@ -153,38 +197,35 @@ impl Session {
         Err(StoreError::Unreachable(cause))
     }
 
-    fn try_exchange(&mut self, packed: &[u8], count: usize) -> RedisResult<Vec<Value>> {
-        let connection = self.connect()?;
-        connection.send_packed_command(packed)?;
-        // Replies are read one by one, because a lost connection must end the waiting at the first of them.
-        (0..count).map(|_| connection.recv_response()).collect()
-    }
-
-    fn connect(&mut self) -> RedisResult<&mut redis::Connection> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
+    fn connect(&mut self) -> io::Result<&mut Link> {
+        let link = match self.link.take() {
+            Some(link) => link,
             None => {
-                let connection = self.store.connect()?;
-                connection.set_read_timeout(Some(self.reply_timeout))?;
-                connection.set_write_timeout(Some(self.reply_timeout))?;
+                let link = self.store.connect(self.reply_timeout)?;
                 if std::mem::take(&mut self.was_lost) {
                     self.store.metrics.redis_reconnects.add(1);
                 }
-                connection
+                link
             }
         };
-        Ok(self.connection.insert(connection))
+        Ok(self.link.insert(link))
     }
 
     /// Sets how long Redis may take over one reply, and returns the old time.
-    /// A connection that does not take it is dropped.
     pub fn set_reply_timeout(&mut self, timeout: Duration) -> Duration {
-        let connection = self.connection.take();
-        self.connection = connection.filter(|connection| connection.set_read_timeout(Some(timeout)).is_ok());
+        if let Some(link) = &mut self.link {
+            link.set_patience(timeout);
+        }
         std::mem::replace(&mut self.reply_timeout, timeout)
     }
 
-    fn lose(&mut self) {
-        self.was_lost |= self.connection.take().is_some();
+    pub(super) fn lose(&mut self) {
+        self.was_lost |= self.link.take().is_some();
     }
+}
+
+/// Whether Redis, or somebody between, had closed the connection.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }

@@ -1,6 +1,8 @@
 //! WebSockets (RFC 6455) on the door's own thread and stream: opening, and the two endpoints.
 //! Only this folder names tungstenite.
 
+mod coding;
+mod frames;
 mod handshake;
 mod pull;
 mod push;
@@ -89,7 +91,7 @@ impl Opening<'_> {
                 (stream, Work::Push(push))
             }
             Call::Pull { stream, count, from } => {
-                let pull = pull::Pull::begin(&mut session, stream.clone(), count, from)?;
+                let pull = pull::Pull::begin(session, stream.clone(), count, from)?;
                 (stream, Work::Pull(pull))
             }
             _ => return Err(Error::NotFound),

@@ -1,17 +1,17 @@
-//! `/data/{id}/pull`: one thread that waits in `XREAD` and sends what comes, looking up once a second for the peer.
+//! `/data/{id}/pull`: one thread that waits in `XREAD`, with an eye on the peer, and sends what comes as it arrives.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use log::warn;
+use rustix::event::PollFd;
 
 use super::socket::{Ending, Socket};
 use super::{Moved, store_failed};
-use crate::batch::{self, Entry};
+use crate::batch::Offsets;
 use crate::context::Context;
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, StreamId};
-use crate::store::{ReadAhead, Session};
+use crate::store::{Beside, Nobody, ReadAhead, Session};
 
 /// The most bytes of one reply, unless a single entry is larger.
 pub const MAX_REPLY: usize = 8 << 20;
@@ -19,35 +19,58 @@ pub const MAX_REPLY: usize = 8 << 20;
 /// The most entries of one reply, whatever `count` says: their list of offsets stays below half a megabyte.
 const MOST_ENTRIES: u64 = 16_384;
 
-/// How long one `XREAD` waits. A ping or a close of the peer waits as long, and may wait two seconds.
-/// It doubles from the shortest to the longest while nothing comes: clients mostly leave right after an entry,
-/// and a thousand silent pulls should cost Redis little.
-const SHORTEST_BLOCK: Duration = Duration::from_millis(100);
-const LONGEST_BLOCK: Duration = Duration::from_millis(1000);
+/// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
+const BLOCK: Duration = Duration::from_secs(5);
 
-/// How long Redis may take over a reply: longer than it blocks, and short enough to see to the peer in time.
-const REPLY_TIMEOUT: Duration = Duration::from_millis(1800);
+/// How long Redis may send nothing: longer than it blocks.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// How long to wait before trying a lost Redis again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Memory for the bytes of replies that is kept while nothing comes.
+const KEPT: usize = 4 << 10;
 
 /// A pull and how far it has come.
 pub struct Pull {
     stream: StreamId,
     count: usize,
+    session: Session,
     /// The last entry that was read.
     last: EntryId,
     /// How many entries had ever been added up to `last`, if that is known. A gap shows as a difference: Redis tells
     /// how many were ever added and how many are left, so how many were added before the oldest that is left.
     ordinal: Option<u64>,
     ahead: ReadAhead,
-    /// Entries that were read and not sent yet, and their bytes.
-    ready: VecDeque<Entry>,
-    ready_bytes: usize,
-    block: Duration,
+    reply: Reply,
+}
+
+/// A reply in the making.
+#[derive(Default)]
+struct Reply {
+    offsets: Offsets,
+    blob: Vec<u8>,
+    count: usize,
+}
+
+/// Why a pull cannot go on as it was.
+enum Stop {
+    /// Its socket ends.
+    Socket(Ending),
+    /// Redis did not do what was asked.
+    Store(StoreError),
+}
+
+impl From<Ending> for Stop {
+    fn from(ending: Ending) -> Stop {
+        Stop::Socket(ending)
+    }
 }
 
 impl Pull {
     /// Finds out where to begin. Whatever is added after this is delivered.
-    pub fn begin(session: &mut Session, stream: StreamId, count: u64, from: Cursor) -> Result<Pull, StoreError> {
-        let info = session.info(&stream)?;
+    pub fn begin(mut session: Session, stream: StreamId, count: u64, from: Cursor) -> Result<Pull, StoreError> {
+        let info = session.info(&stream, &mut Nobody)?;
         let added = info.as_ref().map_or(Some(0), |info| info.entries_added);
         let trimmed = info
             .as_ref()
@@ -70,16 +93,14 @@ impl Pull {
             Cursor::After(id) if oldest.is_none_or(|oldest| id < oldest) => (id, trimmed),
             Cursor::After(id) => (id, None),
         };
-        let ahead = ReadAhead::default();
         Ok(Pull {
             stream,
             count: count.min(MOST_ENTRIES) as usize,
+            session: session.waiting(REPLY_TIMEOUT),
             last,
             ordinal,
-            ahead,
-            ready: VecDeque::new(),
-            ready_bytes: 0,
-            block: SHORTEST_BLOCK,
+            ahead: ReadAhead::default(),
+            reply: Reply::default(),
         })
     }
 
@@ -90,122 +111,182 @@ impl Pull {
 
     /// Delivers until the socket ends.
     pub fn run(mut self, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
-        let mut session = context.store.session(REPLY_TIMEOUT);
+        socket.ignore_messages();
+        let mut peer = Peer { socket, ended: None };
+        let tally = Tally { context, moved };
         loop {
-            if let Err(ending) = socket.tend() {
-                return ending;
-            }
-            if self.ready.is_empty() {
-                match self.read(&mut session, context) {
-                    Ok(()) => {}
-                    // The entries wait in Redis, so the pull waits for Redis, however long it takes.
-                    Err(StoreError::Unreachable(_)) => match socket.tend_for_a_tick() {
-                        Ok(()) => continue,
-                        Err(ending) => return ending,
-                    },
-                    Err(error) => return store_failed(&error),
-                }
-            }
-            let entries = self.next_reply();
-            if entries.is_empty() {
-                continue;
-            }
-            let count = entries.len();
-            let (offsets, blob) = batch::join(&entries);
-            drop(entries);
-            let bytes = blob.len();
-            if let Err(ending) = socket.send_pair(offsets, blob) {
-                return ending;
-            }
-            moved.add(count, bytes);
-            context.metrics.entries_out.socket.add(count as u64);
-            context.metrics.bytes_out.socket.add(bytes as u64);
+            let stopped = match self.read(&mut peer, &tally) {
+                Ok(()) => continue,
+                Err(stopped) => stopped,
+            };
+            let stopped = match (peer.ended.take(), stopped) {
+                (Some(ending), _) => Stop::Socket(ending),
+                // The entries wait in Redis, so the pull waits for Redis, however long it takes.
+                (None, Stop::Store(StoreError::Unreachable(_))) => match self.wait_for_redis(&mut peer, &tally) {
+                    Ok(()) => continue,
+                    Err(ending) => Stop::Socket(ending),
+                },
+                (None, stopped) => stopped,
+            };
+            return match stopped {
+                Stop::Socket(ending) => ending,
+                Stop::Store(error) => store_failed(&error),
+            };
         }
     }
 
-    /// Waits for entries, then gathers what one reply can hold. When behind, that is read ahead in large pieces
-    /// from which replies of `count` are cut.
-    fn read(&mut self, session: &mut Session, context: &Context) -> Result<(), StoreError> {
-        let mut more = self.read_once(session, context, Some(self.block))?;
-        self.block = if self.ready.is_empty() {
-            LONGEST_BLOCK.min(self.block * 2)
-        } else {
-            SHORTEST_BLOCK
-        };
-        while more && self.ready.len() < self.count && self.ready_bytes < MAX_REPLY {
-            more = self.read_once(session, context, None)?;
+    /// Waits for entries and sends what comes, in replies of `count` where there is enough.
+    fn read(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Stop> {
+        let mut more = self.read_once(Some(BLOCK), peer, tally)?;
+        while more && self.reply.count > 0 {
+            more = self.read_once(None, peer, tally)?;
         }
+        self.reply.send(peer, tally)?;
+        peer.socket.flush()?;
         Ok(())
     }
 
     /// One `XREAD`; whether there may be more.
-    fn read_once(
-        &mut self,
-        session: &mut Session,
-        context: &Context,
-        block: Option<Duration>,
-    ) -> Result<bool, StoreError> {
-        let asked = self.ahead.count(usize::MAX, MAX_REPLY.saturating_sub(self.ready_bytes));
-        let (entries, length) = session.wait_after(&self.stream, self.last, asked, block)?;
-        self.ahead.learn(&entries);
-        let Some(newest) = entries.last().map(|entry| entry.id) else {
+    fn read_once(&mut self, block: Option<Duration>, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<bool, Stop> {
+        let before = self.last;
+        let asked = self
+            .ahead
+            .count(usize::MAX, MAX_REPLY.saturating_sub(self.reply.blob.len()));
+        let mut entries = self
+            .session
+            .read_after(&self.stream, before, asked, block, peer)
+            .map_err(Stop::Store)?;
+        let (mut ids, mut largest) = (Vec::new(), 0);
+        while let Some(arrival) = entries.next(peer).map_err(Stop::Store)? {
+            let (id, start, size) = (arrival.id, self.reply.blob.len(), arrival.size);
+            if self.reply.count > 0 && start + size > MAX_REPLY {
+                self.reply.send(peer, tally)?;
+            }
+            let start = self.reply.blob.len();
+            if let Err(error) = entries.take(arrival, &mut self.reply.blob, peer) {
+                // Half an entry is none.
+                self.reply.blob.truncate(start);
+                return Err(Stop::Store(error));
+            }
+            self.reply.offsets.push(id, start);
+            self.reply.count += 1;
+            self.last = id;
+            ids.push(id);
+            largest = largest.max(size);
+            if self.reply.count == self.count {
+                self.reply.send(peer, tally)?;
+            }
+        }
+        let length = entries.finish(peer).map_err(Stop::Store)?;
+        self.ahead.learn(ids.len(), largest);
+        if ids.is_empty() {
+            self.reply.blob.shrink_to(KEPT);
             return Ok(false);
-        };
-        let full = entries.len() == asked;
+        }
+        let full = ids.len() == asked;
         // While older entries than these are in the stream, trimming has not passed us. If the read brought all there
         // was after the last one, the length tells; otherwise only looking does. That costs Redis a copy of the
         // stream's first and last entries, so it is left out where entries are so large that they are read one by one.
-        if length <= entries.len() as u64 || (full && asked > 1) {
+        if length <= ids.len() as u64 || (full && asked > 1) {
             // What was read is good, whatever becomes of the look.
-            let _ = self.count_gap(session, context, &entries);
+            let _ = self.count_gap(before, &ids, peer, tally);
+            if let Some(ending) = peer.ended.take() {
+                return Err(Stop::Socket(ending));
+            }
         }
-        self.ordinal = self.ordinal.map(|ordinal| ordinal + entries.len() as u64);
-        self.last = newest;
-        self.ready_bytes += entries.iter().map(|entry| entry.data.len()).sum::<usize>();
-        self.ready.extend(entries);
+        self.ordinal = self.ordinal.map(|ordinal| ordinal + ids.len() as u64);
         Ok(full)
     }
 
-    /// Counts what retention trimmed between the last read and this one.
-    fn count_gap(&mut self, session: &mut Session, context: &Context, read: &[Entry]) -> Result<(), StoreError> {
-        let Some(info) = session.info(&self.stream)? else {
+    /// Sends what there is, then sees to the peer until Redis may be tried again.
+    fn wait_for_redis(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Ending> {
+        self.reply.send(peer, tally)?;
+        peer.socket.flush()?;
+        peer.socket.wait(true, RETRY);
+        peer.socket.tend()
+    }
+
+    /// Counts what retention trimmed between the entry `before` and those that were `read`.
+    fn count_gap(
+        &mut self,
+        before: EntryId,
+        read: &[EntryId],
+        peer: &mut Peer<'_>,
+        tally: &Tally<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(info) = self.session.info(&self.stream, peer)? else {
             return Ok(());
         };
-        let Some(first) = info.first.filter(|first| *first > self.last) else {
+        let Some(first) = info.first.filter(|first| *first > before) else {
             return Ok(());
         };
-        if read.last().is_none_or(|newest| newest.id < first) {
+        if read.last().is_none_or(|newest| *newest < first) {
             // Trimming has passed this read, too; the next one will show by how much.
             return Ok(());
         }
         let Some(added) = info.entries_added else { return Ok(()) };
         // Entries before `first`, less those of this read that were trimmed just now, were added before this read.
-        let trimmed_since = read.iter().take_while(|entry| entry.id < first).count() as u64;
-        let before = added.saturating_sub(info.length + trimmed_since);
+        let trimmed_since = read.iter().take_while(|id| **id < first).count() as u64;
+        let added_before = added.saturating_sub(info.length + trimmed_since);
         // A pull that began in the middle of a stream learns its place here; it missed one at the least.
-        let missed = self.ordinal.map_or(1, |ordinal| before.saturating_sub(ordinal));
+        let missed = self.ordinal.map_or(1, |ordinal| added_before.saturating_sub(ordinal));
         if missed > 0 {
-            context.metrics.pull_gaps.add(1);
-            context.metrics.pull_entries_missed.add(missed);
+            tally.context.metrics.pull_gaps.add(1);
+            tally.context.metrics.pull_entries_missed.add(missed);
             warn!(
-                "pull of {}: {missed} entries after {} were trimmed before they were read",
-                self.stream, self.last
+                "pull of {}: {missed} entries after {before} were trimmed before they were read",
+                self.stream
             );
         }
-        self.ordinal = Some(before);
+        self.ordinal = Some(added_before);
         Ok(())
     }
+}
 
-    /// The next entries that were read, at most `count` and within the size of a reply; none if none were.
-    fn next_reply(&mut self) -> Vec<Entry> {
-        let mut bytes = 0;
-        let fitting = self.ready.iter().take(self.count).take_while(|entry| {
-            bytes += entry.data.len();
-            bytes <= MAX_REPLY
-        });
-        let count = fitting.count().max(1).min(self.ready.len());
-        let entries: Vec<Entry> = self.ready.drain(..count).collect();
-        self.ready_bytes -= entries.iter().map(|entry| entry.data.len()).sum::<usize>();
-        entries
+impl Reply {
+    /// Sends it, if there is anything in it, and begins the next one.
+    fn send(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Ending> {
+        if self.count == 0 {
+            return Ok(());
+        }
+        let offsets = std::mem::take(&mut self.offsets).finish();
+        let count = std::mem::take(&mut self.count);
+        peer.socket.send_pair(&offsets, &self.blob)?;
+        tally.add(count, self.blob.len());
+        self.blob.clear();
+        Ok(())
+    }
+}
+
+/// The peer, seen to while Redis is waited for.
+struct Peer<'a> {
+    socket: &'a mut Socket,
+    ended: Option<Ending>,
+}
+
+impl Beside for Peer<'_> {
+    fn interest(&self) -> Option<PollFd<'_>> {
+        self.socket.interest(true)
+    }
+
+    fn see_to(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.socket.tend().err();
+        }
+        self.ended.is_none()
+    }
+}
+
+/// Where deliveries are counted.
+struct Tally<'a> {
+    context: &'a Context,
+    moved: &'a Moved,
+}
+
+impl Tally<'_> {
+    fn add(&self, entries: usize, bytes: usize) {
+        self.moved.add(entries, bytes);
+        self.context.metrics.entries_out.socket.add(entries as u64);
+        self.context.metrics.bytes_out.socket.add(bytes as u64);
     }
 }

@@ -1,22 +1,35 @@
-//! `/data/{id}/push`: this thread reads the socket, a second one stores what arrived and acknowledges it.
+//! `/data/{id}/push`: what arrives is stored in the order sent, and acknowledged.
 //!
-//! The queue between them is bounded in entries and bytes, so a slow Redis holds the client back.
+//! One thread does both: while it waits for Redis it reads on, so that what arrives meanwhile is stored in one go.
 
-use std::thread::Builder;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use rustix::event::PollFd;
 
 use super::Moved;
-use super::socket::{Ending, Incoming, Socket};
-use super::storer::{Queued, Storer, cost};
+use super::frames::Incoming;
+use super::socket::{Ending, Socket};
+use super::storer::Storer;
 use crate::batch::{self, Batch, BatchError};
 use crate::context::Context;
 use crate::error::close;
 use crate::ids::StreamId;
-use crate::wait::STACK;
+use crate::limits::Reservation;
+use crate::store::Beside;
+use crate::wait::TICK;
 
-/// The most batches under way between the two threads.
-const MOST_QUEUED: usize = 256;
+/// The most bytes that wait to be stored, unless one message alone is larger.
+const MOST_QUEUED: usize = 2 << 20;
+
+/// What an entry costs in memory besides its bytes, about: without it, a queue of empty entries would have no limit.
+const ENTRY_COST: usize = 64;
+
+/// How long entries are still taken from a client that no longer hears its acknowledgements.
+const DEAF_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long what arrived before is still read once the server is to stop.
+const LAST_READING: Duration = Duration::from_secs(2);
 
 /// The parameters of a push.
 pub struct Push {
@@ -28,56 +41,161 @@ pub struct Push {
     pub ack: bool,
 }
 
+/// A batch that waits to be stored.
+pub struct Load {
+    /// Its entries.
+    pub batch: Batch,
+    /// What it costs in memory, in bytes.
+    pub cost: usize,
+    /// What it holds of `--max-messages`.
+    _share: Option<Reservation>,
+}
+
 impl Push {
-    /// Reads the socket until it ends; everything received before is stored by then.
+    /// Stores what comes until the socket ends; everything received before is stored by then.
     pub fn run(self, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
-        let (sender, receiver) = bounded(MOST_QUEUED);
-        let queued = Queued::default();
-        let storer = Storer::new(&self.stream, self.ack.then_some(&*socket), context, moved, &queued);
-        std::thread::scope(|scope| {
-            let builder = Builder::new().name("push-store".into()).stack_size(STACK);
-            let storing = match builder.spawn_scoped(scope, move || storer.run(receiver)) {
-                Ok(storing) => storing,
-                Err(error) => return Ending::close(close::TRY_LATER, format!("no thread to store with: {error}")),
-            };
-            let ended = self.read(socket, context, &sender, &queued);
-            drop(sender);
-            // What the storing thread ran into comes first: it says what became of the entries.
-            match storing.join() {
-                Ok(Ok(())) => ended,
-                Ok(Err(failed)) => failed,
-                Err(_) => Ending::close(close::STORE_FAILED, "the server failed; its log says more"),
+        let mut intake = Intake::new(&self, socket, context);
+        let mut storer = Storer::new(&self, context, moved);
+        loop {
+            intake.wait();
+            if intake.queue.is_empty() {
+                return intake.ending.unwrap_or_else(super::stopping);
             }
-        })
+            // What storing runs into comes first: it says what became of the entries.
+            if let Err(failed) = storer.store_next(&mut intake) {
+                return failed;
+            }
+        }
+    }
+}
+
+/// The receiving side: reads the socket as far as there is room, and queues batches.
+pub struct Intake<'a> {
+    push: &'a Push,
+    context: &'a Context,
+    socket: &'a mut Socket,
+    /// The offsets of a batch whose bytes are still to come.
+    offsets: Option<Vec<usize>>,
+    queue: VecDeque<Load>,
+    queued: usize,
+    /// Why nothing more will come.
+    ending: Option<Ending>,
+    /// Since when the client has not heard its acknowledgements, and why.
+    deaf: Option<(Instant, Ending)>,
+}
+
+impl<'a> Intake<'a> {
+    fn new(push: &'a Push, socket: &'a mut Socket, context: &'a Context) -> Intake<'a> {
+        Intake {
+            push,
+            context,
+            socket,
+            offsets: None,
+            queue: VecDeque::new(),
+            queued: 0,
+            ending: None,
+            deaf: None,
+        }
     }
 
-    fn read(&self, socket: &mut Socket, context: &Context, sender: &Sender<Batch>, queued: &Queued) -> Ending {
-        let mut offsets = None;
+    /// The next batches in order: the first one, and more of them within these limits.
+    pub fn take(&mut self, entries: usize, bytes: usize) -> Vec<Load> {
+        let (mut taken, mut taken_entries, mut taken_bytes) = (Vec::new(), 0, 0);
+        while taken.is_empty() || (taken_entries < entries && taken_bytes < bytes) {
+            let Some(load) = self.queue.pop_front() else { break };
+            taken_entries += load.batch.len();
+            taken_bytes += load.cost;
+            taken.push(load);
+        }
+        self.queued -= taken_bytes;
+        taken
+    }
+
+    /// Sends an acknowledgement. A client that no longer hears them has sent its entries all the same: they are stored on.
+    pub fn acknowledge(&mut self, ids: &[String]) {
+        if self.deaf.is_none() {
+            let sent = match ids {
+                [id] => self.socket.send_text(id),
+                ids => self.socket.send_text(&ids.join(",")),
+            };
+            self.deaf = sent.err().map(|ending| (Instant::now(), ending));
+        }
+    }
+
+    /// Waits for something to store, or for the end.
+    fn wait(&mut self) {
+        self.read();
+        while self.queue.is_empty() && self.ending.is_none() {
+            if self.context.stopping() {
+                // What has arrived was taken; nothing more is waited for.
+                self.ending = Some(super::stopping());
+                return;
+            }
+            self.socket.wait(true, TICK);
+            self.read();
+        }
+    }
+
+    /// Sees to the client for so long, and to nothing else.
+    pub fn wait_for(&mut self, time: Duration) {
+        let until = Instant::now() + time;
         loop {
-            let message = match socket.receive() {
-                Ok(Some(message)) => message,
-                Ok(None) if queued.is_over(true) => return gone(),
-                Ok(None) => continue,
-                Err(ending) => return ending,
-            };
-            let batch = match self.batch_of(message, &mut offsets, context.config.limits.max_batch) {
-                Ok(Some(batch)) => batch,
-                Ok(None) => continue,
-                Err(ending) => return ending,
-            };
-            if !queued.add(cost(&batch)) || queued.is_over(false) || sender.send(batch).is_err() {
-                return gone();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let wanted = self.has_room();
+            if self.ending.is_some() {
+                std::thread::sleep(left);
+            } else {
+                self.socket.wait(wanted, left);
+                self.read();
             }
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.ending.is_none() && self.queued < MOST_QUEUED
+    }
+
+    /// Reads what has arrived, as far as there is room.
+    fn read(&mut self) {
+        if let (None, Err(ending)) = (&self.deaf, self.socket.push_out()) {
+            self.deaf = Some((Instant::now(), ending));
+        }
+        while self.has_room() {
+            match self.read_one() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(ending) => self.ending = Some(ending),
+            }
+        }
+    }
+
+    /// Reads one message; false if there is none.
+    fn read_one(&mut self) -> Result<bool, Ending> {
+        if self.context.stopping_for().is_some_and(|since| since > LAST_READING) {
+            return Err(super::stopping());
+        }
+        let message = match &self.deaf {
+            None => self.socket.next()?,
+            Some((since, ending)) => match self.socket.read_on() {
+                Ok(Some(message)) if since.elapsed() < DEAF_PATIENCE => Some(message),
+                _ => return Err(ending.clone()),
+            },
+        };
+        let Some(message) = message else { return Ok(false) };
+        if let Some(load) = self.load(message)? {
+            self.queued += load.cost;
+            self.queue.push_back(load);
+        }
+        Ok(true)
+    }
+
     /// A whole batch, or none when its bytes are still to come.
-    fn batch_of(
-        &self,
-        message: Incoming,
-        offsets: &mut Option<Vec<usize>>,
-        limit: usize,
-    ) -> Result<Option<Batch>, Ending> {
+    fn load(&mut self, message: Incoming) -> Result<Option<Load>, Ending> {
+        let Incoming { is_text, bytes, share } = message;
+        let limit = self.context.config.limits.max_batch;
         let refused = |error| match error {
             BatchError::Offsets(sentence) => Ending::close(close::BAD_DATA, sentence),
             BatchError::TooMany(limit) => Ending::close(
@@ -85,27 +203,46 @@ impl Push {
                 format!("a batch has more than {limit} entries (--max-batch)"),
             ),
         };
-        match (self.batch, message, offsets.take()) {
-            (false, Incoming::Text(bytes) | Incoming::Binary(bytes), _) => Ok(Some(vec![bytes])),
-            (true, Incoming::Text(text), None) => {
-                let text = std::str::from_utf8(&text).unwrap_or_default();
-                *offsets = Some(batch::parse_offsets(text, limit).map_err(refused)?);
-                Ok(None)
+        let batch = match (self.push.batch, is_text, self.offsets.take()) {
+            (false, _, _) => vec![bytes],
+            (true, true, None) => {
+                let text = std::str::from_utf8(&bytes).unwrap_or_default();
+                self.offsets = Some(batch::parse_offsets(text, limit).map_err(refused)?);
+                return Ok(None);
             }
-            (true, Incoming::Binary(blob), Some(offsets)) => batch::split(&offsets, &blob).map(Some).map_err(refused),
-            (true, Incoming::Text(_), Some(_)) => Err(Ending::close(
-                close::WRONG_KIND,
-                "offsets came where a binary message was due",
-            )),
-            (true, Incoming::Binary(_), None) => Err(Ending::close(
-                close::WRONG_KIND,
-                "a binary message came before the text with its offsets",
-            )),
-        }
+            (true, false, Some(offsets)) => batch::split(&offsets, &bytes).map_err(refused)?,
+            (true, true, Some(_)) => {
+                return Err(Ending::close(
+                    close::WRONG_KIND,
+                    "offsets came where a binary message was due",
+                ));
+            }
+            (true, false, None) => {
+                return Err(Ending::close(
+                    close::WRONG_KIND,
+                    "a binary message came before the text with its offsets",
+                ));
+            }
+        };
+        let cost = batch.iter().map(|entry| entry.len() + ENTRY_COST).sum();
+        Ok(Some(Load {
+            batch,
+            cost,
+            _share: share,
+        }))
     }
 }
 
-/// The reader stops because the storer did; the storer's own ending is the one that counts.
-fn gone() -> Ending {
-    Ending::close(close::STORE_FAILED, "the entries could not be stored")
+impl Beside for Intake<'_> {
+    fn interest(&self) -> Option<PollFd<'_>> {
+        if self.ending.is_some() {
+            return None;
+        }
+        self.socket.interest(self.has_room())
+    }
+
+    fn see_to(&mut self) -> bool {
+        self.read();
+        true
+    }
 }

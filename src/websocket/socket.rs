@@ -1,22 +1,21 @@
 //! One WebSocket: messages in and out, pings and pongs, the silent peer, and the closing handshake.
+//! Nothing here waits unless its name says so.
 
-use std::io::{self, Read};
+use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use tungstenite::error::{CapacityError, ProtocolError};
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite::{Error as Tungstenite, Message, Utf8Bytes, WebSocket};
+use rustix::event::{PollFd, PollFlags};
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use super::coding::{close_payload, put_frame, put_header};
+use super::frames::{Event, Frames, Incoming, Limits};
 use super::handshake;
-use super::wire::Wire;
+use super::wire::{Wire, takes_nothing};
 use crate::context::Context;
 use crate::error::close;
-use crate::units::Size;
-use crate::wait::{TICK, is_quiet};
+use crate::wait::is_quiet;
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -24,29 +23,28 @@ const CLOSING: Duration = Duration::from_secs(2);
 /// How long a peer that is only to be seen to may be listened to at once.
 const TENDING: Duration = Duration::from_millis(100);
 
-/// The longest close reason: a control frame's 125 bytes less the code (RFC 6455, 5.5).
-const LONGEST_REASON: usize = 123;
+/// Bytes of frames that are gathered for one write.
+const ONE_WRITE: usize = 64 << 10;
 
-/// Bytes read from the network at once. More makes large messages faster and every idle socket dearer.
-const READ_BUFFER: usize = 64 << 10;
+/// Messages of at least so many bytes are sent from where they are; shorter ones are gathered.
+const SENT_IN_PLACE: usize = 16 << 10;
 
-/// A WebSocket of ours. It belongs to the thread that reads it.
+/// Bytes that a peer may leave unread before nothing more is read from it.
+const MOST_UNREAD: usize = 256 << 10;
+
+/// Bytes read at once from a peer whose words no longer count.
+const SINK: usize = 64 << 10;
+
+/// A WebSocket of ours. It belongs to one thread.
 pub struct Socket {
-    inner: WebSocket<Wire>,
+    wire: Wire,
+    frames: Frames,
+    /// Frames that the peer has not taken yet.
+    outbox: Vec<u8>,
+    /// Since when it has taken nothing of them.
+    stuck: Option<Instant>,
     context: Arc<Context>,
     pinged: Instant,
-}
-
-/// The writing side of a socket, for another thread.
-pub struct Writer(WebSocket<Wire>);
-
-/// A message from the peer.
-#[derive(Debug)]
-pub enum Incoming {
-    /// Text, checked to be UTF-8.
-    Text(Bytes),
-    /// Bytes.
-    Binary(Bytes),
 }
 
 /// Why a socket ends.
@@ -64,6 +62,16 @@ impl Ending {
     /// We close it.
     pub fn close(code: u16, reason: impl Into<String>) -> Ending {
         Ending::ByUs(code, reason.into())
+    }
+
+    /// The peer is gone because reading from it or writing to it failed.
+    pub fn lost(error: &io::Error) -> Ending {
+        Ending::Lost(error.to_string())
+    }
+
+    /// The peer is gone without having closed.
+    pub fn gone() -> Ending {
+        Ending::Lost("the peer ended the connection without closing".into())
     }
 
     /// The close code for the log.
@@ -84,17 +92,20 @@ impl Ending {
 }
 
 impl Socket {
-    /// Takes a stream whose timeouts are one tick, and the bytes that arrived behind the request's head.
+    /// Takes a stream, and the bytes that arrived behind the request's head.
     pub fn new(stream: Arc<TcpStream>, early: Vec<u8>, context: &Arc<Context>) -> Socket {
-        let most = context.config.limits.max_message.0;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .max_message_size(Some(most))
-            .max_frame_size(Some(most));
-        let wire = Wire::new(stream, context);
-        let inner = WebSocket::from_partially_read(wire, early, Role::Server, Some(config));
+        let limits = &context.config.limits;
+        let limits = Limits {
+            message: limits.max_message.0,
+            stall: limits.stall_timeout,
+            patience: limits.redis_patience,
+            budget: Some(context.messages.clone()),
+        };
         Socket {
-            inner,
+            wire: Wire::new(stream, context),
+            frames: Frames::new(early, limits),
+            outbox: Vec::new(),
+            stuck: None,
             context: context.clone(),
             pinged: Instant::now(),
         }
@@ -102,133 +113,210 @@ impl Socket {
 
     /// Answers the upgrade.
     pub fn upgrade(&mut self, accept: &str) -> io::Result<()> {
-        io::Write::write_all(self.inner.get_mut(), handshake::response(accept).as_bytes())
+        self.wire.stop_blocking()?;
+        let response = handshake::response(accept);
+        self.wire.write_all(&mut [IoSlice::new(response.as_bytes())])
     }
 
-    /// A second handle, only for writing.
-    pub fn writer(&self) -> Writer {
-        let config = WebSocketConfig::default().read_buffer_size(0);
-        Writer(WebSocket::from_raw_socket(
-            self.inner.get_ref().share(),
-            Role::Server,
-            Some(config),
-        ))
+    /// From now on messages are read past.
+    pub fn ignore_messages(&mut self) {
+        self.frames.keep_nothing();
     }
 
-    /// The next message; none if a tick passed without one. Pings are answered on the way.
-    pub fn receive(&mut self) -> Result<Option<Incoming>, Ending> {
-        // What has arrived is still taken when we stop, but nothing more is waited for.
-        let stopping = self.context.stopping_for();
-        match stopping {
-            None => self.inner.get_mut().wait_for(TICK),
-            Some(_) => self.inner.get_mut().take_for(TICK),
+    /// The next message, if it is there already. Pings are answered on the way.
+    pub fn next(&mut self) -> Result<Option<Incoming>, Ending> {
+        self.push_out()?;
+        self.read_on()
+    }
+
+    /// The same, but a peer that can no longer be written to is still heard.
+    pub fn read_on(&mut self) -> Result<Option<Incoming>, Ending> {
+        let until = Instant::now() + TENDING;
+        // A peer that never stops talking only takes its own time, and only so much of it.
+        while !self.is_clogged() && Instant::now() < until {
+            let mut received = 0;
+            let event = self.frames.next(&mut self.wire.stream(), &mut received);
+            if received > 0 {
+                self.wire.hear();
+            }
+            match event? {
+                Some(Event::Message(message)) => return Ok(Some(message)),
+                Some(Event::Passed) => {}
+                Some(Event::Ping(payload)) => {
+                    put_frame(OpCode::Control(Control::Pong), &payload, &mut self.outbox);
+                    self.push_out()?;
+                }
+                Some(Event::Close(code)) => return Err(Ending::ByPeer(code.unwrap_or(close::NORMAL))),
+                None => break,
+            }
         }
-        let received = self.read();
-        match stopping {
-            Some(since) if since > CLOSING || matches!(received, Ok(None)) => Err(super::stopping()),
-            _ => received,
-        }
+        self.keep_alive()?;
+        Ok(None)
     }
 
-    /// Answers pings and sees whether the peer left, without waiting; what else it sent is ignored.
+    /// Answers pings and sees whether the peer left; what else it sent is ignored.
     pub fn tend(&mut self) -> Result<(), Ending> {
         if self.context.stopping() {
             return Err(super::stopping());
         }
-        // A peer that never stops talking only takes its own time, and only so much of it.
-        self.inner.get_mut().take_for(TENDING);
-        while self.read()?.is_some() {}
-        Ok(())
+        self.next().map(|_| ())
     }
 
-    /// Like `tend`, but waits a tick for the peer to say something.
-    pub fn tend_for_a_tick(&mut self) -> Result<(), Ending> {
-        self.receive()?;
-        self.tend()
+    /// What this socket waits for: something from the peer, if more is `wanted`, and room for what is due to it.
+    pub fn interest(&self, wanted: bool) -> Option<PollFd<'_>> {
+        let mut what = PollFlags::empty();
+        if wanted && !self.is_clogged() && !self.frames.is_starved() {
+            what |= PollFlags::IN;
+        }
+        if !self.outbox.is_empty() {
+            what |= PollFlags::OUT;
+        }
+        (!what.is_empty()).then(|| PollFd::new(self.wire.stream(), what))
     }
 
-    /// Sends a text and a binary message together.
-    pub fn send_pair(&mut self, text: String, bytes: Vec<u8>) -> Result<(), Ending> {
-        self.inner
-            .write(Message::text(text))
-            .and_then(|()| self.inner.write(Message::binary(bytes)))
-            .and_then(|()| self.inner.flush())
-            .map_err(lost)
+    /// Waits for that, for so long at most.
+    pub fn wait(&mut self, wanted: bool, time: Duration) {
+        let mut interest: Vec<_> = self.interest(wanted).into_iter().collect();
+        let waited = crate::wait::poll(&mut interest, time);
+        let quiet = waited.is_ok() && interest.iter().all(|fd| fd.revents().is_empty());
+        drop(interest);
+        if quiet {
+            self.frames.rest();
+        }
+    }
+
+    /// Sends a text message as soon as the peer takes it.
+    pub fn send_text(&mut self, text: &str) -> Result<(), Ending> {
+        put_frame(OpCode::Data(Data::Text), text.as_bytes(), &mut self.outbox);
+        self.push_out()
+    }
+
+    /// Sends a text and a binary message together, waiting for a slow peer. Short ones are gathered until `flush`.
+    pub fn send_pair(&mut self, text: &str, bytes: &[u8]) -> Result<(), Ending> {
+        put_frame(OpCode::Data(Data::Text), text.as_bytes(), &mut self.outbox);
+        put_header(OpCode::Data(Data::Binary), bytes.len(), &mut self.outbox);
+        if bytes.len() < SENT_IN_PLACE {
+            self.outbox.extend_from_slice(bytes);
+            return if self.outbox.len() < ONE_WRITE {
+                Ok(())
+            } else {
+                self.flush()
+            };
+        }
+        self.write(bytes)
+    }
+
+    /// Sends what was gathered, waiting for a slow peer.
+    pub fn flush(&mut self) -> Result<(), Ending> {
+        if self.outbox.is_empty() {
+            Ok(())
+        } else {
+            self.write(&[])
+        }
     }
 
     /// Ends the socket the way its ending asks for, within two seconds.
     pub fn finish(&mut self, ending: &Ending) {
-        match ending {
-            // tungstenite has the answer to the peer's close ready; flushing sends it.
-            Ending::ByPeer(_) => drop(self.inner.flush()),
-            // The peer closed first, and tungstenite would only echo its code; but it is to learn what went wrong.
-            Ending::ByUs(code, reason) if !self.inner.can_write() => {
-                let _ = self.writer().0.close(Some(frame(*code, reason)));
-            }
-            Ending::ByUs(code, reason) => {
-                if self.inner.close(Some(frame(*code, reason))).is_ok() {
-                    self.await_close();
-                }
-            }
-            Ending::Lost(_) => {}
+        let (code, reason) = match ending {
+            Ending::ByPeer(code) => (*code, ""),
+            Ending::ByUs(code, reason) => (*code, reason.as_str()),
+            Ending::Lost(_) => return self.wire.end(Shutdown::Both),
+        };
+        put_frame(
+            OpCode::Control(Control::Close),
+            &close_payload(code, reason),
+            &mut self.outbox,
+        );
+        if self.flush().is_ok() && matches!(ending, Ending::ByUs(..)) {
+            self.await_close();
         }
-        let _ = self.inner.get_ref().stream().shutdown(Shutdown::Both);
+        self.wire.end(Shutdown::Both);
     }
 
-    /// Waits for the peer's answer to our close, reading past whatever it had still sent.
+    /// Waits for the peer's answer to our close, reading past whatever it had still sent: closing on unread bytes would
+    /// reset the connection, and the peer might never see our reason.
     fn await_close(&mut self) {
         let until = Instant::now() + CLOSING;
-        self.inner.get_mut().wait_for(CLOSING);
         let mut parsing = true;
-        let mut sink = vec![0; READ_BUFFER];
+        let mut sink = Vec::new();
+        self.frames.keep_nothing();
         while Instant::now() < until {
-            if parsing {
-                match self.inner.read() {
-                    Ok(_) => {}
-                    Err(Tungstenite::Io(error)) if is_quiet(&error) => {}
-                    // What was too large or broken cannot be parsed any further, only read away: closing
-                    // on unread bytes would reset the connection, and the peer might never see our reason.
-                    Err(Tungstenite::Capacity(_) | Tungstenite::Protocol(_) | Tungstenite::Utf8(_)) => {
+            let mut received = 0;
+            let quiet = if parsing {
+                match self.frames.next(&mut self.wire.stream(), &mut received) {
+                    Ok(Some(Event::Close(_))) | Err(Ending::Lost(_)) => return,
+                    Ok(Some(_)) => false,
+                    Ok(None) => true,
+                    Err(_) => {
+                        // What is broken can only be read away.
                         parsing = false;
-                        let _ = self.inner.get_ref().stream().shutdown(Shutdown::Write);
+                        sink.resize(SINK, 0);
+                        self.wire.end(Shutdown::Write);
+                        false
                     }
-                    Err(_) => return,
                 }
             } else {
-                match self.inner.get_mut().read(&mut sink) {
+                match self.wire.stream().read(&mut sink) {
                     Ok(0) => return,
-                    Ok(_) => {}
-                    Err(error) if is_quiet(&error) => {}
+                    Ok(_) => false,
+                    Err(error) if is_quiet(&error) => true,
                     Err(_) => return,
                 }
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if quiet && self.wire.wait(PollFlags::IN, left).is_err() {
+                return;
             }
         }
     }
 
-    fn read(&mut self) -> Result<Option<Incoming>, Ending> {
-        loop {
-            match self.inner.read() {
-                Ok(Message::Text(text)) => return Ok(Some(Incoming::Text(text.into()))),
-                Ok(Message::Binary(bytes)) => return Ok(Some(Incoming::Binary(bytes))),
-                Ok(Message::Close(frame)) => {
-                    let code = frame.map_or(close::NORMAL, |frame| frame.code.into());
-                    return Err(Ending::ByPeer(code));
-                }
-                // The pong is queued; reading on sends it.
-                Ok(_) => {}
-                Err(Tungstenite::Io(error)) if is_quiet(&error) => {
-                    self.keep_alive()?;
-                    return Ok(None);
-                }
-                Err(error) => return Err(self.broken(error)),
-            }
+    fn is_clogged(&self) -> bool {
+        self.outbox.len() > MOST_UNREAD
+    }
+
+    /// Writes what the peer takes at once. A peer that can no longer be written to is owed nothing more.
+    pub fn push_out(&mut self) -> Result<(), Ending> {
+        self.try_push_out().map_err(|error| {
+            self.outbox.clear();
+            Ending::lost(&error)
+        })
+    }
+
+    fn try_push_out(&mut self) -> io::Result<()> {
+        if self.outbox.is_empty() {
+            return Ok(());
         }
+        let taken = self.wire.write_now(&self.outbox)?;
+        self.outbox.drain(..taken);
+        if self.outbox.is_empty() {
+            self.stuck = None;
+            return Ok(());
+        }
+        if taken > 0 && self.stuck.take().is_some() {
+            // What the system takes at once says nothing of the peer, but room that it makes later does.
+            self.wire.hear();
+        }
+        let stuck = *self.stuck.get_or_insert_with(Instant::now);
+        if stuck.elapsed() >= self.wire.stall() || self.wire.is_stopping_for_long() {
+            return Err(takes_nothing());
+        }
+        Ok(())
+    }
+
+    /// Writes the outbox and these bytes behind it, waiting for a slow peer.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Ending> {
+        let mut pieces = [IoSlice::new(&self.outbox), IoSlice::new(bytes)];
+        let written = self.wire.write_all(&mut pieces);
+        self.outbox.clear();
+        self.outbox.shrink_to(ONE_WRITE);
+        self.stuck = None;
+        written.map_err(|error| Ending::lost(&error))
     }
 
     /// Pings a quiet peer, and gives up one that was silent for too long.
     fn keep_alive(&mut self) -> Result<(), Ending> {
         let limits = &self.context.config.limits;
-        let silent = self.inner.get_ref().silent_for();
+        let silent = self.wire.silent_for();
         if silent >= limits.idle_timeout {
             return Err(Ending::Lost(format!(
                 "the peer was silent for {silent:.0?} (--idle-timeout)"
@@ -236,61 +324,9 @@ impl Socket {
         }
         if silent >= limits.ping_interval && self.pinged.elapsed() >= limits.ping_interval {
             self.pinged = Instant::now();
-            self.inner.send(Message::Ping(Bytes::new())).map_err(lost)?;
+            put_frame(OpCode::Control(Control::Ping), &[], &mut self.outbox);
+            self.push_out()?;
         }
         Ok(())
-    }
-
-    fn broken(&self, error: Tungstenite) -> Ending {
-        match error {
-            Tungstenite::Capacity(CapacityError::MessageTooLong { size, max_size }) => Ending::close(
-                close::TOO_LARGE,
-                format!(
-                    "a message of {size} bytes is larger than {} (--max-message)",
-                    Size(max_size)
-                ),
-            ),
-            Tungstenite::Utf8(_) => Ending::close(close::BAD_DATA, "a text message is not UTF-8"),
-            Tungstenite::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
-                Ending::Lost("the peer ended the connection without closing".into())
-            }
-            Tungstenite::Protocol(error) => Ending::close(close::PROTOCOL, error.to_string()),
-            error => lost(error),
-        }
-    }
-}
-
-impl Writer {
-    /// Sends a text message.
-    pub fn send_text(&mut self, text: String) -> Result<(), Ending> {
-        self.0.send(Message::text(text)).map_err(lost)
-    }
-}
-
-fn lost(error: Tungstenite) -> Ending {
-    Ending::Lost(error.to_string())
-}
-
-/// A close frame; a reason that is too long is cut between characters.
-fn frame(code: u16, reason: &str) -> CloseFrame {
-    let mut end = reason.len().min(LONGEST_REASON);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    CloseFrame {
-        code: CloseCode::from(code),
-        reason: Utf8Bytes::from(&reason[..end]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_reason_is_cut_between_characters() {
-        let cut = frame(close::BAD_DATA, &"ä".repeat(100));
-        assert_eq!(cut.reason.len(), 122);
-        assert_eq!(u16::from(cut.code), 1007);
     }
 }

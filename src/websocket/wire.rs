@@ -1,141 +1,113 @@
-//! The TCP stream under a WebSocket, shared by the thread that reads it and the one that writes it.
-//! It keeps the time: how long the peer has been silent, and how long it has taken nothing.
+//! The TCP stream under a WebSocket. Reading takes what is there; writing waits, and knows when it is hopeless.
 
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::io::{self, IoSlice, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, recv};
+use rustix::event::{PollFd, PollFlags};
 
 use crate::context::Context;
-use crate::limits::lock;
-use crate::wait::is_quiet;
-
-/// One handle on the stream. All handles of a stream share what they know.
-pub struct Wire {
-    shared: Arc<Shared>,
-    /// Whether reading waits for a tick, or takes only what is there.
-    waits: bool,
-    /// When reading ends at the latest, however much still comes.
-    until: Instant,
-}
-
-struct Shared {
-    stream: Arc<TcpStream>,
-    /// Held for a whole write, so that frames of two threads never mix.
-    writing: Mutex<()>,
-    stall: Duration,
-    begun: Instant,
-    /// When the peer last sent or took something, in milliseconds since `begun`.
-    heard: AtomicU64,
-    context: Arc<Context>,
-}
+use crate::wait::{TICK, is_quiet, poll};
 
 /// How long a write may go on after the order to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
+/// A stream that never waits by itself. It belongs to one thread.
+pub struct Wire {
+    stream: Arc<TcpStream>,
+    stall: Duration,
+    /// When the peer last sent or took something.
+    heard: Instant,
+    context: Arc<Context>,
+}
+
 impl Wire {
-    /// Takes a stream whose timeouts are one tick.
+    /// Takes a stream.
     pub fn new(stream: Arc<TcpStream>, context: &Arc<Context>) -> Wire {
-        let shared = Shared {
-            stream,
-            writing: Mutex::new(()),
-            stall: context.config.limits.stall_timeout,
-            begun: Instant::now(),
-            heard: AtomicU64::new(0),
-            context: context.clone(),
-        };
-        Wire::on(Arc::new(shared))
-    }
-
-    /// Another handle on the same stream.
-    pub fn share(&self) -> Wire {
-        Wire::on(self.shared.clone())
-    }
-
-    fn on(shared: Arc<Shared>) -> Wire {
         Wire {
-            shared,
-            waits: true,
-            until: Instant::now(),
+            stream,
+            stall: context.config.limits.stall_timeout,
+            heard: Instant::now(),
+            context: context.clone(),
         }
     }
 
-    /// From now on reading waits for what comes, for so long in all.
-    pub fn wait_for(&mut self, time: Duration) {
-        (self.waits, self.until) = (true, Instant::now() + time);
-    }
-
-    /// From now on reading takes what is there already, and stops after so long even if more keeps coming.
-    pub fn take_for(&mut self, time: Duration) {
-        (self.waits, self.until) = (false, Instant::now() + time);
+    /// From now on nothing waits but what is asked to.
+    pub fn stop_blocking(&self) -> io::Result<()> {
+        self.stream.set_nonblocking(true)
     }
 
     /// How long the peer has neither sent nor taken a byte.
     pub fn silent_for(&self) -> Duration {
-        let heard = Duration::from_millis(self.shared.heard.load(Relaxed));
-        self.shared.begun.elapsed().saturating_sub(heard)
+        self.heard.elapsed()
+    }
+
+    /// The peer sent something.
+    pub fn hear(&mut self) {
+        self.heard = Instant::now();
     }
 
     /// The stream itself.
     pub fn stream(&self) -> &TcpStream {
-        &self.shared.stream
+        &self.stream
     }
-}
 
-impl Shared {
-    fn hear(&self) {
-        self.heard.store(self.begun.elapsed().as_millis() as u64, Relaxed);
+    /// Waits until the stream is ready, for so long at most.
+    pub fn wait(&self, what: PollFlags, time: Duration) -> io::Result<()> {
+        poll(&mut [PollFd::new(&*self.stream, what)], time)
     }
-}
 
-impl Read for Wire {
-    /// tungstenite reads until a message is whole, so the end of a wait is kept here: a message may trickle in for ever.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if Instant::now() >= self.until {
-            return Err(io::ErrorKind::WouldBlock.into());
+    /// Writes as much as the peer takes at once.
+    pub fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match (&*self.stream).write(bytes) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if is_quiet(&error) => Ok(0),
+            other => other,
         }
-        let count = match self.waits {
-            true => (&*self.shared.stream).read(buffer)?,
-            false => recv(&*self.shared.stream, buffer, RecvFlags::DONTWAIT)?.0,
-        };
-        self.shared.hear();
-        Ok(count)
     }
-}
 
-impl Write for Wire {
-    /// Writes all of it, because what tungstenite gives is whole frames. A peer that takes nothing for too long is lost.
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let shared = &*self.shared;
-        let _alone = lock(&shared.writing);
-        let mut written = 0;
+    /// Writes all of it, however slowly the peer takes it. A peer that takes nothing for too long is lost.
+    pub fn write_all(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
         let mut moved = Instant::now();
-        while written < bytes.len() {
-            match (&*shared.stream).write(&bytes[written..]) {
+        while pieces.iter().any(|piece| !piece.is_empty()) {
+            match (&*self.stream).write_vectored(pieces) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
-                    // What the system takes at once says nothing of the peer, but room that it makes later does.
-                    if written > 0 {
-                        shared.hear();
-                    }
-                    written += count;
+                    IoSlice::advance_slices(&mut pieces, count);
                     moved = Instant::now();
                 }
-                Err(error) if is_quiet(&error) => {}
+                Err(error) if is_quiet(&error) => {
+                    if moved.elapsed() >= self.stall || self.is_stopping_for_long() {
+                        return Err(takes_nothing());
+                    }
+                    self.wait(PollFlags::OUT, TICK.min(self.stall))?;
+                    // What the system takes at once says nothing of the peer, but room that it makes later does.
+                    self.heard = self.heard.max(moved);
+                }
                 Err(error) => return Err(error),
             }
-            let stopping = shared.context.stopping_for().is_some_and(|since| since > STOP_PATIENCE);
-            if moved.elapsed() >= shared.stall || (stopping && written < bytes.len()) {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing"));
-            }
         }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Whether writing to a peer that takes nothing has to end.
+    pub fn is_stopping_for_long(&self) -> bool {
+        self.context.stopping_for().is_some_and(|since| since > STOP_PATIENCE)
+    }
+
+    /// How long the peer may take nothing.
+    pub fn stall(&self) -> Duration {
+        self.stall
+    }
+
+    /// Ends the stream, or only our side of it.
+    pub fn end(&self, how: Shutdown) {
+        let _ = self.stream.shutdown(how);
+    }
+}
+
+/// The error for a peer that does not read.
+pub fn takes_nothing() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the peer takes nothing")
 }

@@ -127,7 +127,12 @@ fn a_breach_of_the_protocol_closes_that_socket_alone_with_its_code() {
         ("the promise of too many bytes", 1009, header(0x82, 1 << 50)),
     ];
     for (name, code, bytes) in breaches {
-        for mut socket in [store.push("s", ""), store.push("s", "batch=true"), store.pull("s", "")] {
+        // A pull reads past messages without looking into them.
+        let pull = (code != 1007 || bytes[0] == 0x88).then(|| store.pull("s", ""));
+        for mut socket in [store.push("s", ""), store.push("s", "batch=true")]
+            .into_iter()
+            .chain(pull)
+        {
             send_raw(&mut socket, &bytes);
             let (found, reason) = crate::harness::expect_close(&mut socket);
             assert_eq!(found, code, "{name}: {reason:?}");

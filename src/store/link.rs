@@ -1,0 +1,331 @@
+//! One connection to Redis: bytes out and replies in, in RESP
+//! (<https://redis.io/docs/latest/develop/reference/protocol-spec/>), every wait bounded.
+//!
+//! The redis crate packs commands and names replies, but its connection hides its socket and reads each reply whole.
+//! Here a thread can wait for Redis and for its client at once, and entries of any number pass through a small buffer.
+
+use std::io::{self, IoSlice, Read};
+use std::time::{Duration, Instant};
+
+use redis::{ConnectionInfo, ServerError, Value};
+use rustix::event::{PollFd, PollFlags};
+
+use super::stream::Stream;
+use crate::wait::{TICK, is_quiet, poll};
+
+/// Bytes read ahead while little comes, and while much does: an idle connection should cost little.
+const SMALL_BUFFER: usize = 4 << 10;
+const LARGE_BUFFER: usize = 64 << 10;
+
+/// The longest line that frames a reply: an error's sentence; everything else is a number.
+const LONGEST_LINE: usize = 16 << 10;
+
+/// The longest string of a reply; Redis's own limit, `proto-max-bulk-len`, is 512 MiB unless it is raised.
+const LONGEST_BULK: usize = 2 << 30;
+
+/// The error when whoever is beside says that Redis need not be waited for.
+pub const LEFT: io::ErrorKind = io::ErrorKind::ConnectionAborted;
+
+/// How deep arrays may nest. `XREAD` replies nest four deep.
+const DEEPEST: usize = 8;
+
+/// A connection to Redis. It belongs to one thread.
+pub struct Link {
+    stream: Stream,
+    /// How long Redis may send nothing while something is due from it, or take nothing.
+    patience: Duration,
+    buffer: Vec<u8>,
+    /// What of the buffer has arrived and was not used yet.
+    start: usize,
+    end: usize,
+}
+
+/// Somebody whom a thread also sees to while it waits for Redis.
+pub trait Beside {
+    /// What to wait for beside Redis, if anything.
+    fn interest(&self) -> Option<PollFd<'_>>;
+
+    /// It is ready, or a tick has passed. False if Redis need not be waited for any longer.
+    fn see_to(&mut self) -> bool;
+}
+
+/// Nobody.
+pub struct Nobody;
+
+impl Beside for Nobody {
+    fn interest(&self) -> Option<PollFd<'_>> {
+        None
+    }
+
+    fn see_to(&mut self) -> bool {
+        true
+    }
+}
+
+impl Link {
+    /// Connects, signs in and selects the database, all within `patience`.
+    pub fn connect(info: &ConnectionInfo, patience: Duration) -> io::Result<Link> {
+        let mut link = Link {
+            stream: Stream::connect(info.addr(), patience)?,
+            patience,
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+        };
+        link.introduce(info)?;
+        Ok(link)
+    }
+
+    /// Sets how long Redis may send or take nothing.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
+    /// Sends all of it.
+    pub fn send(&mut self, mut pieces: &mut [IoSlice<'_>], beside: &mut dyn Beside) -> io::Result<()> {
+        let mut moved = Instant::now();
+        while !pieces.is_empty() {
+            match self.stream.write_vectored(pieces) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    IoSlice::advance_slices(&mut pieces, count);
+                    moved = Instant::now();
+                }
+                Err(error) if is_quiet(&error) => self.wait(PollFlags::OUT, moved, beside)?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// One whole reply; an error reply is a value.
+    pub fn reply(&mut self, beside: &mut dyn Beside) -> io::Result<Value> {
+        self.nested_reply(DEEPEST, beside)
+    }
+
+    fn nested_reply(&mut self, depth: usize, beside: &mut dyn Beside) -> io::Result<Value> {
+        let (kind, number) = match self.head(beside)? {
+            Head::Number(kind, number) => (kind, number),
+            Head::Line(value) => return Ok(value),
+        };
+        match (kind, usize::try_from(number)) {
+            (b':', _) => Ok(Value::Int(number)),
+            (_, Err(_)) => Ok(Value::Nil),
+            (b'$', Ok(length)) => {
+                let mut bytes = Vec::new();
+                self.bulk(length, &mut bytes, beside)?;
+                Ok(Value::BulkString(bytes))
+            }
+            (b'*', Ok(length)) if depth > 0 => {
+                let mut items = Vec::new();
+                for _ in 0..length {
+                    items.push(self.nested_reply(depth - 1, beside)?);
+                }
+                Ok(Value::Array(items))
+            }
+            _ => Err(broken("it nests too deep")),
+        }
+    }
+
+    /// The first line of a reply, or of a part of one.
+    fn head(&mut self, beside: &mut dyn Beside) -> io::Result<Head> {
+        let length = loop {
+            let seen = &self.buffer[self.start..self.end];
+            if let Some(at) = seen.windows(2).position(|pair| pair == b"\r\n") {
+                break at;
+            }
+            if seen.len() > LONGEST_LINE {
+                return Err(broken("a line of it is too long"));
+            }
+            self.fill(beside)?;
+        };
+        let line = &self.buffer[self.start..self.start + length + 2];
+        self.start += length + 2;
+        match line[0] {
+            kind @ (b':' | b'$' | b'*') => std::str::from_utf8(&line[1..length])
+                .ok()
+                .and_then(|digits| digits.parse().ok())
+                .map(|number| Head::Number(kind, number))
+                .ok_or_else(|| broken("a number of it is none")),
+            b'+' | b'-' => redis::parse_redis_value(line)
+                .map(Head::Line)
+                .map_err(|_| broken("a line of it does not parse")),
+            _ => Err(broken("it is of no known kind")),
+        }
+    }
+
+    /// Appends a bulk string of this length, whose head was read already, to `bytes`.
+    pub fn bulk(&mut self, length: usize, bytes: &mut Vec<u8>, beside: &mut dyn Beside) -> io::Result<()> {
+        if length > LONGEST_BULK {
+            return Err(broken("a string of it is too long"));
+        }
+        let whole = bytes.len() + length;
+        bytes.reserve(length);
+        while bytes.len() < whole {
+            let ahead = (self.end - self.start).min(whole - bytes.len());
+            bytes.extend_from_slice(&self.buffer[self.start..self.start + ahead]);
+            self.start += ahead;
+            let left = whole - bytes.len();
+            if left >= LARGE_BUFFER {
+                // Much is due: it goes where it belongs without passing through the buffer.
+                self.read_into(bytes, left, beside)?;
+            } else if left > 0 {
+                self.fill(beside)?;
+            }
+        }
+        self.skip(2, beside)
+    }
+
+    /// Reads past so many bytes.
+    pub fn skip(&mut self, mut count: usize, beside: &mut dyn Beside) -> io::Result<()> {
+        loop {
+            let ahead = (self.end - self.start).min(count);
+            self.start += ahead;
+            count -= ahead;
+            if count == 0 {
+                return Ok(());
+            }
+            self.fill(beside)?;
+        }
+    }
+
+    /// Reads up to so many bytes, at least one, straight into `bytes`.
+    fn read_into(&mut self, bytes: &mut Vec<u8>, count: usize, beside: &mut dyn Beside) -> io::Result<()> {
+        let before = bytes.len();
+        let waiting = Instant::now();
+        loop {
+            match self.stream.read_up_to(count, bytes) {
+                Ok(read) if read < count => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => return Ok(()),
+                Err(error) if is_quiet(&error) && bytes.len() > before => return Ok(()),
+                Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads more into the buffer, at least a byte.
+    fn fill(&mut self, beside: &mut dyn Beside) -> io::Result<()> {
+        let waiting = Instant::now();
+        loop {
+            self.make_room();
+            match self.stream.read(&mut self.buffer[self.end..]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(());
+                }
+                Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.end < self.buffer.len() {
+            return;
+        }
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        } else {
+            // Small at first, and large once it has been too small.
+            let length = if self.buffer.is_empty() {
+                SMALL_BUFFER
+            } else {
+                LARGE_BUFFER
+            };
+            self.buffer.resize(length, 0);
+        }
+    }
+
+    /// The number of items of an array whose head comes next, none for nil; or the error that comes instead.
+    pub fn array_or_error(&mut self, beside: &mut dyn Beside) -> io::Result<Result<usize, ServerError>> {
+        match self.head(beside)? {
+            Head::Number(b'*', number) => Ok(Ok(usize::try_from(number).unwrap_or(0))),
+            Head::Line(Value::ServerError(error)) => Ok(Err(error)),
+            _ => Err(broken("it has an unexpected shape")),
+        }
+    }
+
+    /// The number that comes next: of items of an array (`*`), of bytes of a string (`$`).
+    pub fn count(&mut self, kind: u8, beside: &mut dyn Beside) -> io::Result<usize> {
+        match self.head(beside)? {
+            Head::Number(found, number) if found == kind => usize::try_from(number).ok(),
+            _ => None,
+        }
+        .ok_or_else(|| broken("it has an unexpected shape"))
+    }
+
+    /// A short string, whole.
+    pub fn string(&mut self, beside: &mut dyn Beside) -> io::Result<Vec<u8>> {
+        let length = self.count(b'$', beside)?;
+        let mut bytes = Vec::new();
+        self.bulk(length, &mut bytes, beside)?;
+        Ok(bytes)
+    }
+
+    /// Waits until Redis is ready, for a tick at most, and sees to whoever is beside. Fails once `since` is too long ago.
+    fn wait(&mut self, what: PollFlags, since: Instant, beside: &mut dyn Beside) -> io::Result<()> {
+        let left = self.patience.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let mut fds = vec![PollFd::new(&self.stream, what)];
+        fds.extend(beside.interest());
+        poll(&mut fds, left.min(TICK))?;
+        let ready = |fd: Option<&PollFd>| fd.is_some_and(|fd| !fd.revents().is_empty());
+        let (redis, other) = (ready(fds.first()), ready(fds.get(1)));
+        drop(fds);
+        if !redis && !other && self.start == self.end {
+            // Idle for a tick, and perhaps for long.
+            self.buffer = Vec::new();
+        }
+        let other = other || !redis;
+        if other && !beside.see_to() {
+            return Err(LEFT.into());
+        }
+        Ok(())
+    }
+
+    fn introduce(&mut self, info: &ConnectionInfo) -> io::Result<()> {
+        let redis = info.redis_settings();
+        let mut commands = Vec::new();
+        if let Some(password) = redis.password() {
+            let mut auth = redis::cmd("AUTH");
+            if let Some(name) = redis.username() {
+                auth.arg(name);
+            }
+            commands.push(auth.arg(password).get_packed_command());
+        }
+        if redis.db() != 0 {
+            commands.push(redis::cmd("SELECT").arg(redis.db()).get_packed_command());
+        }
+        for command in commands {
+            self.send(&mut [IoSlice::new(&command)], &mut Nobody)?;
+            if let Value::ServerError(error) = self.reply(&mut Nobody)? {
+                return Err(io::Error::other(error.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first line of a reply.
+enum Head {
+    /// `:`, `$` or `*` and its number: the value, the bytes to come, the items to come; negative for nil.
+    Number(u8, i64),
+    /// A status or an error.
+    Line(Value),
+}
+
+/// The error for a reply that is not what was asked for.
+pub fn broken(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("its reply cannot be read: {what}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,367 @@
+//! Frames of a WebSocket (RFC 6455, section 5) become messages, piece by piece as they arrive.
+//!
+//! tungstenite reads the headers of frames. Its own sockets copy each message once more on the way out, keep the memory
+//! of the largest message they ever saw, and cannot read past a message without holding it.
+
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
+use super::socket::Ending;
+use crate::error::close;
+use crate::limits::{Budget, Reservation};
+use crate::units::Size;
+use crate::wait::{Pace, is_quiet};
+
+/// Bytes read ahead while little comes, and while much does: an idle socket should cost little.
+const SMALL_BUFFER: usize = 4 << 10;
+const LARGE_BUFFER: usize = 64 << 10;
+
+/// Messages up to this many bytes are not counted in `--max-messages`: there are few of them in memory at a time.
+const UNCOUNTED_MESSAGE: usize = 64 << 10;
+
+/// What may be read of a peer, and where its messages are counted.
+pub struct Limits {
+    /// The largest message, in bytes.
+    pub message: usize,
+    /// How long a message may stall.
+    pub stall: Duration,
+    /// How long a message waits for its share of the memory of all.
+    pub patience: Duration,
+    /// That memory. Without it messages are read past and not kept.
+    pub budget: Option<Arc<Budget>>,
+}
+
+/// Something whole that a peer sent.
+#[derive(Debug)]
+pub enum Event {
+    /// A message.
+    Message(Incoming),
+    /// Something that nobody needs to know of, such as a pong.
+    Passed,
+    /// A ping, and what it carries.
+    Ping(Vec<u8>),
+    /// A close with its code, if it has one.
+    Close(Option<u16>),
+}
+
+/// A message from the peer, and its share of the memory of all.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Whether it is text, then checked to be UTF-8.
+    pub is_text: bool,
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What it holds of `--max-messages`.
+    pub share: Option<Reservation>,
+}
+
+/// The receiving side of a WebSocket.
+pub struct Frames {
+    limits: Limits,
+    buffer: Vec<u8>,
+    /// What of the buffer has arrived and was not used yet.
+    start: usize,
+    end: usize,
+    frame: Option<Frame>,
+    message: Option<Message>,
+    control: Vec<u8>,
+    /// Since when a message has been waiting for its share of the memory.
+    starved: Option<Instant>,
+}
+
+/// A frame whose payload is arriving.
+struct Frame {
+    kind: OpCode,
+    is_final: bool,
+    mask: [u8; 4],
+    left: usize,
+}
+
+/// A message that is arriving.
+struct Message {
+    is_text: bool,
+    bytes: Vec<u8>,
+    /// Its length so far, kept or not.
+    length: usize,
+    share: Option<Reservation>,
+    pace: Pace,
+}
+
+impl Frames {
+    /// Begins with bytes that have already arrived.
+    pub fn new(early: Vec<u8>, limits: Limits) -> Frames {
+        Frames {
+            limits,
+            start: 0,
+            end: early.len(),
+            buffer: early,
+            frame: None,
+            message: None,
+            control: Vec::new(),
+            starved: None,
+        }
+    }
+
+    /// From now on messages are read past.
+    pub fn keep_nothing(&mut self) {
+        self.limits.budget = None;
+    }
+
+    /// Gives back the memory for reading ahead, because nothing has come for a while.
+    pub fn rest(&mut self) {
+        if self.start == self.end {
+            self.buffer = Vec::new();
+            (self.start, self.end) = (0, 0);
+        }
+    }
+
+    /// Whether a message waits for memory, so that reading on is of no use now.
+    pub fn is_starved(&self) -> bool {
+        self.starved.is_some()
+    }
+
+    /// What comes next, if it is there already; adds the bytes that arrived to `received`.
+    pub fn next(&mut self, source: &mut impl Read, received: &mut usize) -> Result<Option<Event>, Ending> {
+        loop {
+            if self.frame.is_none() && !self.begin_frame()? {
+                match self.fill(source, received)? {
+                    0 => return self.nothing(),
+                    _ => continue,
+                }
+            }
+            let Some(mut frame) = self.frame.take() else { continue };
+            let is_data = matches!(frame.kind, OpCode::Data(_));
+            if is_data && !self.has_share(frame.left)? {
+                self.frame = Some(frame);
+                return Ok(None);
+            }
+            while frame.left > 0 {
+                if self.take_payload(&mut frame, source, received)? == 0 {
+                    self.frame = Some(frame);
+                    return self.nothing();
+                }
+            }
+            match frame.kind {
+                OpCode::Data(_) if !frame.is_final => {}
+                OpCode::Data(_) => return self.whole_message().map(Some),
+                OpCode::Control(kind) => return self.whole_control(kind).map(Some),
+            }
+        }
+    }
+
+    /// Nothing more is there. A message that only trickles is given up.
+    fn nothing(&mut self) -> Result<Option<Event>, Ending> {
+        match &self.message {
+            Some(message) if message.pace.is_lost() => Err(Ending::close(
+                close::POLICY,
+                format!("a message came too slowly: {}", message.pace.limits()),
+            )),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads the header of the next frame, if it is there.
+    fn begin_frame(&mut self) -> Result<bool, Ending> {
+        let mut cursor = Cursor::new(&self.buffer[self.start..self.end]);
+        let parsed =
+            FrameHeader::parse(&mut cursor).map_err(|error| Ending::close(close::PROTOCOL, error.to_string()))?;
+        let Some((header, length)) = parsed else {
+            return Ok(false);
+        };
+        self.start += cursor.position() as usize;
+        let Some(mask) = header.mask else {
+            return broken("a client's frames must be masked");
+        };
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return broken("a reserved bit is set, but no extension was agreed to");
+        }
+        let length = match header.opcode {
+            OpCode::Control(_) if !header.is_final => return broken("a control frame is fragmented"),
+            OpCode::Control(_) if length > LONGEST_CONTROL => {
+                return broken("a control frame is longer than 125 bytes");
+            }
+            OpCode::Control(_) => length as usize,
+            OpCode::Data(data) => self.begin_data(data, length)?,
+        };
+        self.frame = Some(Frame {
+            kind: header.opcode,
+            is_final: header.is_final,
+            mask,
+            left: length,
+        });
+        Ok(true)
+    }
+
+    /// Checks a frame of a message; its length.
+    fn begin_data(&mut self, data: Data, length: u64) -> Result<usize, Ending> {
+        match (data, &self.message) {
+            (Data::Continue, None) => return broken("a message begins with a continuation"),
+            (Data::Continue, Some(_)) => {}
+            (_, Some(_)) => return broken("a message begins within another"),
+            (_, None) => {
+                self.message = Some(Message {
+                    is_text: data == Data::Text,
+                    bytes: Vec::new(),
+                    length: 0,
+                    share: None,
+                    pace: Pace::new(self.limits.stall),
+                });
+            }
+        }
+        let before = self.message.as_ref().map_or(0, |message| message.length);
+        let most = self.limits.message;
+        match usize::try_from(length) {
+            Ok(length) if length <= most - before => Ok(length),
+            _ => Err(Ending::close(
+                close::TOO_LARGE,
+                format!(
+                    "a message of {} bytes is larger than {} (--max-message)",
+                    length.saturating_add(before as u64),
+                    Size(most)
+                ),
+            )),
+        }
+    }
+
+    /// Makes sure that the message under way has memory for so many bytes more. If there is none, it waits for some.
+    fn has_share(&mut self, more: usize) -> Result<bool, Ending> {
+        let (Some(budget), Some(message)) = (&self.limits.budget, &mut self.message) else {
+            return Ok(true);
+        };
+        let due = message.bytes.len() + more;
+        let held = message.share.as_ref().map_or(0, Reservation::bytes);
+        if due <= UNCOUNTED_MESSAGE.max(held) {
+            return Ok(true);
+        }
+        let share = message.share.get_or_insert_with(|| budget.reserve_nothing());
+        if share.grow(due - held) {
+            self.starved = None;
+            message.bytes.reserve_exact(more);
+            return Ok(true);
+        }
+        let since = *self.starved.get_or_insert_with(Instant::now);
+        if since.elapsed() < self.limits.patience {
+            return Ok(false);
+        }
+        let limit = Size(budget.limit());
+        let reason = format!("messages under way use all of {limit} (--max-messages)");
+        Err(Ending::close(close::TRY_LATER, reason))
+    }
+
+    /// Takes what is there of a frame's payload; how much that was.
+    fn take_payload(
+        &mut self,
+        frame: &mut Frame,
+        source: &mut impl Read,
+        received: &mut usize,
+    ) -> Result<usize, Ending> {
+        let keeps = self.limits.budget.is_some();
+        if self.start == self.end && !(keeps && frame.left >= LARGE_BUFFER) && self.fill(source, received)? == 0 {
+            return Ok(0);
+        }
+        let end = self.end.min(self.start + frame.left);
+        let ahead = &mut self.buffer[self.start..end];
+        let count = match (&frame.kind, &mut self.message) {
+            (OpCode::Data(_), Some(message)) if keeps => {
+                let before = message.bytes.len();
+                if ahead.is_empty() {
+                    // Much is due: it goes where it belongs without passing through the buffer.
+                    read_into(source, frame.left, &mut message.bytes)?;
+                    *received += message.bytes.len() - before;
+                } else {
+                    message.bytes.extend_from_slice(ahead);
+                    self.start += ahead.len();
+                }
+                unmask(&mut message.bytes[before..], &mut frame.mask);
+                message.bytes.len() - before
+            }
+            (OpCode::Data(_), _) => {
+                self.start += ahead.len();
+                ahead.len()
+            }
+            (OpCode::Control(_), _) => {
+                unmask(ahead, &mut frame.mask);
+                self.control.extend_from_slice(ahead);
+                self.start += ahead.len();
+                ahead.len()
+            }
+        };
+        if let (OpCode::Data(_), Some(message)) = (&frame.kind, &mut self.message) {
+            message.length += count;
+            message.pace.moved(count);
+        }
+        frame.left -= count;
+        Ok(count)
+    }
+
+    fn whole_message(&mut self) -> Result<Event, Ending> {
+        let Some(message) = self.message.take().filter(|_| self.limits.budget.is_some()) else {
+            return Ok(Event::Passed);
+        };
+        if message.is_text && std::str::from_utf8(&message.bytes).is_err() {
+            return Err(Ending::close(close::BAD_DATA, "a text message is not UTF-8"));
+        }
+        Ok(Event::Message(Incoming {
+            is_text: message.is_text,
+            bytes: message.bytes.into(),
+            share: message.share,
+        }))
+    }
+
+    fn whole_control(&mut self, kind: Control) -> Result<Event, Ending> {
+        let payload = std::mem::take(&mut self.control);
+        match kind {
+            Control::Ping => Ok(Event::Ping(payload)),
+            Control::Close => close_code(&payload).map(Event::Close),
+            Control::Pong | Control::Reserved(_) => Ok(Event::Passed),
+        }
+    }
+
+    /// Reads more into the buffer; how much that was.
+    fn fill(&mut self, source: &mut impl Read, received: &mut usize) -> Result<usize, Ending> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        if self.buffer.len() < SMALL_BUFFER {
+            self.buffer.resize(SMALL_BUFFER, 0);
+        }
+        let count = quiet_is_none(source.read(&mut self.buffer[self.end..]))?;
+        self.end += count;
+        *received += count;
+        if self.end == self.buffer.len() && self.buffer.len() < LARGE_BUFFER {
+            self.buffer.resize(LARGE_BUFFER, 0);
+        }
+        Ok(count)
+    }
+}
+
+fn read_into(source: &mut impl Read, count: usize, bytes: &mut Vec<u8>) -> Result<(), Ending> {
+    let before = bytes.len();
+    match source.take(count as u64).read_to_end(bytes) {
+        Ok(_) if bytes.len() - before == count => Ok(()),
+        Ok(_) => Err(Ending::gone()),
+        Err(error) if is_quiet(&error) => Ok(()),
+        Err(error) => Err(Ending::lost(&error)),
+    }
+}
+
+fn quiet_is_none(read: io::Result<usize>) -> Result<usize, Ending> {
+    match read {
+        Ok(0) => Err(Ending::gone()),
+        Ok(count) => Ok(count),
+        Err(error) if is_quiet(&error) => Ok(0),
+        Err(error) => Err(Ending::lost(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
