@@ -38,6 +38,8 @@ pub struct Link {
     /// What of the buffer has arrived and was not used yet.
     start: usize,
     end: usize,
+    /// Whether the last read took all there was, so that trying again at once would be in vain.
+    drained: bool,
 }
 
 /// Somebody whom a thread also sees to while it waits for Redis.
@@ -71,6 +73,7 @@ impl Link {
             buffer: Vec::new(),
             start: 0,
             end: 0,
+            drained: false,
         };
         link.introduce(info)?;
         Ok(link)
@@ -95,6 +98,8 @@ impl Link {
                 Err(error) => return Err(error),
             }
         }
+        // Redis has hardly answered yet.
+        self.drained = true;
         Ok(())
     }
 
@@ -207,12 +212,16 @@ impl Link {
     /// Reads more into the buffer, at least a byte.
     fn fill(&mut self, beside: &mut dyn Beside) -> io::Result<()> {
         let waiting = Instant::now();
+        if std::mem::take(&mut self.drained) {
+            self.wait(PollFlags::IN, waiting, beside)?;
+        }
         loop {
             self.make_room();
             match self.stream.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.end += count;
+                    self.drained = self.end < self.buffer.len();
                     return Ok(());
                 }
                 Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,

@@ -71,6 +71,8 @@ pub struct Frames {
     frame: Option<Frame>,
     message: Option<Message>,
     control: Vec<u8>,
+    /// Whether the last read took all there was, so that trying again at once would be in vain.
+    drained: bool,
     /// Since when a message has been waiting for its share of the memory.
     starved: Option<Instant>,
 }
@@ -104,6 +106,7 @@ impl Frames {
             frame: None,
             message: None,
             control: Vec::new(),
+            drained: false,
             starved: None,
         }
     }
@@ -119,6 +122,11 @@ impl Frames {
             self.buffer = Vec::new();
             (self.start, self.end) = (0, 0);
         }
+    }
+
+    /// Whether there are bytes that have been read and not used.
+    pub fn has_read_ahead(&self) -> bool {
+        self.start < self.end
     }
 
     /// Whether a message waits for memory, so that reading on is of no use now.
@@ -325,6 +333,9 @@ impl Frames {
 
     /// Reads more into the buffer; how much that was.
     fn fill(&mut self, source: &mut impl Read, received: &mut usize) -> Result<usize, Ending> {
+        if std::mem::take(&mut self.drained) {
+            return Ok(0);
+        }
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.end == self.buffer.len() {
@@ -337,6 +348,7 @@ impl Frames {
         let count = quiet_is_none(source.read(&mut self.buffer[self.end..]))?;
         self.end += count;
         *received += count;
+        self.drained = count > 0 && self.end < self.buffer.len();
         if self.end == self.buffer.len() && self.buffer.len() < LARGE_BUFFER {
             self.buffer.resize(LARGE_BUFFER, 0);
         }

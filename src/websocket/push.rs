@@ -124,11 +124,14 @@ impl<'a> Intake<'a> {
 
     /// Waits for something to store, or for the end.
     fn wait(&mut self) {
-        self.read();
+        if self.socket.has_read_ahead() {
+            self.read();
+        }
         while self.queue.is_empty() && self.ending.is_none() {
             if self.context.stopping() {
-                // What has arrived was taken; nothing more is waited for.
-                self.ending = Some(super::stopping());
+                // What has arrived is taken; nothing more is waited for.
+                self.read();
+                self.ending.get_or_insert_with(super::stopping);
                 return;
             }
             self.socket.wait(true, TICK);

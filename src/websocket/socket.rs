@@ -162,6 +162,11 @@ impl Socket {
         self.next().map(|_| ())
     }
 
+    /// Whether `next` may have something although nothing arrives.
+    pub fn has_read_ahead(&self) -> bool {
+        self.frames.has_read_ahead()
+    }
+
     /// What this socket waits for: something from the peer, if more is `wanted`, and room for what is due to it.
     pub fn interest(&self, wanted: bool) -> Option<PollFd<'_>> {
         let mut what = PollFlags::empty();
