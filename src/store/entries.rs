@@ -134,7 +134,7 @@ impl Entries<'_> {
                 blob.extend_from_slice(&bytes);
                 Ok(())
             }
-            None => self.session.go_on(|link| link.bulk(arrival.size, blob, beside)),
+            None => self.session.go_on(|link| link.payload(arrival.size, blob, beside)),
         }
     }
 

@@ -17,6 +17,9 @@ use crate::wait::{TICK, is_quiet, poll};
 const SMALL_BUFFER: usize = 4 << 10;
 const LARGE_BUFFER: usize = 64 << 10;
 
+/// The rest of a string of at least so many bytes goes where it belongs without passing through the buffer.
+const DIRECT: usize = 16 << 10;
+
 /// The longest line that frames a reply: an error's sentence; everything else is a number.
 const LONGEST_LINE: usize = 16 << 10;
 
@@ -38,6 +41,8 @@ pub struct Link {
     /// What of the buffer has arrived and was not used yet.
     start: usize,
     end: usize,
+    /// Whether large entries are about, of which only the beginning should be read ahead.
+    large: bool,
     /// Whether the last read took all there was, so that trying again at once would be in vain.
     drained: bool,
 }
@@ -73,6 +78,7 @@ impl Link {
             buffer: Vec::new(),
             start: 0,
             end: 0,
+            large: false,
             drained: false,
         };
         link.introduce(info)?;
@@ -171,7 +177,7 @@ impl Link {
             bytes.extend_from_slice(&self.buffer[self.start..self.start + ahead]);
             self.start += ahead;
             let left = whole - bytes.len();
-            if left >= LARGE_BUFFER {
+            if left >= DIRECT {
                 // Much is due: it goes where it belongs without passing through the buffer.
                 self.read_into(bytes, left, beside)?;
             } else if left > 0 {
@@ -179,6 +185,12 @@ impl Link {
             }
         }
         self.skip(2, beside)
+    }
+
+    /// Like `bulk`, and learns from it how much to read ahead.
+    pub fn payload(&mut self, length: usize, bytes: &mut Vec<u8>, beside: &mut dyn Beside) -> io::Result<()> {
+        self.large = length >= DIRECT;
+        self.bulk(length, bytes, beside)
     }
 
     /// Reads past so many bytes.
@@ -217,11 +229,13 @@ impl Link {
         }
         loop {
             self.make_room();
-            match self.stream.read(&mut self.buffer[self.end..]) {
+            let ahead = if self.large { SMALL_BUFFER } else { LARGE_BUFFER };
+            let limit = self.buffer.len().min(self.end + ahead);
+            match self.stream.read(&mut self.buffer[self.end..limit]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.end += count;
-                    self.drained = self.end < self.buffer.len();
+                    self.drained = self.end < limit;
                     return Ok(());
                 }
                 Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,

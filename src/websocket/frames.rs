@@ -22,6 +22,9 @@ use crate::wait::{Pace, is_quiet};
 const SMALL_BUFFER: usize = 4 << 10;
 const LARGE_BUFFER: usize = 64 << 10;
 
+/// The rest of a payload of at least so many bytes goes where it belongs without passing through the buffer.
+const DIRECT: usize = 16 << 10;
+
 /// Messages up to this many bytes are not counted in `--max-messages`: there are few of them in memory at a time.
 const UNCOUNTED_MESSAGE: usize = 64 << 10;
 
@@ -71,6 +74,8 @@ pub struct Frames {
     frame: Option<Frame>,
     message: Option<Message>,
     control: Vec<u8>,
+    /// Whether large frames are about, of which only the beginning should be read ahead.
+    large: bool,
     /// Whether the last read took all there was, so that trying again at once would be in vain.
     drained: bool,
     /// Since when a message has been waiting for its share of the memory.
@@ -106,6 +111,7 @@ impl Frames {
             frame: None,
             message: None,
             control: Vec::new(),
+            large: false,
             drained: false,
             starved: None,
         }
@@ -225,7 +231,10 @@ impl Frames {
         let before = self.message.as_ref().map_or(0, |message| message.length);
         let most = self.limits.message;
         match usize::try_from(length) {
-            Ok(length) if length <= most - before => Ok(length),
+            Ok(length) if length <= most - before => {
+                self.large = length >= DIRECT;
+                Ok(length)
+            }
             _ => Err(Ending::close(
                 close::TOO_LARGE,
                 format!(
@@ -270,7 +279,7 @@ impl Frames {
         received: &mut usize,
     ) -> Result<usize, Ending> {
         let keeps = self.limits.budget.is_some();
-        if self.start == self.end && !(keeps && frame.left >= LARGE_BUFFER) && self.fill(source, received)? == 0 {
+        if self.start == self.end && !(keeps && frame.left >= DIRECT) && self.fill(source, received)? == 0 {
             return Ok(0);
         }
         let end = self.end.min(self.start + frame.left);
@@ -345,10 +354,12 @@ impl Frames {
         if self.buffer.len() < SMALL_BUFFER {
             self.buffer.resize(SMALL_BUFFER, 0);
         }
-        let count = quiet_is_none(source.read(&mut self.buffer[self.end..]))?;
+        let ahead = if self.large { SMALL_BUFFER } else { LARGE_BUFFER };
+        let limit = self.buffer.len().min(self.end + ahead);
+        let count = quiet_is_none(source.read(&mut self.buffer[self.end..limit]))?;
         self.end += count;
         *received += count;
-        self.drained = count > 0 && self.end < self.buffer.len();
+        self.drained = count > 0 && self.end < limit;
         if self.end == self.buffer.len() && self.buffer.len() < LARGE_BUFFER {
             self.buffer.resize(LARGE_BUFFER, 0);
         }

@@ -19,6 +19,7 @@ fn link() -> (Link, TcpStream) {
         buffer: Vec::new(),
         start: 0,
         end: 0,
+        large: false,
         drained: false,
     };
     (link, listener.accept().unwrap().0)
