@@ -5,15 +5,6 @@ use bytes::Bytes;
 
 use crate::ids::EntryId;
 
-/// One entry of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Given by Redis.
-    pub id: EntryId,
-    /// The entry's bytes.
-    pub data: Vec<u8>,
-}
-
 /// Entries that belong together: they are stored all or none. A single entry is a batch of one.
 pub type Batch = Vec<Bytes>;
 
@@ -68,15 +59,23 @@ pub fn split(offsets: &[usize], blob: &Bytes) -> Result<Vec<Bytes>, BatchError> 
         .collect())
 }
 
-/// Joins entries the way replies carry them: `[["<id>",<offset>],…]` and the bytes.
-pub fn join(entries: &[Entry]) -> (String, Vec<u8>) {
-    let mut blob = Vec::with_capacity(entries.iter().map(|entry| entry.data.len()).sum());
-    let mut offsets = Offsets::default();
-    for entry in entries {
-        offsets.push(entry.id, blob.len());
-        blob.extend_from_slice(&entry.data);
+/// Entries joined the way replies carry them: `[["<id>",<offset>],…]` and the bytes.
+#[derive(Debug, Default)]
+pub struct Joined {
+    /// Their ids, and where each starts.
+    pub offsets: Offsets,
+    /// Their bytes.
+    pub bytes: Vec<u8>,
+    /// How many they are.
+    pub count: usize,
+}
+
+impl Joined {
+    /// An entry that starts at `offset` has been put behind the bytes.
+    pub fn add(&mut self, id: EntryId, offset: usize) {
+        self.offsets.push(id, offset);
+        self.count += 1;
     }
-    (offsets.finish(), blob)
 }
 
 /// The JSON list of ids and offsets, built piece by piece so that its length is known on the way.
@@ -167,7 +166,7 @@ mod tests {
 
     #[test]
     fn nothing_joins_to_an_empty_list() {
-        assert_eq!(join(&[]), ("[]".to_string(), vec![]));
+        assert_eq!(Joined::default().offsets.finish(), "[]");
     }
 
     proptest! {
@@ -185,18 +184,21 @@ mod tests {
 
         #[test]
         fn joined_offsets_are_json_and_as_long_as_foretold(ids in prop::collection::vec((any::<u64>(), any::<u64>()), 0..20)) {
-            let entries: Vec<Entry> = ids.iter().map(|&(ms, seq)| Entry { id: EntryId { ms, seq }, data: vec![7; 3] }).collect();
-            let (text, blob) = join(&entries);
+            let ids: Vec<EntryId> = ids.into_iter().map(|(ms, seq)| EntryId { ms, seq }).collect();
+            let mut joined = Joined::default();
+            for (index, id) in ids.iter().enumerate() {
+                joined.add(*id, index * 3);
+            }
+            let text = joined.offsets.finish();
             let list: Vec<(String, usize)> = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(list.len(), entries.len());
-            let items: usize = entries.iter().enumerate().map(|(index, entry)| Offsets::item_length(entry.id, index * 3)).sum();
+            prop_assert_eq!(list.len(), ids.len());
+            let items: usize = ids.iter().enumerate().map(|(index, id)| Offsets::item_length(*id, index * 3)).sum();
             // The first item has no separator, so the frame counts one less.
-            prop_assert_eq!(text.len(), items + Offsets::FRAME - usize::from(!entries.is_empty()));
-            for (index, ((id, offset), entry)) in list.iter().zip(&entries).enumerate() {
-                prop_assert_eq!(id, &entry.id.to_string());
+            prop_assert_eq!(text.len(), items + Offsets::FRAME - usize::from(!ids.is_empty()));
+            for (index, ((found, offset), id)) in list.iter().zip(&ids).enumerate() {
+                prop_assert_eq!(found, &id.to_string());
                 prop_assert_eq!(*offset, index * 3);
             }
-            prop_assert_eq!(blob.len(), entries.len() * 3);
         }
 
         #[test]

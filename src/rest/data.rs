@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::batch::{self, Batch};
+use crate::batch::{Batch, Joined};
 use crate::context::Context;
 use crate::error::Error;
 use crate::form::{self, FormKind};
@@ -31,14 +31,13 @@ pub fn get(
         bytes: context.config.limits.max_body.0,
         offsets: MAX_OFFSETS,
     };
-    let entries = session.read_span(stream, from, span)?;
-    let (offsets, blob) = batch::join(&entries);
+    let Joined { offsets, bytes, count } = session.read_span(stream, from, span)?;
     // HEAD looks, and takes nothing out.
     if head.method == "GET" {
-        context.metrics.entries_out.rest.add(entries.len() as u64);
-        context.metrics.bytes_out.rest.add(blob.len() as u64);
+        context.metrics.entries_out.rest.add(count as u64);
+        context.metrics.bytes_out.rest.add(bytes.len() as u64);
     }
-    Ok(Reply::typed(200, "application/octet-stream", blob).with("entry-offset", offsets))
+    Ok(Reply::typed(200, "application/octet-stream", bytes).with("entry-offset", offsets.finish()))
 }
 
 /// `POST /data/{id}`: all entries are stored, or none.

@@ -7,7 +7,7 @@
 use super::entries::Entries;
 use super::link::Nobody;
 use super::{Session, value};
-use crate::batch::{Entry, Offsets};
+use crate::batch::{Joined, Offsets};
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, StreamId};
 
@@ -65,21 +65,14 @@ impl ReadAhead {
 
 impl Session {
     /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
-    pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Room) -> Result<Vec<Entry>, StoreError> {
+    pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Room) -> Result<Joined, StoreError> {
         match from {
-            Cursor::End => self.check_is_stream(stream).map(|()| Vec::new()),
+            Cursor::End => self.check_is_stream(stream).map(|()| Joined::default()),
             Cursor::After(id) => self.read_forward(stream, id, span),
             Cursor::Newest => {
-                let mut newest = self.read_backward(stream, span)?;
-                newest.entries.reverse();
-                // Their offsets are known only in this order.
-                let mut fitting = Kept::new(span);
-                let fits = newest
-                    .entries
-                    .iter()
-                    .all(|entry| fitting.has_room(entry.id, entry.data.len()));
-                if !newest.cut && fits {
-                    return Ok(newest.entries);
+                let newest = self.read_backward(stream, span)?;
+                if let (false, Some(joined)) = (newest.cut, newest.oldest_first()) {
+                    return Ok(joined);
                 }
                 // Not all of them fit: begin with the oldest, so that asking again from the last id brings the rest.
                 let start = self.start_of_newest(stream, span.count)?;
@@ -115,7 +108,7 @@ impl Session {
         Ok(oldest.map_or(EntryId::MAX, EntryId::before))
     }
 
-    fn read_forward(&mut self, stream: &StreamId, after: EntryId, span: Room) -> Result<Vec<Entry>, StoreError> {
+    fn read_forward(&mut self, stream: &StreamId, after: EntryId, span: Room) -> Result<Joined, StoreError> {
         let mut ahead = ReadAhead::default();
         let mut kept = Kept::new(span);
         let mut last = after;
@@ -126,7 +119,7 @@ impl Session {
                 None => break,
             }
         }
-        Ok(kept.entries)
+        Ok(kept.joined())
     }
 
     fn read_backward(&mut self, stream: &StreamId, span: Room) -> Result<Kept, StoreError> {
@@ -144,10 +137,11 @@ impl Session {
     }
 }
 
-/// Entries kept so far, and whether the span's bytes cut them short.
+/// Entries kept so far, in the order in which they came, and whether the span's room cut them short.
 struct Kept {
-    entries: Vec<Entry>,
-    bytes: usize,
+    /// Their ids, and where each starts.
+    starts: Vec<(EntryId, usize)>,
+    bytes: Vec<u8>,
     offsets: usize,
     cut: bool,
     span: Room,
@@ -156,8 +150,8 @@ struct Kept {
 impl Kept {
     fn new(span: Room) -> Kept {
         Kept {
-            entries: Vec::new(),
-            bytes: 0,
+            starts: Vec::new(),
+            bytes: Vec::new(),
             offsets: Offsets::FRAME,
             cut: false,
             span,
@@ -166,37 +160,58 @@ impl Kept {
 
     /// Entries and bytes that there is still room for.
     fn room(&self) -> Option<(usize, usize)> {
-        let count = self.span.count - self.entries.len();
-        let bytes = self.span.bytes.saturating_sub(self.bytes);
+        let count = self.span.count - self.starts.len();
+        let bytes = self.span.bytes.saturating_sub(self.bytes.len());
         (count > 0 && !self.cut).then_some((count, bytes))
     }
 
-    /// Keeps what there is room for; the last entry's id, none if none came.
+    /// Keeps what there is room for, and always the first; the last entry's id, none if none came.
     fn take(&mut self, mut entries: Entries<'_>, ahead: &mut ReadAhead) -> Result<Option<EntryId>, StoreError> {
         let (mut seen, mut largest, mut last) = (0, 0, None);
         while let Some(arrival) = entries.next(&mut Nobody)? {
-            (seen, largest, last) = (seen + 1, largest.max(arrival.size), Some(arrival.id));
-            if !self.has_room(arrival.id, arrival.size) {
+            let (id, size, start) = (arrival.id, arrival.size, self.bytes.len());
+            (seen, largest, last) = (seen + 1, largest.max(size), Some(id));
+            self.offsets += Offsets::item_length(id, start);
+            let full = start + size > self.span.bytes || self.offsets > self.span.offsets;
+            if full && !self.starts.is_empty() {
                 self.cut = true;
                 entries.abandon(arrival)?;
                 return Ok(last);
             }
-            let (id, mut data) = (arrival.id, Vec::new());
-            entries.take(arrival, &mut data, &mut Nobody)?;
-            self.entries.push(Entry { id, data });
+            self.starts.push((id, start));
+            entries.take(arrival, &mut self.bytes, &mut Nobody)?;
         }
         entries.finish(&mut Nobody)?;
         ahead.learn(seen, largest);
         Ok(last)
     }
 
-    /// Whether one more entry fits; the first one always does.
-    fn has_room(&mut self, id: EntryId, size: usize) -> bool {
-        let first = self.offsets == Offsets::FRAME;
-        self.offsets += Offsets::item_length(id, self.bytes);
-        self.bytes += size;
-        let full = self.bytes > self.span.bytes || self.offsets > self.span.offsets;
-        first || !full
+    fn joined(self) -> Joined {
+        let mut joined = Joined::default();
+        for (id, start) in self.starts {
+            joined.add(id, start);
+        }
+        joined.bytes = self.bytes;
+        joined
+    }
+
+    /// What came newest first, turned round; none if the list of offsets is too long in that order.
+    fn oldest_first(self) -> Option<Joined> {
+        if self.starts.len() <= 1 {
+            return Some(self.joined());
+        }
+        let mut joined = Joined::default();
+        joined.bytes.reserve_exact(self.bytes.len());
+        let mut end = self.bytes.len();
+        let mut length = Offsets::FRAME;
+        for (id, start) in self.starts.into_iter().rev() {
+            let offset = joined.bytes.len();
+            length += Offsets::item_length(id, offset);
+            joined.add(id, offset);
+            joined.bytes.extend_from_slice(&self.bytes[start..end]);
+            end = start;
+        }
+        (length <= self.span.offsets).then_some(joined)
     }
 }
 

@@ -7,7 +7,7 @@ use rustix::event::PollFd;
 
 use super::socket::{Ending, Socket};
 use super::{Moved, store_failed};
-use crate::batch::Offsets;
+use crate::batch::Joined;
 use crate::context::Context;
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, StreamId};
@@ -42,15 +42,8 @@ pub struct Pull {
     /// how many were ever added and how many are left, so how many were added before the oldest that is left.
     ordinal: Option<u64>,
     ahead: ReadAhead,
-    reply: Reply,
-}
-
-/// A reply in the making.
-#[derive(Default)]
-struct Reply {
-    offsets: Offsets,
-    blob: Vec<u8>,
-    count: usize,
+    /// The reply in the making.
+    reply: Joined,
 }
 
 /// Why a pull cannot go on as it was.
@@ -100,7 +93,7 @@ impl Pull {
             last,
             ordinal,
             ahead: ReadAhead::default(),
-            reply: Reply::default(),
+            reply: Joined::default(),
         })
     }
 
@@ -141,7 +134,7 @@ impl Pull {
         while more && self.reply.count > 0 {
             more = self.read_once(None, peer, tally)?;
         }
-        self.reply.send(peer, tally)?;
+        send(&mut self.reply, peer, tally)?;
         peer.socket.flush()?;
         Ok(())
     }
@@ -151,36 +144,35 @@ impl Pull {
         let before = self.last;
         let asked = self
             .ahead
-            .count(usize::MAX, MAX_REPLY.saturating_sub(self.reply.blob.len()));
+            .count(usize::MAX, MAX_REPLY.saturating_sub(self.reply.bytes.len()));
         let mut entries = self
             .session
             .read_after(&self.stream, before, asked, block, peer)
             .map_err(Stop::Store)?;
         let (mut ids, mut largest) = (Vec::new(), 0);
         while let Some(arrival) = entries.next(peer).map_err(Stop::Store)? {
-            let (id, start, size) = (arrival.id, self.reply.blob.len(), arrival.size);
+            let (id, start, size) = (arrival.id, self.reply.bytes.len(), arrival.size);
             if self.reply.count > 0 && start + size > MAX_REPLY {
-                self.reply.send(peer, tally)?;
+                send(&mut self.reply, peer, tally)?;
             }
-            let start = self.reply.blob.len();
-            if let Err(error) = entries.take(arrival, &mut self.reply.blob, peer) {
+            let start = self.reply.bytes.len();
+            if let Err(error) = entries.take(arrival, &mut self.reply.bytes, peer) {
                 // Half an entry is none.
-                self.reply.blob.truncate(start);
+                self.reply.bytes.truncate(start);
                 return Err(Stop::Store(error));
             }
-            self.reply.offsets.push(id, start);
-            self.reply.count += 1;
+            self.reply.add(id, start);
             self.last = id;
             ids.push(id);
             largest = largest.max(size);
             if self.reply.count == self.count {
-                self.reply.send(peer, tally)?;
+                send(&mut self.reply, peer, tally)?;
             }
         }
         let length = entries.finish(peer).map_err(Stop::Store)?;
         self.ahead.learn(ids.len(), largest);
         if ids.is_empty() {
-            self.reply.blob.shrink_to(KEPT);
+            self.reply.bytes.shrink_to(KEPT);
             return Ok(false);
         }
         let full = ids.len() == asked;
@@ -200,7 +192,7 @@ impl Pull {
 
     /// Sends what there is, then sees to the peer until Redis may be tried again.
     fn wait_for_redis(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Ending> {
-        self.reply.send(peer, tally)?;
+        send(&mut self.reply, peer, tally)?;
         peer.socket.flush()?;
         peer.socket.wait(true, RETRY);
         peer.socket.tend()
@@ -243,19 +235,17 @@ impl Pull {
     }
 }
 
-impl Reply {
-    /// Sends it, if there is anything in it, and begins the next one.
-    fn send(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Ending> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        let offsets = std::mem::take(&mut self.offsets).finish();
-        let count = std::mem::take(&mut self.count);
-        peer.socket.send_pair(&offsets, &self.blob)?;
-        tally.add(count, self.blob.len());
-        self.blob.clear();
-        Ok(())
+/// Sends a reply, if there is anything in it, and begins the next one.
+fn send(reply: &mut Joined, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Ending> {
+    if reply.count == 0 {
+        return Ok(());
     }
+    let offsets = std::mem::take(&mut reply.offsets).finish();
+    let count = std::mem::take(&mut reply.count);
+    peer.socket.send_pair(&offsets, &reply.bytes)?;
+    tally.add(count, reply.bytes.len());
+    reply.bytes.clear();
+    Ok(())
 }
 
 /// The peer, seen to while Redis is waited for.
