@@ -1,0 +1,98 @@
+//! What costs little each time: opening a pull, a ping, a pull that waits.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::direct::{Reader, sentence, xadd};
+use super::socket::Pull;
+use super::statistics::percentile;
+use super::wire::Wire;
+use super::{Bench, Side};
+
+/// Pulls that wait at once: a little less than the store's default for `--max-sockets`.
+const IDLE: usize = 1000;
+
+/// How long it takes until all of them wait.
+const SETTLING: Duration = Duration::from_millis(500);
+
+/// From nothing to the first entry of a stream: connect, open, receive. The p50.
+pub fn opening(bench: &Bench, side: Side, bytes: usize) -> Result<f64, String> {
+    let stream = bench.stream("open", 10)?;
+    let entry = vec![b'x'; bytes];
+    xadd(&stream.name, stream.max_len, &entry)
+        .exec(&mut bench.direct.connect()?)
+        .map_err(sentence)?;
+    let check = |got: &[u8]| match got == entry {
+        true => Ok(()),
+        false => Err("another entry came than was pushed".to_string()),
+    };
+    let mut samples = bench.sample(|| {
+        let got = match side {
+            Side::Store => Pull::open(&bench.store, &stream.name, "last_entry_id=0")?.receive(check)?,
+            Side::Direct => Reader::new(bench.direct.connect()?, &stream.name, 1).read(false, check)?,
+        };
+        match got {
+            1 => Ok(()),
+            got => Err(format!("{got} entries came instead of one")),
+        }
+    })?;
+    Ok(percentile(&mut samples, 50.0))
+}
+
+/// `GET /ping` again and again on one connection, or `PING`: how many a second.
+pub fn pings(bench: &Bench, side: Side) -> Result<f64, String> {
+    let samples = match side {
+        Side::Store => {
+            let mut wire = Wire::connect(&bench.store.host, &bench.store.interrupted)?;
+            let request = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", bench.store.host);
+            bench.sample(|| {
+                wire.send(request.as_bytes())?;
+                let head = wire.head()?;
+                match (head.status, wire.take(head.length)?) {
+                    (200, b"true") => Ok(()),
+                    (status, body) => Err(format!("GET /ping: {status} {}", String::from_utf8_lossy(body))),
+                }
+            })?
+        }
+        Side::Direct => {
+            let mut redis = bench.direct.connect()?;
+            let ping = redis::cmd("PING");
+            bench.sample(|| ping.exec(&mut redis).map_err(sentence))?
+        }
+    };
+    let time: Duration = samples.iter().sum();
+    Ok(samples.len() as f64 / time.as_secs_f64())
+}
+
+/// Resident memory of the store for each of many pulls that wait, in KiB.
+pub fn idle_pull(bench: &Bench, pid: u32) -> Result<f64, String> {
+    // A socket needs a descriptor here, too.
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, most);
+    let stream = bench.stream("idle", 10)?;
+    let before = resident(pid)?;
+    let mut pulls = Vec::new();
+    for _ in 0..IDLE {
+        bench.check()?;
+        pulls.push(Pull::open_idle(&bench.store, &stream.name)?);
+    }
+    thread::sleep(SETTLING);
+    let after = resident(pid)?;
+    Ok(after.saturating_sub(before) as f64 / IDLE as f64)
+}
+
+/// Resident memory of a process in KiB.
+fn resident(pid: u32) -> Result<u64, String> {
+    let path = format!("/proc/{pid}/status");
+    let status = fs::read_to_string(&path).map_err(|error| format!("--pid {pid}: {path}: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
+    number.ok_or_else(|| format!("--pid {pid}: no resident memory in {path}"))
+}
