@@ -7,6 +7,7 @@ use super::direct::{Reader, sentence, xadd};
 use super::socket::{Pull, Push, binary_frame};
 use super::statistics::percentile;
 use super::streams::{Stream, kept};
+use super::wire::PATIENCE;
 use super::{Bench, Side};
 
 /// A frame of a camera with 30 a second: what is older when it comes is late.
@@ -175,12 +176,19 @@ fn pull(bench: &Bench, mut puller: Puller, schedule: Schedule, load: &Load) -> R
         Ok(())
     };
     let mut left = schedule.entries;
+    let mut heard = Instant::now();
     while left > 0 {
         bench.check()?;
-        left -= match &mut puller {
+        let got = match &mut puller {
             Puller::Store(pull) => pull.receive(&mut take)?,
             Puller::Direct(reader) => reader.read(true, &mut take)?,
         };
+        match got {
+            0 if heard.elapsed() > PATIENCE => return Err(format!("nothing came for {PATIENCE:?}")),
+            0 => {}
+            _ => heard = Instant::now(),
+        }
+        left -= got;
     }
     Ok(samples)
 }

@@ -2,6 +2,7 @@
 //! Each operation is measured on both sides in turns, because machines are noisy, and what is read is checked.
 
 mod catch_up;
+mod clock;
 mod direct;
 mod flags;
 mod http;
@@ -15,19 +16,22 @@ mod statistics;
 mod streams;
 mod wire;
 
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use argh::FromArgs;
 use ptg_store::ids::EntryId;
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use direct::{Direct, Reader, sentence, xadd};
 use flags::Flags;
 use http::Store;
-use operations::{Figure, IDLE_PULL, Operation};
-use report::{HEADING, Row};
+use operations::{IDLE_FIGURES, IDLE_PULLS, Operation};
+use report::{Round, Row};
 use socket::{Pull, Push, binary_frame};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
@@ -79,61 +83,81 @@ fn run(flags: &Flags) -> Result<(), String> {
     flags.check()?;
     let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|part| name.contains(part.as_str()));
     let operations: Vec<Operation> = operations::all().into_iter().filter(|one| wanted(one.name)).collect();
-    let idle = wanted(IDLE_PULL);
+    let idle = wanted(IDLE_PULLS);
     if operations.is_empty() && !idle {
+        let only = flags.only.join(", ");
         return Err(format!(
-            "--only {}: no operation's name contains it; --list shows them",
-            flags.only.join(", ")
+            "--only {only}: no operation's name contains it; --list shows them"
         ));
     }
     if flags.list {
-        operations.iter().for_each(|operation| println!("{}", operation.name));
-        if idle {
-            println!("{IDLE_PULL}");
-        }
-        return Ok(());
+        let idle = idle.then_some(IDLE_PULLS);
+        return idle
+            .into_iter()
+            .chain(operations.iter().map(|one| one.name))
+            .try_for_each(print);
     }
     let bench = Bench::new(flags)?;
     bench.check_that_both_are_one()?;
     let about = bench.about(flags)?;
-    if !flags.json {
-        println!("{about}\n\n{HEADING}");
-    }
-    let mut rows = Vec::new();
-    let mut show = |new: Vec<Row>| {
-        if !flags.json {
-            new.iter().for_each(|row| println!("{}", row.line()));
-        }
-        rows.extend(new);
+    let mut results = Vec::new();
+    let mut show = |rows: Vec<Row>| {
+        results.extend(rows.iter().map(Row::json));
+        rows.iter()
+            .filter(|_| !flags.json)
+            .try_for_each(|row| print(row.line()))
     };
+    if !flags.json {
+        print(format!("{}\n\n{}", headline(&about), Row::heading()))?;
+    }
     // First, before the store has memory to spare from other work.
-    if idle {
-        match flags.pid {
-            Some(pid) => {
-                let figure = Figure {
-                    name: "memory each",
-                    unit: "KiB",
-                };
-                let value = small::idle_pull(&bench, pid).map_err(|error| format!("{IDLE_PULL}: {error}"))?;
-                show(vec![Row::of_store(IDLE_PULL, figure, value)]);
-            }
-            None if !flags.json => println!("{IDLE_PULL:36}    skipped: --pid says which process to look at"),
-            None => {}
+    match flags.pid.filter(|_| idle) {
+        Some(pid) => {
+            let values = small::idle_pulls(&bench, pid).map_err(|error| format!("{IDLE_PULLS}: {error}"))?;
+            show(Row::of_store(IDLE_PULLS, &IDLE_FIGURES, &values))?;
         }
+        None if idle && !flags.json => print(format!("{IDLE_PULLS:34} skipped: --pid tells which process to look at"))?,
+        None => {}
     }
     for operation in &operations {
         let rounds = bench.rounds(operation, flags.rounds);
         show(Row::of(
             operation,
             &rounds.map_err(|error| format!("{}: {error}", operation.name))?,
-        ));
+        ))?;
     }
     if flags.json {
-        let results: Vec<_> = rows.iter().map(Row::json).collect();
-        let all = serde_json::json!({ "about": about, "rounds": flags.rounds, "seconds": flags.seconds.0.as_secs_f64(), "results": results });
-        println!("{all:#}");
+        print(format!("{:#}", json!({ "about": about, "results": results })))?;
     }
     Ok(())
+}
+
+/// Prints a line, right away also into a pipe.
+fn print(line: impl Display) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot print: {error}"))
+}
+
+/// What is measured, in one line.
+fn headline(about: &Value) -> String {
+    let word = |name: &str| about[name].as_str().unwrap_or("?").to_string();
+    let slow = if cfg!(debug_assertions) {
+        "; this client is a DEBUG build"
+    } else {
+        ""
+    };
+    format!(
+        "ptg-store {} at {}, Redis {} at {}: {} rounds of {} s a side, {} processors here{slow}",
+        word("store_version"),
+        word("url"),
+        word("redis_version"),
+        word("redis"),
+        about["rounds"],
+        about["seconds"],
+        about["processors"],
+    )
 }
 
 impl Bench {
@@ -197,33 +221,23 @@ impl Bench {
     }
 
     /// What is measured, for the reader of the figures.
-    fn about(&self, flags: &Flags) -> Result<String, String> {
-        let version = self.store.ask("GET", "/health", "", "")?["version"]
-            .as_str()
-            .unwrap_or("?")
-            .to_string();
+    fn about(&self, flags: &Flags) -> Result<Value, String> {
+        let health = self.store.ask("GET", "/health", "", "")?;
         let info: String = self.direct.ask(&["INFO", "server"])?;
-        let redis = info
-            .lines()
-            .find_map(|line| line.strip_prefix("redis_version:"))
-            .unwrap_or("?");
-        let processors = std::thread::available_parallelism().map_or(0, usize::from);
-        let slow = if cfg!(debug_assertions) {
-            "; this client is a DEBUG build"
-        } else {
-            ""
-        };
-        Ok(format!(
-            "ptg-store {version} at {} and Redis {redis} at {}: {} rounds, {} each, {processors} processors here{slow}",
-            flags.url,
-            self.direct.address(),
-            flags.rounds,
-            flags.seconds,
-        ))
+        Ok(json!({
+            "url": flags.url,
+            "store_version": health["version"],
+            "redis": self.direct.address(),
+            "redis_version": info.lines().find_map(|line| line.strip_prefix("redis_version:")),
+            "rounds": flags.rounds,
+            "seconds": flags.seconds.0.as_secs_f64(),
+            "processors": std::thread::available_parallelism().map_or(0, usize::from),
+            "debug_build": cfg!(debug_assertions),
+        }))
     }
 
     /// Every round on both sides, one right after the other. Who is first takes turns.
-    fn rounds(&self, operation: &Operation, rounds: usize) -> Result<Vec<(Vec<f64>, Vec<f64>)>, String> {
+    fn rounds(&self, operation: &Operation, rounds: usize) -> Result<Vec<Round>, String> {
         let measure = |side| {
             self.check()?;
             (operation.measure)(self, side).map_err(|error| match side {
@@ -235,10 +249,12 @@ impl Bench {
             .map(|round| {
                 if round % 2 == 0 {
                     let store = measure(Side::Store)?;
-                    Ok((store, measure(Side::Direct)?))
+                    let direct = measure(Side::Direct)?;
+                    Ok(Round { store, direct })
                 } else {
                     let direct = measure(Side::Direct)?;
-                    Ok((measure(Side::Store)?, direct))
+                    let store = measure(Side::Store)?;
+                    Ok(Round { store, direct })
                 }
             })
             .collect()

@@ -49,7 +49,7 @@ const EIGHT: Load = Load {
 const SMALL: usize = 20_000;
 const LARGE: usize = 500;
 
-/// Everything that has two sides. What an idle pull costs has one; see `small::idle_pull`.
+/// Everything that has two sides. What an idle pull costs has one.
 pub fn all() -> Vec<Operation> {
     let one = |value: Result<f64, String>| value.map(|value| vec![value]);
     vec![
@@ -116,8 +116,9 @@ pub fn all() -> Vec<Operation> {
     ]
 }
 
-/// The name of the operation that has one side.
-pub const IDLE_PULL: &str = "idle pull, 1000 open";
+/// What has one side.
+pub const IDLE_PULLS: &str = "idle pulls";
+pub const IDLE_FIGURES: [Figure; 2] = [figure("memory each", "KiB"), figure("open at once", "pulls")];
 
 const fn figure(name: &'static str, unit: &'static str) -> Figure {
     Figure { name, unit }

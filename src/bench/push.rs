@@ -30,7 +30,7 @@ pub fn acknowledged(bench: &Bench, side: Side, bytes: usize) -> Result<Vec<f64>,
             let mut push = Push::open(&bench.store, &stream.name, "ack=true")?;
             let mut frame = Vec::new();
             binary_frame(&mut frame, &entry);
-            bench.sample(|| {
+            bench.sample(Duration::ZERO, || {
                 push.send(&frame)?;
                 expect(push.acknowledged(&mut last)?, 1)
             })?
@@ -38,7 +38,7 @@ pub fn acknowledged(bench: &Bench, side: Side, bytes: usize) -> Result<Vec<f64>,
         Side::Direct => {
             let mut redis = bench.direct.connect()?;
             let add = xadd(&stream.name, stream.max_len, &entry);
-            bench.sample(|| {
+            bench.sample(Duration::ZERO, || {
                 let id: String = add.query(&mut redis).map_err(sentence)?;
                 advance(&mut last, &id)
             })?
@@ -127,37 +127,5 @@ fn check_added(stream: &Stream, pushed: usize) -> Result<(), String> {
     match stream.added()? {
         Some(added) if added != pushed => Err(format!("{pushed} entries were pushed, but {added} are stored")),
         _ => Ok(()),
-    }
-}
-
-impl Bench {
-    /// Times one thing again and again; what comes first only warms up.
-    pub fn sample(&self, mut once: impl FnMut() -> Result<(), String>) -> Result<Vec<Duration>, String> {
-        let mut samples = Vec::new();
-        let begun = Instant::now();
-        let warm = self.seconds / 10;
-        loop {
-            let before = Instant::now();
-            let so_far = before - begun;
-            if so_far > warm + self.seconds && !samples.is_empty() {
-                return Ok(samples);
-            }
-            once()?;
-            if so_far >= warm {
-                samples.push(before.elapsed());
-            }
-            self.check()?;
-        }
-    }
-
-    /// Does one thing again and again until the time is over; how often.
-    pub fn repeat(&self, begun: Instant, mut once: impl FnMut() -> Result<(), String>) -> Result<usize, String> {
-        let mut count = 0;
-        while count == 0 || begun.elapsed() < self.seconds {
-            once()?;
-            count += 1;
-            self.check()?;
-        }
-        Ok(count)
     }
 }

@@ -14,31 +14,47 @@ pub struct Row {
     direct: Vec<f64>,
 }
 
-/// The heading of the table.
-pub const HEADING: &str = "operation                              entry  figure                    through the store    straight to Redis   ratio (min to max)";
+/// The values of one round: on each side one for each figure.
+pub struct Round {
+    pub store: Vec<f64>,
+    pub direct: Vec<f64>,
+}
 
 impl Row {
-    /// The rows of an operation, from each round's values of the store and of Redis.
-    pub fn of(operation: &Operation, rounds: &[(Vec<f64>, Vec<f64>)]) -> Vec<Row> {
+    /// The rows of an operation.
+    pub fn of(operation: &Operation, rounds: &[Round]) -> Vec<Row> {
         let row = |(index, figure): (usize, &Figure)| Row {
             operation: operation.name,
             bytes: operation.bytes,
             figure: *figure,
-            store: rounds.iter().map(|(store, _)| store[index]).collect(),
-            direct: rounds.iter().map(|(_, direct)| direct[index]).collect(),
+            store: rounds.iter().map(|round| round.store[index]).collect(),
+            direct: rounds.iter().map(|round| round.direct[index]).collect(),
         };
         operation.figures.iter().enumerate().map(row).collect()
     }
 
-    /// What only the store has a value of.
-    pub fn of_store(operation: &'static str, figure: Figure, value: f64) -> Row {
-        Row {
+    /// The rows of what only the store has values of.
+    pub fn of_store(operation: &'static str, figures: &[Figure], values: &[f64]) -> Vec<Row> {
+        let row = |(figure, value): (&Figure, &f64)| Row {
             operation,
             bytes: None,
-            figure,
-            store: vec![value],
+            figure: *figure,
+            store: vec![*value],
             direct: Vec::new(),
-        }
+        };
+        figures.iter().zip(values).map(row).collect()
+    }
+
+    /// The head of the table.
+    pub fn heading() -> String {
+        columns(
+            "operation",
+            "entry",
+            "figure",
+            "through the store",
+            "straight to Redis",
+            "ratio (min to max)",
+        )
     }
 
     /// One line of the table.
@@ -56,14 +72,14 @@ impl Row {
                 format!("{:6.2} ({least:.2} to {most:.2})", median(ratios))
             }
         };
-        format!(
-            "{:36} {:>7}  {:16} {:>26} {:>20} {:>20}",
+        let bytes = self.bytes.map_or("-".to_string(), size);
+        columns(
             self.operation,
-            self.bytes.map_or("-".to_string(), size),
+            &bytes,
             self.figure.name,
-            side(&self.store),
-            side(&self.direct),
-            ratio
+            &side(&self.store),
+            &side(&self.direct),
+            &ratio,
         )
     }
 
@@ -92,6 +108,10 @@ impl Row {
             .filter(|ratio| ratio.is_normal())
             .collect()
     }
+}
+
+fn columns(operation: &str, bytes: &str, figure: &str, store: &str, direct: &str, ratio: &str) -> String {
+    format!("{operation:34} {bytes:>7}  {figure:16} {store:>18} {direct:>18} {ratio:>23}")
 }
 
 fn size(bytes: usize) -> String {

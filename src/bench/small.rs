@@ -14,9 +14,13 @@ use super::{Bench, Side};
 
 /// Pulls that wait at once: a little less than the store's default for `--max-sockets`.
 const IDLE: usize = 1000;
+const FEWEST_IDLE: usize = 100;
 
-/// How long it takes until all of them wait.
-const SETTLING: Duration = Duration::from_millis(500);
+/// How long it takes at most until all of them wait, and until the store has noticed that they are gone.
+const SETTLING: Duration = Duration::from_millis(1500);
+
+/// The store notices within a moment that a pull is gone; without a pause there would be too many of them.
+const BETWEEN_OPENINGS: Duration = Duration::from_millis(2);
 
 /// From nothing to the first entry of a stream: connect, open, receive. The p50.
 pub fn opening(bench: &Bench, side: Side, bytes: usize) -> Result<f64, String> {
@@ -29,7 +33,7 @@ pub fn opening(bench: &Bench, side: Side, bytes: usize) -> Result<f64, String> {
         true => Ok(()),
         false => Err("another entry came than was pushed".to_string()),
     };
-    let mut samples = bench.sample(|| {
+    let mut samples = bench.sample(BETWEEN_OPENINGS, || {
         let got = match side {
             Side::Store => Pull::open(&bench.store, &stream.name, "last_entry_id=0")?.receive(check)?,
             Side::Direct => Reader::new(bench.direct.connect()?, &stream.name, 1).read(false, check)?,
@@ -48,7 +52,7 @@ pub fn pings(bench: &Bench, side: Side) -> Result<f64, String> {
         Side::Store => {
             let mut wire = Wire::connect(&bench.store.host, &bench.store.interrupted)?;
             let request = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", bench.store.host);
-            bench.sample(|| {
+            bench.sample(Duration::ZERO, || {
                 wire.send(request.as_bytes())?;
                 let head = wire.head()?;
                 match (head.status, wire.take(head.length)?) {
@@ -60,32 +64,40 @@ pub fn pings(bench: &Bench, side: Side) -> Result<f64, String> {
         Side::Direct => {
             let mut redis = bench.direct.connect()?;
             let ping = redis::cmd("PING");
-            bench.sample(|| ping.exec(&mut redis).map_err(sentence))?
+            bench.sample(Duration::ZERO, || ping.exec(&mut redis).map_err(sentence))?
         }
     };
     let time: Duration = samples.iter().sum();
     Ok(samples.len() as f64 / time.as_secs_f64())
 }
 
-/// Resident memory of the store for each of many pulls that wait, in KiB.
-pub fn idle_pull(bench: &Bench, pid: u32) -> Result<f64, String> {
+/// Resident memory of the store for each of many pulls that wait, in KiB, and how many there were.
+pub fn idle_pulls(bench: &Bench, pid: u32) -> Result<Vec<f64>, String> {
     // A socket needs a descriptor here, too.
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    let _ = setrlimit(Resource::Nofile, most);
+    setrlimit(Resource::Nofile, most).map_err(|error| format!("cannot raise the limit of open files: {error}"))?;
     let stream = bench.stream("idle", 10)?;
     let before = resident(pid)?;
     let mut pulls = Vec::new();
-    for _ in 0..IDLE {
+    while pulls.len() < IDLE {
         bench.check()?;
-        pulls.push(Pull::open_idle(&bench.store, &stream.name)?);
+        match Pull::open_idle(&bench.store, &stream.name) {
+            Ok(pull) => pulls.push(pull),
+            // The store may have less room (--max-sockets).
+            Err(_) if pulls.len() >= FEWEST_IDLE => break,
+            Err(error) => return Err(error),
+        }
     }
     thread::sleep(SETTLING);
-    let after = resident(pid)?;
-    Ok(after.saturating_sub(before) as f64 / IDLE as f64)
+    let grown = resident(pid)?.saturating_sub(before);
+    let count = pulls.len() as f64;
+    drop(pulls);
+    thread::sleep(SETTLING);
+    Ok(vec![grown as f64 / count, count])
 }
 
 /// Resident memory of a process in KiB.

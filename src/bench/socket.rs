@@ -148,11 +148,12 @@ impl Push {
     pub fn close(mut self) -> Result<(), String> {
         let mut close = Vec::new();
         frame(&mut close, CLOSE, &1000u16.to_be_bytes());
-        self.ended = true;
         self.send(&close)?;
-        let answer = self.socket.receive(CLOSE)?;
-        match answer {
-            [0x03, 0xe8, ..] => Ok(()),
+        match self.socket.receive(CLOSE)? {
+            [0x03, 0xe8, ..] => {
+                self.ended = true;
+                Ok(())
+            }
             other => Err(format!("the store closed the socket: {}", reason(other))),
         }
     }
@@ -162,8 +163,7 @@ impl Drop for Push {
     fn drop(&mut self) {
         // An end of the connection is a close, too: what was sent is stored, then the store ends its side.
         if !self.ended {
-            self.socket.0.end_sending();
-            while self.socket.0.take(1).is_ok() {}
+            self.socket.0.end();
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A TCP connection with a large read buffer: the client's side of HTTP and WebSocket, as cheap as it can be.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+
+use ptg_store::wait::is_quiet;
 
 /// How long the store may take to say anything, and to take anything.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -75,9 +77,17 @@ impl Wire {
             .map_err(|error| format!("the store takes nothing more: {error}"))
     }
 
-    /// Says that nothing more is sent.
-    pub fn end_sending(&self) {
+    /// Says that nothing more is sent, and waits until the store ends its side, also if the user has had enough.
+    pub fn end(&mut self) {
         let _ = self.stream.shutdown(Shutdown::Write);
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.stream.read(&mut self.buffer) {
+                Err(error) if is_quiet(&error) => {}
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
     }
 
     /// The next bytes, so many. They stay.
@@ -141,13 +151,12 @@ impl Wire {
                     self.end += read;
                     return Ok(());
                 }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error) if is_quiet(&error) => {
                     check(&self.interrupted)?;
                     if waiting_since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
                         return Err(format!("the store says nothing for {PATIENCE:?}"));
                     }
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(format!("the connection to the store broke: {error}")),
             }
         }
