@@ -98,38 +98,9 @@ fn run(flags: &Flags) -> Result<(), String> {
             .try_for_each(print);
     }
     let bench = Bench::new(flags)?;
-    bench.check_that_both_are_one()?;
-    let about = bench.about(flags)?;
-    let mut results = Vec::new();
-    let mut show = |rows: Vec<Row>| {
-        results.extend(rows.iter().map(Row::json));
-        rows.iter()
-            .filter(|_| !flags.json)
-            .try_for_each(|row| print(row.line()))
-    };
-    if !flags.json {
-        print(format!("{}\n\n{}", headline(&about), Row::heading()))?;
-    }
-    // First, before the store has memory to spare from other work.
-    match flags.pid.filter(|_| idle) {
-        Some(pid) => {
-            let values = small::idle_pulls(&bench, pid).map_err(|error| format!("{IDLE_PULLS}: {error}"))?;
-            show(Row::of_store(IDLE_PULLS, &IDLE_FIGURES, &values))?;
-        }
-        None if idle && !flags.json => print(format!("{IDLE_PULLS:34} skipped: --pid tells which process to look at"))?,
-        None => {}
-    }
-    for operation in &operations {
-        let rounds = bench.rounds(operation, flags.rounds);
-        show(Row::of(
-            operation,
-            &rounds.map_err(|error| format!("{}: {error}", operation.name))?,
-        ))?;
-    }
-    if flags.json {
-        print(format!("{:#}", json!({ "about": about, "results": results })))?;
-    }
-    Ok(())
+    let measured = bench.measure(flags, &operations, idle);
+    // A signal also breaks off system calls, and what they say then is not the cause.
+    bench.check().and(measured)
 }
 
 /// Prints a line, right away also into a pipe.
@@ -182,6 +153,44 @@ impl Bench {
         })
     }
 
+    /// Measures and prints everything.
+    fn measure(&self, flags: &Flags, operations: &[Operation], idle: bool) -> Result<(), String> {
+        self.check_that_both_are_one()?;
+        let about = self.about(flags)?;
+        let mut results = Vec::new();
+        let mut show = |rows: Vec<Row>| {
+            results.extend(rows.iter().map(Row::json));
+            rows.iter()
+                .filter(|_| !flags.json)
+                .try_for_each(|row| print(row.line()))
+        };
+        if !flags.json {
+            print(format!("{}\n\n{}", headline(&about), Row::heading()))?;
+        }
+        // First, before the store has memory to spare from other work.
+        match flags.pid.filter(|_| idle) {
+            Some(pid) => {
+                let values = small::idle_pulls(self, pid).map_err(|error| format!("{IDLE_PULLS}: {error}"))?;
+                show(Row::of_store(IDLE_PULLS, &IDLE_FIGURES, &values))?;
+            }
+            None if idle && !flags.json => {
+                print(format!("{IDLE_PULLS:34} skipped: --pid tells which process to look at"))?
+            }
+            None => {}
+        }
+        for operation in operations {
+            let rounds = self.rounds(operation, flags.rounds);
+            show(Row::of(
+                operation,
+                &rounds.map_err(|error| format!("{}: {error}", operation.name))?,
+            ))?;
+        }
+        if flags.json {
+            print(format!("{:#}", json!({ "about": about, "results": results })))?;
+        }
+        Ok(())
+    }
+
     /// An error once the user has had enough.
     fn check(&self) -> Result<(), String> {
         wire::check(&self.interrupted)
@@ -194,8 +203,19 @@ impl Bench {
 
     /// What goes in on one side must come out on the other.
     fn check_that_both_are_one(&self) -> Result<(), String> {
-        let mut redis = self.direct.connect()?;
         let stream = self.stream("same", 10)?;
+        let checked = self.check_both_with(&stream);
+        if checked.is_err() {
+            // What we put into the store's Redis is not in the one that the stream is removed from.
+            let _ = self
+                .store
+                .ask("DELETE", &format!("/streams/{}?force=true", stream.name), "", "");
+        }
+        checked
+    }
+
+    fn check_both_with(&self, stream: &Stream) -> Result<(), String> {
+        let mut redis = self.direct.connect()?;
         let other = "the store and --redis are not the same: what is pushed through one is not in the other";
         let is = |expected: &'static [u8]| {
             move |entry: &[u8]| match entry == expected {

@@ -2,22 +2,23 @@
 
 use std::fs;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::direct::{Reader, sentence, xadd};
 use super::socket::Pull;
 use super::statistics::percentile;
-use super::wire::Wire;
+use super::wire::{PATIENCE, Wire};
 use super::{Bench, Side};
 
 /// Pulls that wait at once: a little less than the store's default for `--max-sockets`.
 const IDLE: usize = 1000;
 const FEWEST_IDLE: usize = 100;
 
-/// How long it takes at most until all of them wait, and until the store has noticed that they are gone.
-const SETTLING: Duration = Duration::from_millis(1500);
+/// How long it takes until all of them wait, and how often it is looked whether they are gone.
+const SETTLING: Duration = Duration::from_millis(300);
+const POLL: Duration = Duration::from_millis(20);
 
 /// The store notices within a moment that a pull is gone; without a pause there would be too many of them.
 const BETWEEN_OPENINGS: Duration = Duration::from_millis(2);
@@ -81,7 +82,7 @@ pub fn idle_pulls(bench: &Bench, pid: u32) -> Result<Vec<f64>, String> {
     };
     setrlimit(Resource::Nofile, most).map_err(|error| format!("cannot raise the limit of open files: {error}"))?;
     let stream = bench.stream("idle", 10)?;
-    let before = resident(pid)?;
+    let (before, threads) = (resident(pid)?, status(pid, "Threads:")?);
     let mut pulls = Vec::new();
     while pulls.len() < IDLE {
         bench.check()?;
@@ -96,15 +97,24 @@ pub fn idle_pulls(bench: &Bench, pid: u32) -> Result<Vec<f64>, String> {
     let grown = resident(pid)?.saturating_sub(before);
     let count = pulls.len() as f64;
     drop(pulls);
-    thread::sleep(SETTLING);
+    // Their end is not to disturb what is measured next.
+    let end = Instant::now() + PATIENCE;
+    while status(pid, "Threads:")? > threads && Instant::now() < end {
+        thread::sleep(POLL);
+    }
     Ok(vec![grown as f64 / count, count])
 }
 
 /// Resident memory of a process in KiB.
 fn resident(pid: u32) -> Result<u64, String> {
+    status(pid, "VmRSS:")
+}
+
+/// A number in what the system says of a process.
+fn status(pid: u32, name: &str) -> Result<u64, String> {
     let path = format!("/proc/{pid}/status");
     let status = fs::read_to_string(&path).map_err(|error| format!("--pid {pid}: {path}: {error}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse().ok());
-    number.ok_or_else(|| format!("--pid {pid}: no resident memory in {path}"))
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = value.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok());
+    number.ok_or_else(|| format!("--pid {pid}: no {name} in {path}"))
 }

@@ -74,8 +74,9 @@ impl Stream<'_> {
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
         // DEL and not UNLINK: what is freed in the background disturbs the next measurement.
-        let removed: Result<usize, String> = self.direct.ask(&["DEL", &self.name, &description(&self.name)]);
-        if let Err(error) = removed {
+        let remove = || self.direct.ask::<usize>(&["DEL", &self.name, &description(&self.name)]);
+        // A signal may break off the first try.
+        if let Err(error) = remove().or_else(|_| remove()) {
             eprintln!("ptg-store bench: the stream {} is left behind: {error}", self.name);
         }
     }
