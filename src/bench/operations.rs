@@ -53,13 +53,13 @@ const LARGE: usize = 500;
 pub fn all() -> Vec<Operation> {
     let one = |value: Result<f64, String>| value.map(|value| vec![value]);
     vec![
-        operation("push, ack", Some(1_000), &[P50, P99], |bench, side| {
+        operation("push, ack, 1 kB", Some(1_000), &[P50, P99], |bench, side| {
             push::acknowledged(bench, side, 1_000)
         }),
-        operation("push, ack, large", Some(50_000), &[P50, P99], |bench, side| {
+        operation("push, ack, 50 kB", Some(50_000), &[P50, P99], |bench, side| {
             push::acknowledged(bench, side, 50_000)
         }),
-        operation("push, no ack, small", Some(100), &[ENTRIES], move |bench, side| {
+        operation("push, no ack, 100 B", Some(100), &[ENTRIES], move |bench, side| {
             one(push::unacknowledged(bench, side, 100))
         }),
         operation("push, no ack, 10 kB", Some(10_000), &[MEGABYTES], move |bench, side| {
@@ -89,16 +89,13 @@ pub fn all() -> Vec<Operation> {
             &[P50, P99],
             |bench, side| live::latency(bench, side, &ONE),
         ),
-        operation("catch up, count=1", Some(1_000), &[ENTRIES], move |bench, side| {
+        operation("catch up one by one", Some(1_000), &[ENTRIES], move |bench, side| {
             one(catch_up::entries(bench, side, 1_000, SMALL, 1))
         }),
-        operation(
-            "catch up, count=100",
-            Some(100_000),
-            &[MEGABYTES],
-            move |bench, side| one(catch_up::megabytes(bench, side, 100_000, LARGE, 100)),
-        ),
-        operation("catch up, count=1000", Some(1_000), &[ENTRIES], move |bench, side| {
+        operation("catch up by 100", Some(100_000), &[MEGABYTES], move |bench, side| {
+            one(catch_up::megabytes(bench, side, 100_000, LARGE, 100))
+        }),
+        operation("catch up by 1000", Some(1_000), &[ENTRIES], move |bench, side| {
             one(catch_up::entries(bench, side, 1_000, SMALL, 1000))
         }),
         operation(

@@ -95,7 +95,7 @@ fn json_has_the_values_of_every_round_and_only_what_was_asked_for() {
 #[test]
 fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     let bed = Bed::new();
-    for operation in ["no ack, 1 MB", "8 streams", "catch up, count=1000"] {
+    for operation in ["no ack, 1 MB", "8 streams", "catch up by 1000"] {
         let mut command = bed.bench(&["--seconds", "60", "--only", operation]);
         let child = command.spawn().expect("to start the benchmark");
         // The stream's key and its description: it is being pushed to.
