@@ -190,5 +190,6 @@ fn pull(bench: &Bench, mut puller: Puller, schedule: Schedule, load: &Load) -> R
         }
         left -= got;
     }
+    bench.did(schedule.entries);
     Ok(samples)
 }

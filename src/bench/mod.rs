@@ -8,6 +8,7 @@ mod flags;
 mod http;
 mod live;
 mod operations;
+mod process;
 mod push;
 mod report;
 mod small;
@@ -20,6 +21,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use argh::FromArgs;
@@ -55,6 +57,10 @@ pub struct Bench {
     prefix: Prefix,
     /// How long one measurement takes.
     seconds: Duration,
+    /// The store's process.
+    pid: Option<u32>,
+    /// Entries moved, or requests made, so far.
+    done: AtomicU64,
     interrupted: Interrupted,
 }
 
@@ -149,6 +155,8 @@ impl Bench {
             direct: Direct::new(&flags.redis)?,
             prefix: Prefix::random(),
             seconds: flags.seconds.0,
+            pid: flags.pid,
+            done: AtomicU64::new(0),
             interrupted,
         })
     }
@@ -258,25 +266,38 @@ impl Bench {
 
     /// Every round on both sides, one right after the other. Who is first takes turns.
     fn rounds(&self, operation: &Operation, rounds: usize) -> Result<Vec<Round>, String> {
-        let measure = |side| {
-            self.check()?;
-            (operation.measure)(self, side).map_err(|error| match side {
-                Side::Store => format!("through the store: {error}"),
-                Side::Direct => format!("straight to Redis: {error}"),
-            })
+        let through_the_store = || {
+            let (cpu, done) = (self.cpu()?, self.done.load(Relaxed));
+            let values =
+                (operation.measure)(self, Side::Store).map_err(|error| format!("through the store: {error}"))?;
+            let done = self.done.load(Relaxed) - done;
+            let cpu = cpu
+                .zip(self.cpu()?)
+                .map(|(before, after)| (after - before).as_secs_f64() * 1e6 / done as f64);
+            Ok::<_, String>((values, cpu))
         };
-        (0..rounds)
-            .map(|round| {
-                if round % 2 == 0 {
-                    let store = measure(Side::Store)?;
-                    let direct = measure(Side::Direct)?;
-                    Ok(Round { store, direct })
-                } else {
-                    let direct = measure(Side::Direct)?;
-                    let store = measure(Side::Store)?;
-                    Ok(Round { store, direct })
-                }
-            })
-            .collect()
+        let straight =
+            || (operation.measure)(self, Side::Direct).map_err(|error| format!("straight to Redis: {error}"));
+        let round = |number| {
+            let ((store, cpu), direct) = if number % 2 == 0 {
+                let store = through_the_store()?;
+                (store, straight()?)
+            } else {
+                let direct = straight()?;
+                (through_the_store()?, direct)
+            };
+            Ok(Round { store, direct, cpu })
+        };
+        (0..rounds).map(round).collect()
+    }
+
+    /// Processor time that the store has used so far, if its process is known.
+    fn cpu(&self) -> Result<Option<Duration>, String> {
+        self.pid.map(process::cpu).transpose()
+    }
+
+    /// Counts entries that were moved, or requests.
+    fn did(&self, count: usize) {
+        self.done.fetch_add(count as u64, Relaxed);
     }
 }

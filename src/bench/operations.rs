@@ -89,13 +89,13 @@ pub fn all() -> Vec<Operation> {
             &[P50, P99],
             |bench, side| live::latency(bench, side, &ONE),
         ),
-        operation("catch up one by one", Some(1_000), &[ENTRIES], move |bench, side| {
+        operation("catch up, one by one", Some(1_000), &[ENTRIES], move |bench, side| {
             one(catch_up::entries(bench, side, 1_000, SMALL, 1))
         }),
-        operation("catch up by 100", Some(100_000), &[MEGABYTES], move |bench, side| {
+        operation("catch up, hundreds", Some(100_000), &[MEGABYTES], move |bench, side| {
             one(catch_up::megabytes(bench, side, 100_000, LARGE, 100))
         }),
-        operation("catch up by 1000", Some(1_000), &[ENTRIES], move |bench, side| {
+        operation("catch up, thousands", Some(1_000), &[ENTRIES], move |bench, side| {
             one(catch_up::entries(bench, side, 1_000, SMALL, 1000))
         }),
         operation(
@@ -112,6 +112,9 @@ pub fn all() -> Vec<Operation> {
         }),
     ]
 }
+
+/// What the store itself has done for an entry, or for a request; the machine's noise hardly touches it.
+pub const CPU: Figure = figure("store's CPU", "us each");
 
 /// What has one side.
 pub const IDLE_PULLS: &str = "idle pulls";

@@ -72,6 +72,7 @@ pub fn unacknowledged(bench: &Bench, side: Side, bytes: usize) -> Result<f64, St
         }
     };
     check_added(&stream, count)?;
+    bench.did(count);
     Ok(count as f64 / time.as_secs_f64())
 }
 
@@ -85,7 +86,7 @@ pub fn batches(bench: &Bench, side: Side, bytes: usize) -> Result<f64, String> {
     let stream = bench.stream("batch", kept(bytes))?;
     let entry = vec![b'x'; bytes];
     let mut last = EntryId::default();
-    let (samples, time) = match side {
+    let (batches, time) = match side {
         Side::Store => {
             let mut push = Push::open(&bench.store, &stream.name, "batch=true&ack=true")?;
             let offsets: Vec<String> = (0..BATCH).map(|index| (index * bytes).to_string()).collect();
@@ -112,8 +113,10 @@ pub fn batches(bench: &Bench, side: Side, bytes: usize) -> Result<f64, String> {
             (batches, begun.elapsed())
         }
     };
-    check_added(&stream, samples * BATCH)?;
-    Ok((samples * BATCH) as f64 / time.as_secs_f64())
+    let count = batches * BATCH;
+    check_added(&stream, count)?;
+    bench.did(count);
+    Ok(count as f64 / time.as_secs_f64())
 }
 
 fn expect(got: usize, expected: usize) -> Result<(), String> {

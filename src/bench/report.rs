@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::operations::{Figure, Operation};
+use super::operations::{CPU, Figure, Operation};
 use super::statistics::median;
 
 /// One figure of one operation: a value of each round and side.
@@ -18,6 +18,8 @@ pub struct Row {
 pub struct Round {
     pub store: Vec<f64>,
     pub direct: Vec<f64>,
+    /// Processor time of the store for each entry or request, in microseconds, if its process is known.
+    pub cpu: Option<f64>,
 }
 
 impl Row {
@@ -30,7 +32,18 @@ impl Row {
             store: rounds.iter().map(|round| round.store[index]).collect(),
             direct: rounds.iter().map(|round| round.direct[index]).collect(),
         };
-        operation.figures.iter().enumerate().map(row).collect()
+        let mut rows: Vec<Row> = operation.figures.iter().enumerate().map(row).collect();
+        let cpu: Vec<f64> = rounds.iter().filter_map(|round| round.cpu).collect();
+        if !cpu.is_empty() {
+            rows.push(Row {
+                operation: operation.name,
+                bytes: operation.bytes,
+                figure: CPU,
+                store: cpu,
+                direct: Vec::new(),
+            });
+        }
+        rows
     }
 
     /// The rows of what only the store has values of.
@@ -100,13 +113,13 @@ impl Row {
         })
     }
 
-    /// The ratio of each round, of two measurements that followed each other. What is 0 on a side has none.
+    /// The ratio of each round, of two measurements that followed each other; none if Redis alone has a 0 somewhere.
     fn ratios(&self) -> Vec<f64> {
         let pairs = self.store.iter().zip(&self.direct);
-        pairs
-            .map(|(store, direct)| store / direct)
-            .filter(|ratio| ratio.is_normal())
-            .collect()
+        let ratios: Option<Vec<f64>> = pairs
+            .map(|(store, direct)| Some(store / direct).filter(|ratio| ratio.is_finite()))
+            .collect();
+        ratios.unwrap_or_default()
     }
 }
 

@@ -1,6 +1,5 @@
 //! What costs little each time: opening a pull, a ping, a pull that waits.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use super::direct::{Reader, sentence, xadd};
 use super::socket::Pull;
 use super::statistics::percentile;
 use super::wire::{PATIENCE, Wire};
-use super::{Bench, Side};
+use super::{Bench, Side, process};
 
 /// Pulls that wait at once: a little less than the store's default for `--max-sockets`.
 const IDLE: usize = 1000;
@@ -82,7 +81,7 @@ pub fn idle_pulls(bench: &Bench, pid: u32) -> Result<Vec<f64>, String> {
     };
     setrlimit(Resource::Nofile, most).map_err(|error| format!("cannot raise the limit of open files: {error}"))?;
     let stream = bench.stream("idle", 10)?;
-    let (before, threads) = (resident(pid)?, status(pid, "Threads:")?);
+    let (before, threads) = (process::resident(pid)?, process::threads(pid)?);
     let mut pulls = Vec::new();
     while pulls.len() < IDLE {
         bench.check()?;
@@ -94,27 +93,13 @@ pub fn idle_pulls(bench: &Bench, pid: u32) -> Result<Vec<f64>, String> {
         }
     }
     thread::sleep(SETTLING);
-    let grown = resident(pid)?.saturating_sub(before);
+    let grown = process::resident(pid)?.saturating_sub(before);
     let count = pulls.len() as f64;
     drop(pulls);
     // Their end is not to disturb what is measured next.
     let end = Instant::now() + PATIENCE;
-    while status(pid, "Threads:")? > threads && Instant::now() < end {
+    while process::threads(pid)? > threads && Instant::now() < end {
         thread::sleep(POLL);
     }
     Ok(vec![grown as f64 / count, count])
-}
-
-/// Resident memory of a process in KiB.
-fn resident(pid: u32) -> Result<u64, String> {
-    status(pid, "VmRSS:")
-}
-
-/// A number in what the system says of a process.
-fn status(pid: u32, name: &str) -> Result<u64, String> {
-    let path = format!("/proc/{pid}/status");
-    let status = fs::read_to_string(&path).map_err(|error| format!("--pid {pid}: {path}: {error}"))?;
-    let value = status.lines().find_map(|line| line.strip_prefix(name));
-    let number = value.and_then(|value| value.trim().trim_end_matches(" kB").parse().ok());
-    number.ok_or_else(|| format!("--pid {pid}: no {name} in {path}"))
 }

@@ -66,6 +66,7 @@ fn a_run_prints_a_line_for_every_operation_and_leaves_nothing_behind() {
         let line = table.lines().find(|line| line.starts_with(operation));
         assert!(line.is_some(), "no line for {operation}: {table}");
     }
+    assert!(table.contains("store's CPU"), "{table}");
     assert!(!table.contains("NaN") && !table.contains("skipped"), "{table}");
     bed.assert_untouched();
 }
@@ -95,7 +96,7 @@ fn json_has_the_values_of_every_round_and_only_what_was_asked_for() {
 #[test]
 fn ctrl_c_ends_it_and_leaves_nothing_behind() {
     let bed = Bed::new();
-    for operation in ["no ack, 1 MB", "8 streams", "catch up by 1000"] {
+    for operation in ["no ack, 1 MB", "8 streams", "thousands"] {
         let mut command = bed.bench(&["--seconds", "60", "--only", operation]);
         let child = command.spawn().expect("to start the benchmark");
         // The stream's key and its description: it is being pushed to.
