@@ -11,6 +11,7 @@ mod operations;
 mod process;
 mod push;
 mod report;
+mod same;
 mod small;
 mod socket;
 mod statistics;
@@ -25,16 +26,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use argh::FromArgs;
-use ptg_store::ids::EntryId;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use direct::{Direct, Reader, sentence, xadd};
+use direct::Direct;
 use flags::Flags;
 use http::Store;
 use operations::{IDLE_FIGURES, IDLE_PULLS, Operation};
 use report::{Round, Row};
-use socket::{Pull, Push, binary_frame};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
@@ -207,45 +206,6 @@ impl Bench {
     /// A stream for one measurement.
     fn stream(&self, what: &str, max_len: usize) -> Result<Stream<'_>, String> {
         self.prefix.make(what, max_len, &self.store, &self.direct)
-    }
-
-    /// What goes in on one side must come out on the other.
-    fn check_that_both_are_one(&self) -> Result<(), String> {
-        let stream = self.stream("same", 10)?;
-        let checked = self.check_both_with(&stream);
-        if checked.is_err() {
-            // What we put into the store's Redis is not in the one that the stream is removed from.
-            let _ = self
-                .store
-                .ask("DELETE", &format!("/streams/{}?force=true", stream.name), "", "");
-        }
-        checked
-    }
-
-    fn check_both_with(&self, stream: &Stream) -> Result<(), String> {
-        let mut redis = self.direct.connect()?;
-        let other = "the store and --redis are not the same: what is pushed through one is not in the other";
-        let is = |expected: &'static [u8]| {
-            move |entry: &[u8]| match entry == expected {
-                true => Ok(()),
-                false => Err(other.to_string()),
-            }
-        };
-        let mut push = Push::open(&self.store, &stream.name, "ack=true")?;
-        let mut frame = Vec::new();
-        binary_frame(&mut frame, b"through the store");
-        push.send(&frame)?;
-        push.acknowledged(&mut EntryId::default())?;
-        if Reader::new(self.direct.connect()?, &stream.name, 1).read(false, is(b"through the store"))? != 1 {
-            return Err(other.into());
-        }
-        xadd(&stream.name, stream.max_len, b"straight")
-            .exec(&mut redis)
-            .map_err(sentence)?;
-        let mut pull = Pull::open(&self.store, &stream.name, "last_entry_id=0")?;
-        pull.receive(is(b"through the store"))?;
-        pull.receive(is(b"straight"))?;
-        Ok(())
     }
 
     /// What is measured, for the reader of the figures.
