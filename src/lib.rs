@@ -21,6 +21,9 @@
 //! | [`batch`], [`ids`] | offsets and entries, stream and entry ids: pure functions |
 //! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
 //!
+//! The program itself is `main.rs`, with `bench/` beside it: `ptg-store bench`, a client of a store and its Redis, which
+//! uses nothing of the above but plain data.
+//!
 //! # The data's way
 //!
 //! In: `door` → `websocket::frames` → `push` (`batch::split`) → `storer` → `Session::append` → Redis. A large entry is
@@ -39,7 +42,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite, only `store/` and `redis_server.rs` name redis.
+//! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite, only `store/` and `redis_server.rs` name redis
+//!    (and `bench/`, which talks to it as any client does).
 //! 2. Nothing that a client sends can end the process or the accept loop. A panic in a handler is a 500 for that request alone.
 //! 3. Every wait has a deadline, every buffer a limit; both are named constants or flags with a unit and a reason.
 //! 4. A handler is a plain function, values in and value out. Errors are returned, and logged once, at the edge.

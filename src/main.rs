@@ -1,4 +1,6 @@
-//! Flags, start, wait for a signal, stop.
+//! Flags, start, wait for a signal, stop. With the word `bench` first, it measures instead of serving.
+
+mod bench;
 
 use std::io;
 use std::process::ExitCode;
@@ -14,6 +16,9 @@ use signal_hook::iterator::Signals;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let Some((&"bench", rest)) = arguments.split_first() {
+        return bench::main(rest);
+    }
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {

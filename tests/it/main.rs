@@ -36,6 +36,7 @@ mod redis_faults_living;
 mod redis_faults_outages;
 mod slow_clients;
 
+mod bench;
 mod command_line;
 mod documentation;
 mod ending;

@@ -1,0 +1,263 @@
+//! `ptg-store bench`: what a running store costs beside the Redis behind it, measured from outside, as a client of both.
+//! Each operation is measured on both sides in turns, because machines are noisy, and what is read is checked.
+
+mod catch_up;
+mod clock;
+mod direct;
+mod flags;
+mod http;
+mod live;
+mod operations;
+mod process;
+mod push;
+mod report;
+mod same;
+mod small;
+mod socket;
+mod statistics;
+mod streams;
+mod wire;
+
+use std::fmt::Display;
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use argh::FromArgs;
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use direct::Direct;
+use flags::Flags;
+use http::Store;
+use operations::{IDLE_FIGURES, IDLE_PULLS, Operation};
+use report::{Round, Row};
+use streams::{Prefix, Stream};
+use wire::Interrupted;
+
+/// The environment variable that holds a token when `--token` does not.
+const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
+
+/// Which way the work takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Side {
+    /// Through the store.
+    Store,
+    /// Straight to Redis.
+    Direct,
+}
+
+/// What every measurement needs.
+pub struct Bench {
+    store: Store,
+    direct: Direct,
+    prefix: Prefix,
+    /// How long one measurement takes.
+    seconds: Duration,
+    /// The store's process.
+    pid: Option<u32>,
+    /// Entries moved, or requests made, so far.
+    done: AtomicU64,
+    interrupted: Interrupted,
+}
+
+/// Runs the benchmark with these arguments.
+pub fn main(arguments: &[&str]) -> ExitCode {
+    let flags = match Flags::from_args(&["ptg-store", "bench"], arguments) {
+        Ok(flags) => flags,
+        Err(exit) if exit.status.is_ok() => {
+            println!("{}", exit.output);
+            return ExitCode::SUCCESS;
+        }
+        Err(exit) => return fail(exit.output.trim_end()),
+    };
+    match run(&flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => fail(&sentence),
+    }
+}
+
+fn fail(sentence: &str) -> ExitCode {
+    eprintln!("ptg-store bench: {sentence}");
+    ExitCode::FAILURE
+}
+
+fn run(flags: &Flags) -> Result<(), String> {
+    flags.check()?;
+    let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|part| name.contains(part.as_str()));
+    let operations: Vec<Operation> = operations::all().into_iter().filter(|one| wanted(one.name)).collect();
+    let idle = wanted(IDLE_PULLS);
+    if operations.is_empty() && !idle {
+        let only = flags.only.join(", ");
+        return Err(format!(
+            "--only {only}: no operation's name contains it; --list shows them"
+        ));
+    }
+    if flags.list {
+        let idle = idle.then_some(IDLE_PULLS);
+        return idle
+            .into_iter()
+            .chain(operations.iter().map(|one| one.name))
+            .try_for_each(print);
+    }
+    let bench = Bench::new(flags)?;
+    let measured = bench.measure(flags, &operations, idle);
+    // A signal also breaks off system calls, and what they say then is not the cause.
+    bench.check().and(measured)
+}
+
+/// Prints a line, right away also into a pipe.
+fn print(line: impl Display) -> Result<(), String> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("cannot print: {error}"))
+}
+
+/// What is measured, in one line.
+fn headline(about: &Value) -> String {
+    let word = |name: &str| about[name].as_str().unwrap_or("?").to_string();
+    let slow = if cfg!(debug_assertions) {
+        "; this client is a DEBUG build"
+    } else {
+        ""
+    };
+    format!(
+        "ptg-store {} at {}, Redis {} at {}: {} rounds of {} s a side, {} processors here{slow}",
+        word("store_version"),
+        word("url"),
+        word("redis_version"),
+        word("redis"),
+        about["rounds"],
+        about["seconds"],
+        about["processors"],
+    )
+}
+
+impl Bench {
+    fn new(flags: &Flags) -> Result<Bench, String> {
+        let interrupted = Interrupted::default();
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&interrupted))
+                .map_err(|error| format!("cannot wait for signals: {error}"))?;
+        }
+        let mut store = Store::new(&flags.url, &interrupted)?;
+        let token = flags.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
+        match token.filter(|token| !token.is_empty()) {
+            Some(token) => store.token = token,
+            None => store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?,
+        }
+        Ok(Bench {
+            store,
+            direct: Direct::new(&flags.redis)?,
+            prefix: Prefix::random(),
+            seconds: flags.seconds.0,
+            pid: flags.pid,
+            done: AtomicU64::new(0),
+            interrupted,
+        })
+    }
+
+    /// Measures and prints everything.
+    fn measure(&self, flags: &Flags, operations: &[Operation], idle: bool) -> Result<(), String> {
+        self.check_that_both_are_one()?;
+        let about = self.about(flags)?;
+        let mut results = Vec::new();
+        let mut show = |rows: Vec<Row>| {
+            results.extend(rows.iter().map(Row::json));
+            rows.iter()
+                .filter(|_| !flags.json)
+                .try_for_each(|row| print(row.line()))
+        };
+        if !flags.json {
+            print(format!("{}\n\n{}", headline(&about), Row::heading()))?;
+        }
+        // First, before the store has memory to spare from other work.
+        match flags.pid.filter(|_| idle) {
+            Some(pid) => {
+                let values = small::idle_pulls(self, pid).map_err(|error| format!("{IDLE_PULLS}: {error}"))?;
+                show(Row::of_store(IDLE_PULLS, &IDLE_FIGURES, &values))?;
+            }
+            None if idle && !flags.json => {
+                print(format!("{IDLE_PULLS:34} skipped: --pid tells which process to look at"))?
+            }
+            None => {}
+        }
+        for operation in operations {
+            let rounds = self.rounds(operation, flags.rounds);
+            show(Row::of(
+                operation,
+                &rounds.map_err(|error| format!("{}: {error}", operation.name))?,
+            ))?;
+        }
+        if flags.json {
+            print(format!("{:#}", json!({ "about": about, "results": results })))?;
+        }
+        Ok(())
+    }
+
+    /// An error once the user has had enough.
+    fn check(&self) -> Result<(), String> {
+        wire::check(&self.interrupted)
+    }
+
+    /// A stream for one measurement.
+    fn stream(&self, what: &str, max_len: usize) -> Result<Stream<'_>, String> {
+        self.prefix.make(what, max_len, &self.store, &self.direct)
+    }
+
+    /// What is measured, for the reader of the figures.
+    fn about(&self, flags: &Flags) -> Result<Value, String> {
+        let health = self.store.ask("GET", "/health", "", "")?;
+        let info: String = self.direct.ask(&["INFO", "server"])?;
+        Ok(json!({
+            "url": flags.url,
+            "store_version": health["version"],
+            "redis": self.direct.address(),
+            "redis_version": info.lines().find_map(|line| line.strip_prefix("redis_version:")),
+            "rounds": flags.rounds,
+            "seconds": flags.seconds.0.as_secs_f64(),
+            "processors": std::thread::available_parallelism().map_or(0, usize::from),
+            "debug_build": cfg!(debug_assertions),
+        }))
+    }
+
+    /// Every round on both sides, one right after the other. Who is first takes turns.
+    fn rounds(&self, operation: &Operation, rounds: usize) -> Result<Vec<Round>, String> {
+        let through_the_store = || {
+            let (cpu, done) = (self.cpu()?, self.done.load(Relaxed));
+            let values =
+                (operation.measure)(self, Side::Store).map_err(|error| format!("through the store: {error}"))?;
+            let done = self.done.load(Relaxed) - done;
+            let cpu = cpu
+                .zip(self.cpu()?)
+                .map(|(before, after)| (after - before).as_secs_f64() * 1e6 / done as f64);
+            Ok::<_, String>((values, cpu))
+        };
+        let straight =
+            || (operation.measure)(self, Side::Direct).map_err(|error| format!("straight to Redis: {error}"));
+        let round = |number| {
+            let ((store, cpu), direct) = if number % 2 == 0 {
+                let store = through_the_store()?;
+                (store, straight()?)
+            } else {
+                let direct = straight()?;
+                (through_the_store()?, direct)
+            };
+            Ok(Round { store, direct, cpu })
+        };
+        (0..rounds).map(round).collect()
+    }
+
+    /// Processor time that the store has used so far, if its process is known.
+    fn cpu(&self) -> Result<Option<Duration>, String> {
+        self.pid.map(process::cpu).transpose()
+    }
+
+    /// Counts entries that were moved, or requests.
+    fn did(&self, count: usize) {
+        self.done.fetch_add(count as u64, Relaxed);
+    }
+}
