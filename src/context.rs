@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -11,10 +12,6 @@ use crate::config::Config;
 use crate::limits::{Budget, Gate, lock};
 use crate::metrics::Metrics;
 use crate::store::Store;
-
-/// Requests that may be with tiny_http at once, for each worker: one at work and some in line.
-/// Each costs a thread and three descriptors there, so the others wait outside.
-pub const HAND_OVERS_PER_WORKER: usize = 4;
 
 /// What every thread shares.
 #[allow(missing_docs)]
@@ -27,7 +24,7 @@ pub struct Context {
     pub sockets: Gate,
     pub bodies: Arc<Budget>,
     pub messages: Arc<Budget>,
-    pub hand_overs: Gate,
+    pub lines: Lines,
     pub activity: Activity,
     /// The private socket on which tiny_http listens.
     pub rest_socket: PathBuf,
@@ -47,7 +44,7 @@ impl Context {
             messages: Budget::new(config.limits.max_messages.0, metrics.clone(), |metrics| {
                 &metrics.message_bytes
             }),
-            hand_overs: Gate::new(config.rest_workers * HAND_OVERS_PER_WORKER),
+            lines: Lines::new(config.rest_workers),
             activity: Activity::default(),
             stopping: OnceLock::new(),
             config,
@@ -87,6 +84,58 @@ pub struct Snapshot {
     pub body: Vec<u8>,
     /// When it is to be made anew.
     pub stale: Instant,
+}
+
+/// Lines from the door to tiny_http, as many as there are workers. Each is opened when it is first needed, and then kept.
+pub struct Lines {
+    free: Mutex<Vec<Option<UnixStream>>>,
+    freed: Condvar,
+    /// Held while a line is opened.
+    pub opening: Mutex<()>,
+}
+
+/// The right to use a line until it is dropped. Without a line in it, one is to be opened.
+#[allow(missing_docs)]
+pub struct Lease<'a> {
+    pub line: Option<UnixStream>,
+    lines: &'a Lines,
+}
+
+impl Lines {
+    fn new(count: usize) -> Lines {
+        Lines {
+            free: Mutex::new((0..count).map(|_| None).collect()),
+            freed: Condvar::new(),
+            opening: Mutex::default(),
+        }
+    }
+
+    /// Waits for a line that nobody uses; none if that takes longer than `patience`.
+    pub fn lease(&self, patience: Duration) -> Option<Lease<'_>> {
+        let waited = self
+            .freed
+            .wait_timeout_while(lock(&self.free), patience, |free| free.is_empty());
+        let (mut free, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        let line = free.pop()?;
+        Some(Lease { line, lines: self })
+    }
+
+    /// Ends the lines that nobody uses.
+    pub fn clear(&self) {
+        lock(&self.free).iter_mut().for_each(|line| *line = None);
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut free = lock(&self.lines.free);
+        match self.line.take() {
+            Some(line) => free.push(Some(line)),
+            // Below all that are open, which come first.
+            None => free.insert(0, None),
+        }
+        self.lines.freed.notify_one();
+    }
 }
 
 /// The TCP connections that are open, so that stopping can wait for them and end those that linger.

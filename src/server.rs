@@ -12,7 +12,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 use crate::config::{Config, RedisChoice};
-use crate::context::{Context, HAND_OVERS_PER_WORKER};
+use crate::context::Context;
 use crate::door;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, RedisServer};
@@ -134,6 +134,7 @@ impl Drop for Server {
             connections.break_all();
             connections.wait_for_none(BREAK_PATIENCE);
         }
+        self.context.lines.clear();
         if let Some(rest) = self.rest.take() {
             rest.stop_by(end_of_threads);
         }
@@ -162,8 +163,8 @@ fn fit_descriptors(config: &mut Config) -> Result<(), String> {
         return Ok(());
     };
     let granted = usize::try_from(granted).unwrap_or(usize::MAX);
-    // A worker has a connection to Redis, and for each request that waits for it three more on the way to it.
-    let fixed = SPARE_DESCRIPTORS + config.rest_workers * (1 + 3 * HAND_OVERS_PER_WORKER);
+    // A worker has a connection to Redis, and a line to it takes one descriptor of the door and two of tiny_http.
+    let fixed = SPARE_DESCRIPTORS + config.rest_workers * (1 + 3);
     let left = granted.saturating_sub(fixed);
     let limits = &mut config.limits;
     // A WebSocket is a connection, and has another one to Redis.

@@ -1,4 +1,6 @@
 //! The hand-over to tiny_http: one complete, bounded, well-formed request over a private Unix socket, and its reply back.
+//!
+//! There are as many lines to it as workers, kept from one request to the next.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -9,7 +11,7 @@ use super::reply::status_line;
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
-use crate::limits::Reservation;
+use crate::limits::{Reservation, lock};
 
 /// The headers that handlers read. No other header of a client gets past the door.
 const PASSED_ON: [&str; 5] = ["Host", "Origin", "Authorization", "Cookie", "Content-Type"];
@@ -19,6 +21,9 @@ const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];
 
 /// How long a worker may take: longer than any command to Redis may, with some queueing before it.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a new line is tried with.
+const FIRST_REQUEST: &[u8] = b"HEAD /health HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
 
 /// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers.
 const MAX_REPLY_HEAD: usize = 64 << 10;
@@ -51,29 +56,47 @@ impl Answer {
 pub fn ask(context: &Context, head: &Head, body: Body) -> Result<Answer, Error> {
     let busy = |error: io::Error| Error::Busy(format!("No REST worker answered: {error}."));
     let late = || io::Error::from(io::ErrorKind::TimedOut);
-    let _pass = context
-        .hand_overs
-        .enter(WORKER_TIMEOUT)
-        .ok_or_else(late)
-        .map_err(busy)?;
-    let mut stream = UnixStream::connect(&context.rest_socket).map_err(busy)?;
-    stream.set_read_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
-    stream.set_write_timeout(Some(WORKER_TIMEOUT)).map_err(busy)?;
-    stream.write_all(&request(head, body.bytes.len())).map_err(busy)?;
+    let mut lease = context.lines.lease(WORKER_TIMEOUT).ok_or_else(late).map_err(busy)?;
+    // Only a line that has come through the exchange whole is good for another.
+    let mut line = match lease.line.take() {
+        Some(line) => line,
+        None => open(context).map_err(busy)?,
+    };
+    line.write_all(&request(head, body.bytes.len())).map_err(busy)?;
     let Body {
         bytes,
         reservation: _held,
     } = body;
-    stream.write_all(&bytes).map_err(busy)?;
+    line.write_all(&bytes).map_err(busy)?;
     drop(bytes);
-    read(context, head, stream).map_err(busy)?
+    let answer = read(context, head, &mut line).map_err(busy)?;
+    if answer.is_ok() {
+        lease.line = Some(line);
+    }
+    answer
+}
+
+/// Opens a line, one at a time and with a first answer: tiny_http 0.12 may put two connections that come together on one
+/// thread, and the second would wait until the first is closed (`util/task_pool.rs`).
+fn open(context: &Context) -> io::Result<UnixStream> {
+    let _alone = lock(&context.lines.opening);
+    let mut line = UnixStream::connect(&context.rest_socket)?;
+    line.set_read_timeout(Some(WORKER_TIMEOUT))?;
+    line.set_write_timeout(Some(WORKER_TIMEOUT))?;
+    line.write_all(FIRST_REQUEST)?;
+    let probe = Head {
+        method: "HEAD".into(),
+        ..Head::default()
+    };
+    read(context, &probe, &mut line)?.map_err(|_| io::Error::other("the first reply on a line is none"))?;
+    Ok(line)
 }
 
 fn request(head: &Head, body_length: usize) -> Vec<u8> {
     let Head {
         method, path, query, ..
     } = head;
-    let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\nConnection: close\r\n");
+    let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\n");
     for name in PASSED_ON {
         for value in head.all(name) {
             // tiny_http takes ASCII only; no header that handlers read has a meaning beyond it.
@@ -85,7 +108,7 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     wire.into_bytes()
 }
 
-fn read(context: &Context, head: &Head, mut stream: UnixStream) -> io::Result<Result<Answer, Error>> {
+fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<Result<Answer, Error>> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
     let mut bytes = Vec::new();
     let (length, status, headers, body_length) = loop {
@@ -109,9 +132,14 @@ fn read(context: &Context, head: &Head, mut stream: UnixStream) -> io::Result<Re
         return Ok(Err(Error::Busy(format!("Replies use all of {limit} (--max-bodies)."))));
     }
     let mut body = bytes.split_off(length);
-    body.reserve_exact(body_length.saturating_sub(body.len()));
-    // HEAD announces a body and sends none, so the end of the stream ends it.
-    stream.take(body_length as u64).read_to_end(&mut body)?;
+    // HEAD announces a body and sends none.
+    if head.method != "HEAD" {
+        let left = body_length.saturating_sub(body.len());
+        body.reserve_exact(left);
+        if stream.take(left as u64).read_to_end(&mut body)? < left {
+            return Err(broken("its reply ends too early"));
+        }
+    }
     Ok(Ok(Answer {
         status,
         headers,
