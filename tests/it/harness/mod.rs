@@ -4,6 +4,7 @@
 mod answer;
 mod client;
 mod program;
+mod proxy;
 mod redis;
 mod socket;
 mod store;
@@ -11,6 +12,7 @@ mod store;
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
 pub use program::{Program, signal};
+pub use proxy::{Manner, Proxy};
 pub use redis::Redis;
 pub use socket::{
     Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,

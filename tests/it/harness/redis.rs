@@ -33,6 +33,25 @@ impl Redis {
         Self::launch(next_port, &["--appendonly", "yes", "--appendfsync", "always"])
     }
 
+    /// Keeps every write too, and takes a while to read its data at a start: it refuses with LOADING meanwhile.
+    pub fn start_durable_and_slow_to_load() -> Self {
+        let redis = Self::launch(
+            next_port,
+            &[
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--key-load-delay",
+                "50",
+            ],
+        );
+        // It looks up from loading once every 1024 commands.
+        let many = "for n = 1, 12000 do redis.call('SET', 'loaded slowly', n) end";
+        redis.command::<()>(&["EVAL", many, "0"]);
+        redis
+    }
+
     /// Also offers a Unix socket, see `socket_path`.
     pub fn start_with_unix_socket() -> Self {
         Self::launch(next_port, &["--unixsocket", SOCKET_NAME])
@@ -54,6 +73,11 @@ impl Redis {
     pub fn socket_path(&self) -> String {
         let path = self.0.directory.path().join(SOCKET_NAME);
         path.to_str().expect("a path of text").to_owned()
+    }
+
+    /// The directory of its data.
+    pub fn directory(&self) -> &Path {
+        self.0.directory.path()
     }
 
     pub fn connection(&self) -> redis::Connection {
