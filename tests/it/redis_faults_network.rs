@@ -227,3 +227,37 @@ fn a_slow_redis_slows_everybody_and_loses_nothing() {
     }
     store.assert_serves();
 }
+#[test]
+fn a_pull_answers_pings_in_time_when_its_connection_breaks_and_the_next_one_says_nothing() {
+    let (redis, proxy, store) = start(&KEEP_ALL);
+    let mut pull = store.pull("s", "");
+    for _ in 0..3 {
+        // Silent for long enough, so that Redis is asked to wait for as long as it ever is.
+        let start = Instant::now();
+        eventually(PATIENCE, || start.elapsed() > Duration::from_millis(1700));
+        std::thread::scope(|scope| {
+            let pinged = scope.spawn(|| ping(&mut pull));
+            let start = Instant::now();
+            eventually(PATIENCE, || start.elapsed() > Duration::from_millis(300));
+            proxy.cut_and(Manner::Hold);
+            assert_eq!(pinged.join().expect("a pong"), []);
+        });
+        proxy.set(Manner::Pass);
+        redis_is_seen_again(&store);
+        let added = add(&redis, "s", &[b"new"]);
+        assert_eq!(pulled(&mut pull, 1, 1), added);
+    }
+}
+
+#[test]
+fn a_pull_that_is_behind_on_a_slow_redis_answers_pings_in_time() {
+    let (redis, proxy, store) = start(&KEEP_ALL);
+    add(&redis, "s", &numbers(0..20_000));
+    let mut pull = store.pull("s", "last_entry_id=0&count=100000");
+    proxy.set(Manner::Delay(Duration::from_millis(400)));
+    let start = Instant::now();
+    while start.elapsed() < STALL {
+        // What comes before the pong are entries.
+        ping(&mut pull);
+    }
+}

@@ -292,3 +292,13 @@ fn without_a_free_connection_for_longer_than_the_patience_a_push_is_given_up_wit
     assert_eq!(receive_reply(&mut live), added);
     store.assert_serves();
 }
+
+#[test]
+fn ping_is_true_while_redis_answers_though_it_refuses_writes() {
+    for refusing in REFUSING {
+        let store = Store::start();
+        refusing.begin(&store.redis);
+        assert_eq!(store.get("/ping").expect(200).text(), "true", "{refusing:?}");
+        assert_eq!(store.metric("ptg_redis_up"), 1.0);
+    }
+}
