@@ -184,7 +184,7 @@ fn while_redis_refuses_writes_posts_are_503_and_everything_that_reads_goes_on() 
 
 #[test]
 fn while_redis_reads_its_data_pushes_are_held_back_and_pulls_wait() {
-    let redis = Redis::start_durable_and_slow_to_load();
+    let redis = Redis::start_durable();
     let store = Store::on(&redis, &[]);
     let mut pushes = pushes(&store);
     let mut live = store.pull("s", "count=100");
@@ -192,9 +192,8 @@ fn while_redis_reads_its_data_pushes_are_held_back_and_pulls_wait() {
     let before = stored(&redis, "s");
     let mut behind = store.pull("s", "last_entry_id=0&count=100");
     assert_eq!(pulled(&mut behind, 4, 100), before);
-    redis.kill();
     std::thread::scope(|scope| {
-        let loaded = scope.spawn(|| redis.restart());
+        let loaded = scope.spawn(|| redis.restart_slowly());
         let mut refusals = 0;
         eventually(PATIENCE, || {
             let answer = store.get("/ping");

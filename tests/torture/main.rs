@@ -6,4 +6,10 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod books;
+mod dice;
+mod good_clients;
 mod report;
+
+mod crash;
+mod faults;

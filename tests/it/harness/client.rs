@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
 use tungstenite::ClientRequestBuilder;
+use tungstenite::HandshakeError;
 use tungstenite::protocol::WebSocketConfig;
 use ureq::http::Request;
 
@@ -162,14 +163,26 @@ impl Client {
     /// A WebSocket at any path, signed in by header.
     #[track_caller]
     pub fn socket(&self, path: &str) -> Socket {
+        self.try_socket(path)
+            .unwrap_or_else(|error| panic!("no WebSocket at {path}: {error:?}"))
+    }
+
+    /// The same, for clients that try again.
+    pub fn try_socket(&self, path: &str) -> Result<Socket, tungstenite::Error> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
         let uri = format!("ws://{}{path}", self.address).parse().expect("a WebSocket URL");
         let request = ClientRequestBuilder::new(uri).with_header("Authorization", self.bearer().as_str());
         let config = WebSocketConfig::default()
             .max_message_size(Some(REPLY_LIMIT as usize))
             .max_frame_size(Some(REPLY_LIMIT as usize));
-        tungstenite::client::client_with_config(request, self.raw(), Some(config))
-            .unwrap_or_else(|error| panic!("no WebSocket at {path}: {error:?}"))
-            .0
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
+            Ok((socket, _)) => Ok(socket),
+            Err(HandshakeError::Failure(error)) => Err(error),
+            Err(HandshakeError::Interrupted(_)) => panic!("{path}: no answer to a handshake within {PATIENCE:?}"),
+        }
     }
 
     /// The plain HTTP reply to an upgrade. The handshake is a good one, without a token; a header given here replaces

@@ -33,25 +33,6 @@ impl Redis {
         Self::launch(next_port, &["--appendonly", "yes", "--appendfsync", "always"])
     }
 
-    /// Keeps every write too, and takes a while to read its data at a start: it refuses with LOADING meanwhile.
-    pub fn start_durable_and_slow_to_load() -> Self {
-        let redis = Self::launch(
-            next_port,
-            &[
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--key-load-delay",
-                "50",
-            ],
-        );
-        // It looks up from loading once every 1024 commands.
-        let many = "for n = 1, 12000 do redis.call('SET', 'loaded slowly', n) end";
-        redis.command::<()>(&["EVAL", many, "0"]);
-        redis
-    }
-
     /// Also offers a Unix socket, see `socket_path`.
     pub fn start_with_unix_socket() -> Self {
         Self::launch(next_port, &["--unixsocket", SOCKET_NAME])
@@ -111,9 +92,24 @@ impl Redis {
 
     /// Starts it again after `kill`, on the same port and directory.
     pub fn restart(&self) {
+        self.restart_with(&[]);
+    }
+
+    /// Kills and restarts one that keeps its writes, which then takes a second or more to read them: LOADING.
+    pub fn restart_slowly(&self) {
+        // It looks up from loading once every 1024 commands.
+        let many = "for n = 1, 12000 do redis.call('SET', 'loaded slowly', n) end";
+        self.command::<()>(&["EVAL", many, "0"]);
+        self.kill();
+        self.restart_with(&["--key-load-delay", "50"]);
+    }
+
+    fn restart_with(&self, more: &[&str]) {
+        let mut flags = self.0.flags.clone();
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let mut child = self.0.child.lock().expect("the child");
         eventually(PATIENCE, || {
-            let new = spawn(self.0.port, self.0.directory.path(), &self.0.flags);
+            let new = spawn(self.0.port, self.0.directory.path(), &flags);
             new.map(|new| *child = new).is_some()
         });
     }

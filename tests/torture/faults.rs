@@ -1,0 +1,415 @@
+//! Everything that can befall Redis befalls it, in random order and under load, and then the books are balanced:
+//! no acknowledged entry is lost or changed, and pulls have everything that was there (CONTRACT section 7).
+
+use std::time::{Duration, Instant};
+
+use redis::streams::StreamRangeReply;
+
+use crate::books::{Account, Totals};
+use crate::dice::Dice;
+use crate::good_clients::{GoodClient, Watched};
+use crate::harness::{Manner, PATIENCE, Proxy, Redis, Store, eventually, holds_within};
+use crate::report::{figure, for_about};
+
+/// The longest that clients may need to go on after Redis is back. The promise is 2 s for the store; a client that was
+/// sent away, and a machine that is busy, get some more.
+const RECOVERY: Duration = Duration::from_secs(8);
+
+/// No pong may take this long. The promise is 2 s.
+const PONG: Duration = Duration::from_secs(4);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    Killed,
+    SlowToLoad,
+    Stopped,
+    OutOfMemory,
+    ReadOnly,
+    CannotSave,
+    NoMoreConnections,
+    ConnectionsKilled,
+    Flushed,
+    Deleted,
+    AnotherType,
+    Slow,
+    Throttled,
+    Silent,
+    RepliesLost,
+    RepliesBrokenOff,
+    Cut,
+}
+
+use Fault::*;
+
+const FAULTS: [Fault; 17] = [
+    Killed,
+    SlowToLoad,
+    Stopped,
+    OutOfMemory,
+    ReadOnly,
+    CannotSave,
+    NoMoreConnections,
+    ConnectionsKilled,
+    Flushed,
+    Deleted,
+    AnotherType,
+    Slow,
+    Throttled,
+    Silent,
+    RepliesLost,
+    RepliesBrokenOff,
+    Cut,
+];
+
+/// Where faults strike.
+struct Scene<'a> {
+    redis: &'a Redis,
+    proxy: &'a Proxy,
+    accounts: &'a [Account],
+    dice: Dice,
+    longest: Duration,
+}
+
+impl Scene<'_> {
+    /// Lets it happen; returns when Redis is as it should be again.
+    fn strike(&mut self, fault: Fault) {
+        let redis = self.redis;
+        let time = Duration::from_millis(100 + self.dice.below(self.longest.as_millis() as u64));
+        match fault {
+            Killed => {
+                redis.kill();
+                std::thread::sleep(time);
+                redis.restart();
+            }
+            SlowToLoad => {
+                // Without what was there before, which would be read slowly, too.
+                redis.command::<()>(&["BGREWRITEAOF"]);
+                info_says(redis, &["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]);
+                redis.restart_slowly();
+            }
+            Stopped => {
+                redis.pause();
+                std::thread::sleep(time);
+                redis.resume();
+            }
+            OutOfMemory => self.configure("maxmemory", "1", "0", time),
+            ReadOnly => {
+                redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
+                std::thread::sleep(time);
+                redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+            }
+            CannotSave => self.cannot_save(time),
+            NoMoreConnections => self.configure("maxclients", "1", "10000", time),
+            ConnectionsKilled => redis.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]),
+            Flushed => {
+                let all: Vec<_> = self.accounts.iter().collect();
+                self.wipe(&all, &["FLUSHALL"]);
+            }
+            Deleted => {
+                let one = &self.accounts[self.dice.below(self.accounts.len() as u64) as usize];
+                self.wipe(&[one], &["DEL", &one.stream]);
+            }
+            AnotherType => {
+                let one = &self.accounts[self.dice.below(self.accounts.len() as u64) as usize];
+                self.wipe(&[one], &["SET", &one.stream, "no stream"]);
+                std::thread::sleep(time);
+                redis.command::<()>(&["DEL", &one.stream]);
+            }
+            Slow => self.pass_in_manner(Manner::Delay(time / 10), time),
+            Throttled => self.pass_in_manner(Manner::Throttle(1 << 20), time),
+            Silent => self.pass_in_manner(Manner::Hold, time),
+            RepliesLost => self.pass_in_manner(Manner::Swallow, time),
+            RepliesBrokenOff => {
+                for _ in 0..10 {
+                    self.proxy.cut_and(Manner::CutAfter(self.dice.below(2000) as usize));
+                    std::thread::sleep(time / 10);
+                }
+                self.proxy.set(Manner::Pass);
+            }
+            Cut => self.proxy.cut_and(Manner::Pass),
+        }
+    }
+
+    fn pass_in_manner(&self, manner: Manner, time: Duration) {
+        self.proxy.set(manner);
+        std::thread::sleep(time);
+        self.proxy.set(Manner::Pass);
+    }
+
+    fn configure(&self, name: &str, bad: &str, good: &str, time: Duration) {
+        // With one connection: there may be no other to get. The others go, so that there is something to want.
+        let mut connection = self.redis.connection();
+        let mut set = |value: &str| redis::cmd("CONFIG").arg(&["SET", name, value]).exec(&mut connection);
+        set(bad).expect("to set");
+        std::thread::sleep(time / 2);
+        if name == "maxclients" {
+            self.proxy.cut_and(Manner::Pass);
+        }
+        std::thread::sleep(time / 2);
+        set(good).expect("to set");
+    }
+
+    fn cannot_save(&self, time: Duration) {
+        let redis = self.redis;
+        let file = redis.directory().join("dump.rdb");
+        // An earlier save, or where the file should be a directory, which stops root, too.
+        let _ = std::fs::remove_file(&file);
+        std::fs::create_dir(&file).expect("a directory in its way");
+        redis.command::<()>(&["CONFIG", "SET", "save", "3600 100000000"]);
+        redis.command::<()>(&["BGSAVE"]);
+        info_says(redis, &["rdb_bgsave_in_progress:0", "rdb_last_bgsave_status:err"]);
+        std::thread::sleep(time);
+        redis.command::<()>(&["CONFIG", "SET", "save", ""]);
+        std::fs::remove_dir(&file).expect("to clear the way");
+    }
+
+    /// Notes what is in these streams and ends them, at once; then a moment passes, because entries of the same
+    /// millisecond would get the same ids again.
+    fn wipe(&self, accounts: &[&Account], by: &[&str]) {
+        let mut all = redis::pipe();
+        all.atomic();
+        for account in accounts {
+            all.cmd("XRANGE").arg(&[&account.stream, "-", "+"]);
+        }
+        all.cmd(by[0]).arg(&by[1..]).ignore();
+        all.cmd("EVAL")
+            .arg(&["local n = 0 for i = 1, 1000000 do n = n + i end", "0"])
+            .ignore();
+        let entries: Vec<StreamRangeReply> = all.query(&mut self.redis.connection()).expect("to wipe");
+        for (account, entries) in accounts.iter().zip(entries) {
+            account.wipe(entries);
+        }
+    }
+}
+
+fn info_says(redis: &Redis, lines: &[&str]) {
+    eventually(3 * PATIENCE, || {
+        let info: String = redis.command(&["INFO", "persistence"]);
+        lines.iter().all(|line| info.contains(line))
+    });
+}
+
+/// What clients may be told, besides nothing: 1013 and 503, and of a key that is no stream 1011 and 400. Pulls just wait.
+/// `struck` is every fault so far, the latest last: a pull that lags behind is told late.
+fn assert_allowed(struck: &[Fault], refusals: &[(u16, String)]) {
+    for (code, reason) in refusals {
+        let allowed = match code {
+            503 => true,
+            1013 => reason.starts_with("push"),
+            1011 | 400 => struck.contains(&AnotherType),
+            _ => false,
+        };
+        assert!(allowed, "{:?}: {code} {reason}", struck.last());
+    }
+}
+
+#[test]
+#[ignore = "long: scripts/torture.sh"]
+fn no_fault_of_redis_loses_an_acknowledged_entry() {
+    let dice = Dice::thrown();
+    let length = for_about(Duration::from_secs(300), Duration::from_secs(30));
+    let longest = for_about(Duration::from_secs(4), Duration::from_millis(800));
+    let redis = Redis::start_durable();
+    let proxy = Proxy::to(&redis);
+    let mut store = Store::through(&proxy, &redis, &["--max-len", "100000000"]);
+    let accounts = [("acked", 1), ("plain", 1), ("batches", 5), ("posted", 2)];
+    let accounts = accounts.map(|(stream, batch)| Account::new(stream, batch));
+    let idle = Account::new("idle", 1);
+    let watched = Watched::default();
+    let (mut pushes_back, mut pulls_back) = (Vec::new(), Vec::new());
+    let mut told: Vec<u16> = Vec::new();
+    std::thread::scope(|scope| {
+        let _over = Over(&watched);
+        let client = |account| GoodClient {
+            client: &store,
+            account,
+            watched: &watched,
+        };
+        let [acked, plain, batches, posted] = accounts.each_ref().map(client);
+        scope.spawn(move || acked.push_acked());
+        scope.spawn(move || plain.push_plain());
+        scope.spawn(move || batches.push_acked());
+        scope.spawn(move || posted.post());
+        for client in [acked, plain, batches, posted] {
+            scope.spawn(move || client.pull(0, 10, Duration::ZERO));
+            // This one is mostly behind.
+            scope.spawn(move || client.pull(1, 100, Duration::from_millis(20)));
+        }
+        scope.spawn(move || posted.get());
+        let idle = client(&idle);
+        scope.spawn(move || idle.idle("push"));
+        scope.spawn(move || idle.idle("pull"));
+
+        let mut scene = Scene {
+            redis: &redis,
+            proxy: &proxy,
+            accounts: &accounts,
+            dice,
+            longest,
+        };
+        eventually(PATIENCE, || {
+            accounts
+                .iter()
+                .all(|a| a.next() > 0 && a.pulled(0).0 > 0 && a.pulled(1).0 > 0)
+        });
+        let begun = Instant::now();
+        let (mut faults, mut struck) = (Vec::new(), Vec::new());
+        while begun.elapsed() < length {
+            if faults.is_empty() {
+                faults = FAULTS.to_vec();
+                scene.dice.shuffle(&mut faults);
+            }
+            let fault = faults.pop().expect("a fault");
+            struck.push(fault);
+            scene.strike(fault);
+            let (pushed, pulled) = recover(&accounts, fault);
+            pushes_back.push(pushed);
+            pulls_back.push(pulled);
+            let refusals = watched.refusals();
+            assert_allowed(&struck, &refusals);
+            told.extend(refusals.iter().map(|(code, _)| code));
+        }
+        watched.stop_pushes();
+        // The pulls come to the end of what is there.
+        for account in &accounts {
+            let mut newest = String::new();
+            let caught_up = holds_within(6 * PATIENCE, || {
+                let last: StreamRangeReply = redis.command(&["XREVRANGE", &account.stream, "+", "-", "COUNT", "1"]);
+                newest = last.ids.first().map_or("0-0".to_owned(), |entry| entry.id.clone());
+                (0..2).all(|puller| account.pulled(puller).1 == newest)
+            });
+            let pulled = [account.pulled(0), account.pulled(1)];
+            assert!(
+                caught_up,
+                "{}: the newest is {newest}, but pulled is {pulled:?}",
+                account.stream
+            );
+        }
+    });
+    store.assert_serves();
+    store.stop();
+    let totals: Totals = accounts.iter().map(|account| account.audit(&redis)).sum();
+    figure("faults injected", pushes_back.len());
+    print_totals(&totals);
+    for (what, mut times) in [("push", pushes_back), ("pull", pulls_back)] {
+        times.sort();
+        let (middle, most) = (times[times.len() / 2], times[times.len() - 1]);
+        figure(
+            &format!("{what} goes on after Redis is back, p50 and max"),
+            format!("{middle:.0?}, {most:.0?}"),
+        );
+    }
+    for code in [1013, 1011, 503, 400] {
+        let times = told.iter().filter(|known| **known == code).count();
+        figure(&format!("clients told {code}"), times);
+    }
+    figure(
+        "slowest pong of an idle socket",
+        format!("{:?}", watched.slowest_pong()),
+    );
+    assert!(watched.slowest_pong() < PONG, "{:?}", watched.slowest_pong());
+}
+
+pub fn print_totals(totals: &Totals) {
+    figure("entries sent", totals.sent);
+    figure("entries acknowledged, or confirmed by a close", totals.acked);
+    figure(
+        "entries in Redis, and repeats among them",
+        format!("{}, {}", totals.stored, totals.stored_again),
+    );
+    figure(
+        "entries pulled, and repeats among them",
+        format!("{}, {}", totals.pulled, totals.pulled_again),
+    );
+}
+
+/// Waits until every push and every pull has moved; how long the slowest of each took.
+fn recover(accounts: &[Account], fault: Fault) -> (Duration, Duration) {
+    let back = Instant::now();
+    let state = || -> Vec<_> {
+        accounts
+            .iter()
+            .map(|a| (a.next(), a.pulled(0).0, a.pulled(1).0))
+            .collect()
+    };
+    let before = state();
+    let mut times = [None, None];
+    let moved = |what: usize, now: &[(u64, usize, usize)]| {
+        now.iter().zip(&before).all(|(now, before)| match what {
+            0 => now.0 > before.0,
+            _ => now.1 > before.1 && now.2 > before.2,
+        })
+    };
+    let all = holds_within(RECOVERY, || {
+        let now = state();
+        for (what, time) in times.iter_mut().enumerate() {
+            if time.is_none() && moved(what, &now) {
+                *time = Some(back.elapsed());
+            }
+        }
+        times.iter().all(Option::is_some)
+    });
+    assert!(
+        all,
+        "after {fault:?} not everybody went on within {RECOVERY:?}: {before:?}, now {:?}",
+        state()
+    );
+    (times[0].unwrap_or_default(), times[1].unwrap_or_default())
+}
+
+/// Ends the clients, also when the test fails.
+struct Over<'a>(&'a Watched);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+#[test]
+#[ignore = "long: scripts/torture.sh"]
+fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &["--max-len", "100000000"]);
+    let account = Account::new("stopped", 1);
+    let idle = Account::new("idle", 1);
+    let watched = Watched::default();
+    std::thread::scope(|scope| {
+        let _over = Over(&watched);
+        let client = |account| GoodClient {
+            client: &store,
+            account,
+            watched: &watched,
+        };
+        let (busy, idle) = (client(&account), client(&idle));
+        scope.spawn(move || busy.push_acked());
+        scope.spawn(move || busy.pull(0, 10, Duration::ZERO));
+        scope.spawn(move || busy.pull(1, 100, Duration::from_millis(20)));
+        scope.spawn(move || idle.idle("push"));
+        scope.spawn(move || idle.idle("pull"));
+        eventually(PATIENCE, || account.next() > 1000);
+        redis.pause();
+        std::thread::sleep(Duration::from_secs(15));
+        redis.resume();
+        let (pushed, pulled) = recover(std::slice::from_ref(&account), Stopped);
+        figure(
+            "after 15 s without an answer push and pull go on within",
+            format!("{pushed:.0?}, {pulled:.0?}"),
+        );
+        let refusals = watched.refusals();
+        assert_allowed(&[Stopped], &refusals);
+        // It was held back for --redis-patience, and then sent away.
+        assert!(refusals.iter().any(|(code, _)| *code == 1013), "{refusals:?}");
+        watched.stop_pushes();
+        eventually(PATIENCE, || {
+            account.pulled(0) == account.pulled(1) && account.pulled(0).0 as u64 >= account.next()
+        });
+    });
+    drop(store);
+    print_totals(&account.audit(&redis));
+    figure(
+        "slowest pong of an idle socket meanwhile",
+        format!("{:?}", watched.slowest_pong()),
+    );
+    assert!(watched.slowest_pong() < PONG, "{:?}", watched.slowest_pong());
+}
