@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use redis::streams::StreamRangeReply;
+use redis::{Commands, Connection, RedisResult};
 
-use crate::harness::Redis;
+use crate::harness::{PATIENCE, holds_within};
 
 /// Entries read from Redis in one go for an audit.
 const PAGE: usize = 10_000;
@@ -129,9 +130,23 @@ impl Account {
         self.wiped.lock().expect("the wiped").push(self.lines(entries));
     }
 
+    /// Waits until both pullers have come to the end of what is there. Nobody pushes any more.
+    #[track_caller]
+    pub fn wait_for_pulls(&self, redis: &mut Connection) {
+        let mut newest = String::new();
+        let all = holds_within(6 * PATIENCE, || {
+            let last: RedisResult<StreamRangeReply> = redis.xrevrange_count(&self.stream, "+", "-", 1);
+            let last = last.expect("the newest entry");
+            newest = last.ids.first().map_or("0-0".to_owned(), |entry| entry.id.clone());
+            (0..2).all(|puller| self.pulled(puller).1 == newest)
+        });
+        let pulled = [self.pulled(0), self.pulled(1)];
+        assert!(all, "{}: the newest is {newest}, but pulled is {pulled:?}", self.stream);
+    }
+
     /// Balances the books against what Redis holds; pulls must have come to the end.
     #[track_caller]
-    pub fn audit(&self, redis: &Redis) -> Totals {
+    pub fn audit(&self, redis: &mut Connection) -> Totals {
         let mut epochs = std::mem::take(&mut *self.wiped.lock().expect("the wiped"));
         epochs.push(self.stored(redis));
         let stored: Vec<Line> = epochs.iter().flatten().copied().collect();
@@ -150,7 +165,7 @@ impl Account {
         );
         let mut totals = Totals {
             sent: self.sent.load(Relaxed),
-            acked: self.next(),
+            acked: acked.len() as u64 + self.confirmed.load(Relaxed),
             stored: stored.len(),
             ..Totals::default()
         };
@@ -226,13 +241,13 @@ impl Account {
         pulled.len() - once.len()
     }
 
-    fn stored(&self, redis: &Redis) -> Vec<Line> {
+    fn stored(&self, redis: &mut Connection) -> Vec<Line> {
         let mut lines: Vec<Line> = Vec::new();
         loop {
             let after = lines
                 .last()
                 .map_or("-".to_owned(), |line| format!("({}-{}", line.id.0, line.id.1));
-            let page = redis.command(&["XRANGE", &self.stream, &after, "+", "COUNT", &PAGE.to_string()]);
+            let page = redis.xrange_count(&self.stream, &after, "+", PAGE).expect("entries");
             let page = self.lines(page);
             if page.is_empty() {
                 return lines;

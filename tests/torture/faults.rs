@@ -219,7 +219,7 @@ fn no_fault_of_redis_loses_an_acknowledged_entry() {
     let (mut pushes_back, mut pulls_back) = (Vec::new(), Vec::new());
     let mut told: Vec<u16> = Vec::new();
     std::thread::scope(|scope| {
-        let _over = Over(&watched);
+        let _over = watched.until_dropped();
         let client = |account| GoodClient {
             client: &store,
             account,
@@ -263,6 +263,8 @@ fn no_fault_of_redis_loses_an_acknowledged_entry() {
             struck.push(fault);
             scene.strike(fault);
             let (pushed, pulled) = recover(&accounts, fault);
+            let at = begun.elapsed();
+            println!("{at:.1?} {fault:?}: pushes went on after {pushed:.0?}, pulls after {pulled:.0?}");
             pushes_back.push(pushed);
             pulls_back.push(pulled);
             let refusals = watched.refusals();
@@ -270,25 +272,16 @@ fn no_fault_of_redis_loses_an_acknowledged_entry() {
             told.extend(refusals.iter().map(|(code, _)| code));
         }
         watched.stop_pushes();
-        // The pulls come to the end of what is there.
-        for account in &accounts {
-            let mut newest = String::new();
-            let caught_up = holds_within(6 * PATIENCE, || {
-                let last: StreamRangeReply = redis.command(&["XREVRANGE", &account.stream, "+", "-", "COUNT", "1"]);
-                newest = last.ids.first().map_or("0-0".to_owned(), |entry| entry.id.clone());
-                (0..2).all(|puller| account.pulled(puller).1 == newest)
-            });
-            let pulled = [account.pulled(0), account.pulled(1)];
-            assert!(
-                caught_up,
-                "{}: the newest is {newest}, but pulled is {pulled:?}",
-                account.stream
-            );
-        }
+        accounts
+            .iter()
+            .for_each(|account| account.wait_for_pulls(&mut redis.connection()));
     });
     store.assert_serves();
     store.stop();
-    let totals: Totals = accounts.iter().map(|account| account.audit(&redis)).sum();
+    let totals: Totals = accounts
+        .iter()
+        .map(|account| account.audit(&mut redis.connection()))
+        .sum();
     figure("faults injected", pushes_back.len());
     print_totals(&totals);
     for (what, mut times) in [("push", pushes_back), ("pull", pulls_back)] {
@@ -357,15 +350,6 @@ fn recover(accounts: &[Account], fault: Fault) -> (Duration, Duration) {
     (times[0].unwrap_or_default(), times[1].unwrap_or_default())
 }
 
-/// Ends the clients, also when the test fails.
-struct Over<'a>(&'a Watched);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 #[test]
 #[ignore = "long: scripts/torture.sh"]
 fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
@@ -375,7 +359,7 @@ fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
     let idle = Account::new("idle", 1);
     let watched = Watched::default();
     std::thread::scope(|scope| {
-        let _over = Over(&watched);
+        let _over = watched.until_dropped();
         let client = |account| GoodClient {
             client: &store,
             account,
@@ -401,12 +385,10 @@ fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
         // It was held back for --redis-patience, and then sent away.
         assert!(refusals.iter().any(|(code, _)| *code == 1013), "{refusals:?}");
         watched.stop_pushes();
-        eventually(PATIENCE, || {
-            account.pulled(0) == account.pulled(1) && account.pulled(0).0 as u64 >= account.next()
-        });
+        account.wait_for_pulls(&mut redis.connection());
     });
     drop(store);
-    print_totals(&account.audit(&redis));
+    print_totals(&account.audit(&mut redis.connection()));
     figure(
         "slowest pong of an idle socket meanwhile",
         format!("{:?}", watched.slowest_pong()),

@@ -9,13 +9,13 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, Message};
 
 use crate::books::Account;
-use crate::harness::{Client, Socket, slice};
+use crate::harness::{Client, Socket, multipart, slice};
 
 /// How many messages a push sends ahead of their acknowledgements.
 const WINDOW: u64 = 8;
 
 /// How many entries a push without acknowledgements sends before it closes to know that they are stored.
-const CHAPTER: u64 = 200;
+const CHAPTER: u64 = 50;
 
 /// How long a push rests after each entry it sends: a steady load, not the most there can be.
 const PACE: Duration = Duration::from_millis(2);
@@ -44,9 +44,14 @@ impl Watched {
         self.pushes_over.store(true, Relaxed);
     }
 
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.stop_pushes();
         self.over.store(true, Relaxed);
+    }
+
+    /// Stops the clients when it is dropped, also when the test fails.
+    pub fn until_dropped(&self) -> impl Drop + '_ {
+        Stop(self)
     }
 
     pub fn pushes_go_on(&self) -> bool {
@@ -71,6 +76,14 @@ impl Watched {
             .lock()
             .expect("the refusals")
             .push((code, format!("{who}: {reason}")));
+    }
+}
+
+struct Stop<'a>(&'a Watched);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
     }
 }
 
@@ -151,8 +164,18 @@ impl GoodClient<'_> {
             let entries: Vec<_> = (first..first + self.account.batch)
                 .map(|n| self.account.send(n))
                 .collect();
-            let entries: Vec<_> = entries.iter().map(Vec::as_slice).collect();
-            let answer = self.client.post_entries(&self.account.stream, &entries);
+            let parts: Vec<_> = entries.iter().map(|entry| ("entries", entry.as_slice())).collect();
+            let (content_type, body) = multipart(&parts);
+            let path = format!("/data/{}", self.account.stream);
+            let headers = [
+                ("Authorization", &*self.client.bearer()),
+                ("Content-Type", &content_type),
+            ];
+            let Ok(answer) = self.client.try_ask("POST", &path, &headers, Some(&body)) else {
+                // The store itself is gone.
+                std::thread::sleep(AGAIN);
+                continue;
+            };
             if answer.status == 200 {
                 let ids: Vec<String> = serde_json::from_value(answer.json()).expect("a list of ids");
                 ids.iter().for_each(|id| self.account.ack(id));

@@ -94,15 +94,26 @@ impl Client {
     /// Any request, with these headers and no others of ours; a token only if it is among them.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        self.try_ask(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same, for clients that try again.
+    pub fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let result = match body {
+        let reply = match body {
             Some(body) => self.agent.run(request.body(body).expect("a well-formed request")),
             None => self.agent.run(request.body(()).expect("a well-formed request")),
-        };
-        let reply = result.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        }?;
         let headers = reply.headers().iter();
         let headers = headers
             .map(|(name, value)| {
@@ -112,10 +123,8 @@ impl Client {
             .collect();
         let status = reply.status().as_u16();
         let body = reply.into_body().into_with_config().limit(REPLY_LIMIT);
-        let body = body
-            .read_to_vec()
-            .unwrap_or_else(|error| panic!("{method} {path}: body: {error}"));
-        Answer { status, headers, body }
+        let body = body.read_to_vec()?;
+        Ok(Answer { status, headers, body })
     }
 
     /// A bare connection for tests that speak HTTP, or something else, by hand.
