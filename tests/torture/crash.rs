@@ -134,6 +134,7 @@ fn no_kill_of_a_redis_that_syncs_always_loses_an_acknowledged_entry() {
 #[ignore = "long: scripts/torture.sh"]
 fn no_kill_of_a_store_with_a_redis_of_its_own_loses_an_acknowledged_entry() {
     let _turn = take_turn();
+    let _end = EndsOwnRedis;
     let mut dice = Dice::thrown();
     let directory = tempfile::tempdir().expect("a directory");
     let accounts = accounts();
@@ -158,6 +159,17 @@ fn no_kill_of_a_store_with_a_redis_of_its_own_loses_an_acknowledged_entry() {
     audit(&accounts, &mut redis);
     drop(store);
     assert!(!own_redis_listens(), "its Redis is still there");
+}
+
+/// A Redis that outlived its store must not outlive a test that fails.
+struct EndsOwnRedis;
+
+impl Drop for EndsOwnRedis {
+    fn drop(&mut self) {
+        if let Some(pid) = own_redis_pid() {
+            signal("TERM", pid);
+        }
+    }
 }
 
 fn own_redis() -> Option<Connection> {
