@@ -3,12 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use redis::streams::StreamRangeReply;
-
 use crate::books::{Account, Totals};
 use crate::dice::Dice;
 use crate::good_clients::{GoodClient, Watched};
-use crate::harness::{Manner, PATIENCE, Proxy, Redis, Store, eventually, holds_within};
+use crate::harness::{PATIENCE, Proxy, Redis, Store, eventually, holds_within};
+use crate::injection::{FAULTS, Fault, Scene};
 use crate::report::{figure, for_about};
 
 /// The longest that clients may need to go on after Redis is back. The promise is 2 s for the store; a client that was
@@ -18,177 +17,6 @@ const RECOVERY: Duration = Duration::from_secs(8);
 /// No pong may take this long. The promise is 2 s.
 const PONG: Duration = Duration::from_secs(4);
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Fault {
-    Killed,
-    SlowToLoad,
-    Stopped,
-    OutOfMemory,
-    ReadOnly,
-    CannotSave,
-    NoMoreConnections,
-    ConnectionsKilled,
-    Flushed,
-    Deleted,
-    AnotherType,
-    Slow,
-    Throttled,
-    Silent,
-    RepliesLost,
-    RepliesBrokenOff,
-    Cut,
-}
-
-use Fault::*;
-
-const FAULTS: [Fault; 17] = [
-    Killed,
-    SlowToLoad,
-    Stopped,
-    OutOfMemory,
-    ReadOnly,
-    CannotSave,
-    NoMoreConnections,
-    ConnectionsKilled,
-    Flushed,
-    Deleted,
-    AnotherType,
-    Slow,
-    Throttled,
-    Silent,
-    RepliesLost,
-    RepliesBrokenOff,
-    Cut,
-];
-
-/// Where faults strike.
-struct Scene<'a> {
-    redis: &'a Redis,
-    proxy: &'a Proxy,
-    accounts: &'a [Account],
-    dice: Dice,
-    longest: Duration,
-}
-
-impl Scene<'_> {
-    /// Lets it happen; returns when Redis is as it should be again.
-    fn strike(&mut self, fault: Fault) {
-        let redis = self.redis;
-        let time = Duration::from_millis(100 + self.dice.below(self.longest.as_millis() as u64));
-        match fault {
-            Killed => {
-                redis.kill();
-                std::thread::sleep(time);
-                redis.restart();
-            }
-            SlowToLoad => {
-                // Without what was there before, which would be read slowly, too.
-                redis.command::<()>(&["BGREWRITEAOF"]);
-                info_says(redis, &["aof_rewrite_in_progress:0", "aof_rewrite_scheduled:0"]);
-                redis.restart_slowly();
-            }
-            Stopped => {
-                redis.pause();
-                std::thread::sleep(time);
-                redis.resume();
-            }
-            OutOfMemory => self.configure("maxmemory", "1", "0", time),
-            ReadOnly => {
-                redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
-                std::thread::sleep(time);
-                redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
-            }
-            CannotSave => self.cannot_save(time),
-            NoMoreConnections => self.configure("maxclients", "1", "10000", time),
-            ConnectionsKilled => redis.command::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]),
-            Flushed => {
-                let all: Vec<_> = self.accounts.iter().collect();
-                self.wipe(&all, &["FLUSHALL"]);
-            }
-            Deleted => {
-                let one = &self.accounts[self.dice.below(self.accounts.len() as u64) as usize];
-                self.wipe(&[one], &["DEL", &one.stream]);
-            }
-            AnotherType => {
-                let one = &self.accounts[self.dice.below(self.accounts.len() as u64) as usize];
-                self.wipe(&[one], &["SET", &one.stream, "no stream"]);
-                std::thread::sleep(time);
-                redis.command::<()>(&["DEL", &one.stream]);
-            }
-            Slow => self.pass_in_manner(Manner::Delay(time / 10), time),
-            Throttled => self.pass_in_manner(Manner::Throttle(1 << 20), time),
-            Silent => self.pass_in_manner(Manner::Hold, time),
-            RepliesLost => self.pass_in_manner(Manner::Swallow, time),
-            RepliesBrokenOff => {
-                for _ in 0..10 {
-                    self.proxy.cut_and(Manner::CutAfter(self.dice.below(2000) as usize));
-                    std::thread::sleep(time / 10);
-                }
-                self.proxy.set(Manner::Pass);
-            }
-            Cut => self.proxy.cut_and(Manner::Pass),
-        }
-    }
-
-    fn pass_in_manner(&self, manner: Manner, time: Duration) {
-        self.proxy.set(manner);
-        std::thread::sleep(time);
-        self.proxy.set(Manner::Pass);
-    }
-
-    fn configure(&self, name: &str, bad: &str, good: &str, time: Duration) {
-        // With one connection: there may be no other to get. The others go, so that there is something to want.
-        let mut connection = self.redis.connection();
-        let mut set = |value: &str| redis::cmd("CONFIG").arg(&["SET", name, value]).exec(&mut connection);
-        set(bad).expect("to set");
-        std::thread::sleep(time / 2);
-        if name == "maxclients" {
-            self.proxy.cut_and(Manner::Pass);
-        }
-        std::thread::sleep(time / 2);
-        set(good).expect("to set");
-    }
-
-    fn cannot_save(&self, time: Duration) {
-        let redis = self.redis;
-        let file = redis.directory().join("dump.rdb");
-        // An earlier save, or where the file should be a directory, which stops root, too.
-        let _ = std::fs::remove_file(&file);
-        std::fs::create_dir(&file).expect("a directory in its way");
-        redis.command::<()>(&["CONFIG", "SET", "save", "3600 100000000"]);
-        redis.command::<()>(&["BGSAVE"]);
-        info_says(redis, &["rdb_bgsave_in_progress:0", "rdb_last_bgsave_status:err"]);
-        std::thread::sleep(time);
-        redis.command::<()>(&["CONFIG", "SET", "save", ""]);
-        std::fs::remove_dir(&file).expect("to clear the way");
-    }
-
-    /// Notes what is in these streams and ends them, at once; then a moment passes, because entries of the same
-    /// millisecond would get the same ids again.
-    fn wipe(&self, accounts: &[&Account], by: &[&str]) {
-        let mut all = redis::pipe();
-        all.atomic();
-        for account in accounts {
-            all.cmd("XRANGE").arg(&[&account.stream, "-", "+"]);
-        }
-        all.cmd(by[0]).arg(&by[1..]).ignore();
-        all.cmd("EVAL")
-            .arg(&["local n = 0 for i = 1, 1000000 do n = n + i end", "0"])
-            .ignore();
-        let entries: Vec<StreamRangeReply> = all.query(&mut self.redis.connection()).expect("to wipe");
-        for (account, entries) in accounts.iter().zip(entries) {
-            account.wipe(entries);
-        }
-    }
-}
-
-fn info_says(redis: &Redis, lines: &[&str]) {
-    eventually(3 * PATIENCE, || {
-        let info: String = redis.command(&["INFO", "persistence"]);
-        lines.iter().all(|line| info.contains(line))
-    });
-}
-
 /// What clients may be told, besides nothing: 1013 and 503, and of a key that is no stream 1011 and 400. Pulls just wait.
 /// `struck` is every fault so far, the latest last: a pull that lags behind is told late.
 fn assert_allowed(struck: &[Fault], refusals: &[(u16, String)]) {
@@ -196,7 +24,7 @@ fn assert_allowed(struck: &[Fault], refusals: &[(u16, String)]) {
         let allowed = match code {
             503 => true,
             1013 => reason.starts_with("push"),
-            1011 | 400 => struck.contains(&AnotherType),
+            1011 | 400 => struck.contains(&Fault::AnotherType),
             _ => false,
         };
         assert!(allowed, "{:?}: {code} {reason}", struck.last());
@@ -375,13 +203,13 @@ fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
         redis.pause();
         std::thread::sleep(Duration::from_secs(15));
         redis.resume();
-        let (pushed, pulled) = recover(std::slice::from_ref(&account), Stopped);
+        let (pushed, pulled) = recover(std::slice::from_ref(&account), Fault::Stopped);
         figure(
             "after 15 s without an answer push and pull go on within",
             format!("{pushed:.0?}, {pulled:.0?}"),
         );
         let refusals = watched.refusals();
-        assert_allowed(&[Stopped], &refusals);
+        assert_allowed(&[Fault::Stopped], &refusals);
         // It was held back for --redis-patience, and then sent away.
         assert!(refusals.iter().any(|(code, _)| *code == 1013), "{refusals:?}");
         watched.stop_pushes();

@@ -9,6 +9,7 @@ mod harness;
 mod books;
 mod dice;
 mod good_clients;
+mod injection;
 mod report;
 
 mod crash;
