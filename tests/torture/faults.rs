@@ -54,10 +54,12 @@ fn no_fault_of_redis_loses_an_acknowledged_entry() {
             watched: &watched,
         };
         let [acked, plain, batches, posted] = accounts.each_ref().map(client);
-        scope.spawn(move || acked.push_acked());
-        scope.spawn(move || plain.push_plain());
-        scope.spawn(move || batches.push_acked());
-        scope.spawn(move || posted.post());
+        let pushes = [
+            scope.spawn(move || acked.push_acked()),
+            scope.spawn(move || plain.push_plain()),
+            scope.spawn(move || batches.push_acked()),
+            scope.spawn(move || posted.post()),
+        ];
         for client in [acked, plain, batches, posted] {
             scope.spawn(move || client.pull(0, 10, Duration::ZERO));
             // This one is mostly behind.
@@ -100,6 +102,9 @@ fn no_fault_of_redis_loses_an_acknowledged_entry() {
             told.extend(refusals.iter().map(|(code, _)| code));
         }
         watched.stop_pushes();
+        // What they have under way is stored before their sockets end; the idle one stays.
+        pushes.into_iter().for_each(|push| push.join().expect("a push"));
+        eventually(PATIENCE, || store.metric("ptg_sockets_open{kind=\"push\"}") <= 1.0);
         accounts
             .iter()
             .for_each(|account| account.wait_for_pulls(&mut redis.connection()));
@@ -194,7 +199,7 @@ fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
             watched: &watched,
         };
         let (busy, idle) = (client(&account), client(&idle));
-        scope.spawn(move || busy.push_acked());
+        let push = scope.spawn(move || busy.push_acked());
         scope.spawn(move || busy.pull(0, 10, Duration::ZERO));
         scope.spawn(move || busy.pull(1, 100, Duration::from_millis(20)));
         scope.spawn(move || idle.idle("push"));
@@ -213,6 +218,7 @@ fn while_redis_is_stopped_for_15_s_pings_are_answered_and_then_all_goes_on() {
         // It was held back for --redis-patience, and then sent away.
         assert!(refusals.iter().any(|(code, _)| *code == 1013), "{refusals:?}");
         watched.stop_pushes();
+        push.join().expect("the push");
         account.wait_for_pulls(&mut redis.connection());
     });
     drop(store);
