@@ -29,11 +29,14 @@ mod sockets_handshake;
 mod sockets_refused;
 mod wire;
 
+mod crashes;
 mod hostile;
 mod outages;
 mod redis_faults;
 mod redis_faults_living;
+mod redis_faults_network;
 mod redis_faults_outages;
+mod redis_faults_refusals;
 mod slow_clients;
 
 mod bench;

@@ -1,15 +1,9 @@
 //! The Redis that the store starts when none is named and none is there (CONTRACT section 1).
 //! Its port is fixed, so these tests take turns.
 
-use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
-
-use crate::harness::{PATIENCE, Program, Redis, holds_within, send_binary, wait_for_pong};
-
-const PORT: u16 = 6789;
-
-/// Listening here is having the turn, among threads as among processes.
-const TURN: (&str, u16) = ("127.0.0.1", 6788);
+use crate::harness::{
+    OWN_REDIS_PORT, PATIENCE, Program, Redis, own_redis_listens, send_binary, take_turn, wait_for_pong,
+};
 
 #[test]
 fn without_a_redis_it_starts_one_that_keeps_its_data_and_stops_it_at_the_end() {
@@ -17,7 +11,7 @@ fn without_a_redis_it_starts_one_that_keeps_its_data_and_stops_it_at_the_end() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = Program::start_in(directory.path(), &["--data-dir", "my data"], &[]);
     store.add("x", &[b"kept"]);
-    let text = info(PORT);
+    let text = info(OWN_REDIS_PORT);
     assert!(text.contains("aof_enabled:1"), "{text}");
     assert!(directory.path().join("my data").is_dir());
     assert!(!directory.path().join("ptg-data").exists());
@@ -37,7 +31,7 @@ fn its_data_is_in_ptg_data_and_its_redis_listens_on_loopback_only() {
     assert!(directory.path().join("ptg-data").is_dir());
     let listening = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
     // Address and port in hexadecimal, 0A is "listens".
-    let port = format!(":{PORT:04X}");
+    let port = format!(":{OWN_REDIS_PORT:04X}");
     let mut addresses = listening.lines().filter_map(|line| {
         let mut words = line.split_whitespace().skip(1);
         let local = words.next()?.strip_suffix(&port)?;
@@ -60,7 +54,7 @@ fn ctrl_c_at_the_terminal_ends_the_store_before_its_redis() {
     store.signal_group("INT");
     let status = store.wait(PATIENCE);
     assert_eq!(status.code(), Some(0), "{status}: {}", store.log());
-    assert!(!listens(), "its Redis is still there");
+    assert!(!own_redis_listens(), "its Redis is still there");
 
     let mut store = Program::start_in(directory.path(), &[], &[]);
     let found = store.get("/streams/x").expect(200).json();
@@ -71,7 +65,7 @@ fn ctrl_c_at_the_terminal_ends_the_store_before_its_redis() {
 #[test]
 fn a_redis_that_is_already_there_is_used_and_left_alone() {
     let _turn = take_turn();
-    let redis = Redis::start_on(PORT);
+    let redis = Redis::start_on(OWN_REDIS_PORT);
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = Program::start_in(directory.path(), &[], &[]);
     store.add("x", &[b"entry"]);
@@ -93,7 +87,7 @@ fn a_named_redis_is_never_replaced_by_one_of_its_own() {
     let directory = tempfile::tempdir().expect("a directory");
     let store = Program::start_in(directory.path(), &["--redis", &redis.url()], &[]);
     store.get("/ping").expect(503);
-    assert!(!listens());
+    assert!(!own_redis_listens());
     assert!(!directory.path().join("ptg-data").exists());
 }
 
@@ -115,28 +109,7 @@ fn end(store: &mut Program) {
     store.signal("TERM");
     let status = store.wait(PATIENCE);
     assert_eq!(status.code(), Some(0), "{status}: {}", store.log());
-    assert!(!listens(), "its Redis is still there: {}", store.log());
-}
-
-#[track_caller]
-fn take_turn() -> TcpListener {
-    let mut turn = None;
-    // Other tests may be before us, each of them for some seconds.
-    let mine = holds_within(Duration::from_secs(120), || {
-        turn = TcpListener::bind(TURN).ok();
-        turn.is_some()
-    });
-    assert!(mine, "{TURN:?} is taken, and with it the turn for port {PORT}");
-    // A Redis by hand or another checkout's demo may just be ending.
-    assert!(
-        holds_within(Duration::from_secs(30), || !listens()),
-        "something that is not ours listens on 127.0.0.1:{PORT}; stop it for these tests"
-    );
-    turn.expect("the turn")
-}
-
-fn listens() -> bool {
-    TcpStream::connect(("127.0.0.1", PORT)).is_ok()
+    assert!(!own_redis_listens(), "its Redis is still there: {}", store.log());
 }
 
 fn info(port: u16) -> String {

@@ -235,3 +235,20 @@ fn milliseconds_of(id: &str) -> u128 {
     let (milliseconds, _) = id.split_once('-').expect("an entry id");
     milliseconds.parse().expect("milliseconds")
 }
+
+#[test]
+fn a_pull_whose_waiting_an_operator_ends_goes_on() {
+    let store = Store::start();
+    let mut pull = store.pull("s", "");
+    let mut waiting = None;
+    eventually(PATIENCE, || {
+        let list: String = store.redis.command(&["CLIENT", "LIST"]);
+        let blocked = list.lines().find(|client| client.contains("cmd=xread"));
+        waiting = blocked.and_then(|client| client.split(' ').next()?.strip_prefix("id=").map(str::to_owned));
+        let id = waiting.clone().unwrap_or("0".to_owned());
+        store.redis.command::<i64>(&["CLIENT", "UNBLOCK", &id, "ERROR"]) == 1
+    });
+    assert_eq!(ping(&mut pull), []);
+    let added = add(&store.redis, "s", &[b"new"]);
+    assert_eq!(receive_reply(&mut pull), added);
+}

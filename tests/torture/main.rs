@@ -6,4 +6,11 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod books;
+mod dice;
+mod good_clients;
+mod injection;
 mod report;
+
+mod crash;
+mod faults;

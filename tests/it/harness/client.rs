@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jsonwebtoken::{EncodingKey, Header};
 use tungstenite::ClientRequestBuilder;
+use tungstenite::HandshakeError;
 use tungstenite::protocol::WebSocketConfig;
 use ureq::http::Request;
 
@@ -93,15 +94,26 @@ impl Client {
     /// Any request, with these headers and no others of ours; a token only if it is among them.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+        self.try_ask(method, path, headers, body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same, for clients that try again.
+    pub fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let result = match body {
+        let reply = match body {
             Some(body) => self.agent.run(request.body(body).expect("a well-formed request")),
             None => self.agent.run(request.body(()).expect("a well-formed request")),
-        };
-        let reply = result.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        }?;
         let headers = reply.headers().iter();
         let headers = headers
             .map(|(name, value)| {
@@ -111,10 +123,8 @@ impl Client {
             .collect();
         let status = reply.status().as_u16();
         let body = reply.into_body().into_with_config().limit(REPLY_LIMIT);
-        let body = body
-            .read_to_vec()
-            .unwrap_or_else(|error| panic!("{method} {path}: body: {error}"));
-        Answer { status, headers, body }
+        let body = body.read_to_vec()?;
+        Ok(Answer { status, headers, body })
     }
 
     /// A bare connection for tests that speak HTTP, or something else, by hand.
@@ -162,14 +172,26 @@ impl Client {
     /// A WebSocket at any path, signed in by header.
     #[track_caller]
     pub fn socket(&self, path: &str) -> Socket {
+        self.try_socket(path)
+            .unwrap_or_else(|error| panic!("no WebSocket at {path}: {error:?}"))
+    }
+
+    /// The same, for clients that try again.
+    pub fn try_socket(&self, path: &str) -> Result<Socket, tungstenite::Error> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
         let uri = format!("ws://{}{path}", self.address).parse().expect("a WebSocket URL");
         let request = ClientRequestBuilder::new(uri).with_header("Authorization", self.bearer().as_str());
         let config = WebSocketConfig::default()
             .max_message_size(Some(REPLY_LIMIT as usize))
             .max_frame_size(Some(REPLY_LIMIT as usize));
-        tungstenite::client::client_with_config(request, self.raw(), Some(config))
-            .unwrap_or_else(|error| panic!("no WebSocket at {path}: {error:?}"))
-            .0
+        match tungstenite::client::client_with_config(request, stream, Some(config)) {
+            Ok((socket, _)) => Ok(socket),
+            Err(HandshakeError::Failure(error)) => Err(error),
+            Err(HandshakeError::Interrupted(_)) => panic!("{path}: no answer to a handshake within {PATIENCE:?}"),
+        }
     }
 
     /// The plain HTTP reply to an upgrade. The handshake is a good one, without a token; a header given here replaces

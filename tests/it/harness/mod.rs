@@ -3,14 +3,18 @@
 
 mod answer;
 mod client;
+mod own_redis;
 mod program;
+mod proxy;
 mod redis;
 mod socket;
 mod store;
 
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
+pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
 pub use program::{Program, signal};
+pub use proxy::{Manner, Proxy};
 pub use redis::Redis;
 pub use socket::{
     Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,

@@ -56,6 +56,11 @@ impl Redis {
         path.to_str().expect("a path of text").to_owned()
     }
 
+    /// The directory of its data.
+    pub fn directory(&self) -> &Path {
+        self.0.directory.path()
+    }
+
     pub fn connection(&self) -> redis::Connection {
         connect(self.0.port).expect("a connection to the test's Redis")
     }
@@ -87,9 +92,24 @@ impl Redis {
 
     /// Starts it again after `kill`, on the same port and directory.
     pub fn restart(&self) {
+        self.restart_with(&[]);
+    }
+
+    /// Kills and restarts one that keeps its writes, which then takes a second or more to read them: LOADING.
+    pub fn restart_slowly(&self) {
+        // It looks up from loading once every 1024 commands.
+        let many = "for n = 1, 12000 do redis.call('SET', 'loaded slowly', n) end";
+        self.command::<()>(&["EVAL", many, "0"]);
+        self.kill();
+        self.restart_with(&["--key-load-delay", "50"]);
+    }
+
+    fn restart_with(&self, more: &[&str]) {
+        let mut flags = self.0.flags.clone();
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let mut child = self.0.child.lock().expect("the child");
         eventually(PATIENCE, || {
-            let new = spawn(self.0.port, self.0.directory.path(), &self.0.flags);
+            let new = spawn(self.0.port, self.0.directory.path(), &flags);
             new.map(|new| *child = new).is_some()
         });
     }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use ptg_store::{Config, Server};
 
-use super::{Client, Redis};
+use super::{Client, Proxy, Redis};
 
 /// Talks like a `Client`; stopped when it goes out of scope.
 pub struct Store {
@@ -27,8 +27,16 @@ impl Store {
 
     /// On a Redis that the test has a hand on, or that several stores share.
     pub fn on(redis: &Redis, flags: &[&str]) -> Self {
-        let url = redis.url();
-        let mut all = vec!["--redis", &url];
+        Self::at(&redis.url(), redis, flags)
+    }
+
+    /// On a Redis that it reaches through a proxy.
+    pub fn through(proxy: &Proxy, redis: &Redis, flags: &[&str]) -> Self {
+        Self::at(&proxy.url(), redis, flags)
+    }
+
+    fn at(url: &str, redis: &Redis, flags: &[&str]) -> Self {
+        let mut all = vec!["--redis", url];
         all.extend_from_slice(flags);
         if !flags.contains(&"--listen") {
             all.extend(["--listen", "127.0.0.1:0"]);
