@@ -33,8 +33,6 @@ impl Watch {
         let mut ask = move || {
             let cause = match session.ping(ANSWER_WITHIN) {
                 Ok(()) => None,
-                // It cannot save to its disk, so it takes no writes and answers pings with that; but it reads.
-                Err(StoreError::Unreachable(cause)) if cause.starts_with("MISCONF") => None,
                 Err(StoreError::Unreachable(cause)) => Some(cause),
                 Err(error) => Some(error.to_string()),
             };

@@ -24,6 +24,7 @@ use crate::http::Head;
 use crate::ids::StreamId;
 use crate::limits::Pass;
 use crate::metrics::PerSocket;
+use crate::store::Session;
 use socket::{Ending, Socket};
 
 /// How long Redis may take to answer what must be known before an upgrade is answered.
@@ -52,7 +53,7 @@ pub struct Opened<'a> {
 }
 
 enum Work {
-    Push(push::Push),
+    Push(push::Push, Session),
     Pull(pull::Pull),
 }
 
@@ -88,7 +89,7 @@ impl Opening<'_> {
                     batch,
                     ack,
                 };
-                (stream, Work::Push(push))
+                (stream, Work::Push(push, session))
             }
             Call::Pull { stream, count, from } => {
                 let pull = pull::Pull::begin(session, stream.clone(), count, from)?;
@@ -124,14 +125,14 @@ impl Opened<'_> {
         } = self;
         let begun = Instant::now();
         let (kind, detail) = match &work {
-            Work::Push(push) => ("push", format!("batch={} ack={}", push.batch, push.ack)),
+            Work::Push(push, _) => ("push", format!("batch={} ack={}", push.batch, push.ack)),
             Work::Pull(pull) => ("pull", pull.detail()),
         };
         info!("{kind} open stream={stream} {detail} {peer}");
         let counted = Counted::new(kind, context);
         let moved = Moved::default();
         let ending = match work {
-            Work::Push(push) => push.run(&mut socket, context, &moved),
+            Work::Push(push, session) => push.run(session, &mut socket, context, &moved),
             Work::Pull(pull) => pull.run(&mut socket, context, &moved),
         };
         drop(counted);

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::error::close;
 use crate::ids::StreamId;
 use crate::limits::Reservation;
-use crate::store::Beside;
+use crate::store::{Beside, Session};
 use crate::wait::TICK;
 
 /// The most bytes that wait to be stored, unless one message alone is larger.
@@ -53,9 +53,9 @@ pub struct Load {
 
 impl Push {
     /// Stores what comes until the socket ends; everything received before is stored by then.
-    pub fn run(self, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
+    pub fn run(self, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
         let mut intake = Intake::new(&self, socket, context);
-        let mut storer = Storer::new(&self, context, moved);
+        let mut storer = Storer::new(&self, session, context, moved);
         loop {
             intake.wait();
             if intake.queue.is_empty() {

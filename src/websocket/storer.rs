@@ -39,13 +39,10 @@ pub struct Storer<'a> {
 
 impl<'a> Storer<'a> {
     /// Prepares to store what a push brings.
-    pub fn new(push: &'a Push, context: &'a Context, moved: &'a Moved) -> Storer<'a> {
-        let session = context
-            .store
-            .session(REPLY_TIMEOUT.min(context.config.limits.redis_patience));
+    pub fn new(push: &'a Push, session: Session, context: &'a Context, moved: &'a Moved) -> Storer<'a> {
         Storer {
             push,
-            session,
+            session: session.waiting(REPLY_TIMEOUT.min(context.config.limits.redis_patience)),
             context,
             moved,
             retention: None,

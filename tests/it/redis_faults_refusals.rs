@@ -235,15 +235,24 @@ fn without_a_free_connection_to_redis_pushes_are_held_back_and_handshakes_are_50
     send_text(&mut used, "before");
     receive_text(&mut used);
     receive_reply(&mut live);
-    // This one has not asked for a connection yet.
     let mut fresh = store.push("s", "ack=true");
-    let mut set = |most: &str| {
+    let set = |hand: &mut redis::Connection, most: &str| {
         redis::cmd("CONFIG")
             .arg(&["SET", "maxclients", most])
-            .exec(&mut hand)
+            .exec(hand)
             .expect("to set")
     };
-    set("1");
+    set(&mut hand, "1");
+    // The connection made last is the fresh one's, which now loses it.
+    let list: String = redis::cmd("CLIENT").arg("LIST").query(&mut hand).expect("a list");
+    let ids = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("id=")?.split(' ').next()?.parse::<u64>().ok());
+    let newest = ids.max().expect("an id").to_string();
+    redis::cmd("CLIENT")
+        .arg(&["KILL", "ID", &newest])
+        .exec(&mut hand)
+        .expect("to kill");
     send_text(&mut fresh, "held");
     let bearer = store.bearer();
     for path in ["/data/s/push", "/data/s/pull"] {
@@ -255,7 +264,7 @@ fn without_a_free_connection_to_redis_pushes_are_held_back_and_handshakes_are_50
     let during = receive_text(&mut used);
     assert_eq!(receive_reply(&mut live), [(during, b"during".to_vec())]);
     assert_eq!(ping(&mut fresh), []);
-    set("10000");
+    set(&mut hand, "10000");
     let back = Instant::now();
     let held = receive_text(&mut fresh);
     assert!(back.elapsed() < RECOVERY, "{:?}", back.elapsed());
