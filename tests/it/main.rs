@@ -30,11 +30,14 @@ mod sockets_refused;
 mod wire;
 
 mod hostile;
+mod odd_bytes;
+mod open_files;
 mod outages;
 mod redis_faults;
 mod redis_faults_living;
 mod redis_faults_outages;
 mod slow_clients;
+mod smuggling;
 
 mod command_line;
 mod documentation;
