@@ -1,6 +1,8 @@
 //! The promises of `CONTRACT.md`, each tested over real sockets against a real redis-server.
 //! A test's name is the promise that it holds.
 
+#[path = "../fuzz/mod.rs"]
+mod fuzzing;
 mod harness;
 
 mod sign_in;
@@ -29,6 +31,7 @@ mod sockets_handshake;
 mod sockets_refused;
 mod wire;
 
+mod fuzz;
 mod hostile;
 mod odd_bytes;
 mod open_files;

@@ -6,4 +6,13 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+#[allow(dead_code)]
+#[path = "../it/wire.rs"]
+mod wire;
+
 mod report;
+
+#[path = "../fuzz/mod.rs"]
+mod fuzzing;
+
+mod fuzz;
