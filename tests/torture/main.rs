@@ -16,3 +16,4 @@ mod report;
 mod fuzzing;
 
 mod fuzz;
+mod hostile;
