@@ -17,3 +17,5 @@ mod fuzzing;
 
 mod fuzz;
 mod hostile;
+mod hostile_sockets;
+mod overload;
