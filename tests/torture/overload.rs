@@ -65,7 +65,7 @@ fn crowd(store: &Program, before: Footprint, silent: usize, limit: usize) {
         send_binary(&mut push, b"entry");
         let id = receive_text(&mut push);
         assert_eq!(receive_reply(&mut pull)[0].0, id);
-        assert_eq!(ping(&mut pull), []);
+        assert_eq!(ping(&mut push), []);
         send(&mut rest, store.head("GET", "/data/s", &[]));
         assert_eq!(read_answer(&mut rest).expect(200).body, b"entry");
         slowest = slowest.max(begun.elapsed());
