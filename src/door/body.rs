@@ -177,7 +177,14 @@ impl Reader<'_> {
                     return Err(broken());
                 }
                 match httparse::parse_chunk_size(self.inbox.bytes()) {
-                    Ok(httparse::Status::Complete(found)) if found.0 <= MAX_CHUNK_LINE => break found,
+                    Ok(httparse::Status::Complete(found)) if found.0 <= MAX_CHUNK_LINE => {
+                        // httparse also takes a lone line feed for a part of an extension, where others see an end.
+                        let line = &self.inbox.bytes()[..found.0 - "\r\n".len()];
+                        if line.contains(&b'\n') || line.contains(&b'\r') {
+                            return Err(broken());
+                        }
+                        break found;
+                    }
                     Ok(httparse::Status::Partial) if self.inbox.bytes().len() <= MAX_CHUNK_LINE => {
                         self.wait(STEP)?;
                     }

@@ -154,6 +154,19 @@ fn up_to_64_headers_are_served_and_65_are_431() {
 }
 
 #[test]
+fn ten_thousand_headers_are_431_however_large_a_head_may_be() {
+    let store = Store::with(&["--max-head", "10MiB"]);
+    let lines: Vec<String> = (0..10_000).map(|number| format!("X-{number}: y")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let mut stream = store.raw();
+    // It may be refused, and the connection closed, before all is sent.
+    let _ = stream.write_all(store.head("GET", "/ping", &lines).as_bytes());
+    let detail = read_answer(&mut stream).expect(431).detail();
+    assert!(detail.contains("64"), "{detail}");
+    store.assert_serves();
+}
+
+#[test]
 fn random_and_damaged_requests_get_an_answer_or_an_end() {
     let store = Store::with(&["--max-body", "1MiB"]);
     let whole = store.head(

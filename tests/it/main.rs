@@ -1,6 +1,8 @@
 //! The promises of `CONTRACT.md`, each tested over real sockets against a real redis-server.
 //! A test's name is the promise that it holds.
 
+#[path = "../fuzz/mod.rs"]
+mod fuzzing;
 mod harness;
 
 mod sign_in;
@@ -30,7 +32,10 @@ mod sockets_refused;
 mod wire;
 
 mod crashes;
+mod fuzz;
 mod hostile;
+mod odd_bytes;
+mod open_files;
 mod outages;
 mod redis_faults;
 mod redis_faults_living;
@@ -38,6 +43,7 @@ mod redis_faults_network;
 mod redis_faults_outages;
 mod redis_faults_refusals;
 mod slow_clients;
+mod smuggling;
 
 mod bench;
 mod command_line;

@@ -57,6 +57,31 @@ fn a_body_that_stalls_is_408_and_not_stored() {
 }
 
 #[test]
+fn a_body_that_drips_is_408_although_it_never_pauses_for_long() {
+    let store = Store::with(&["--stall-timeout", "500ms"]);
+    for (framing, drop) in [
+        ("Content-Length: 1000000", "x"),
+        ("Transfer-Encoding: chunked", "1\r\nx\r\n"),
+    ] {
+        let mut stream = store.raw();
+        let head = store.head("POST", "/data/x", &["Content-Type: image/png", framing]);
+        send(&mut stream, head);
+        // The read's short deadline is the pause between two drops.
+        let pause = Some(Duration::from_millis(20));
+        stream.set_read_timeout(pause).expect("a deadline");
+        let mut byte = [0];
+        eventually(PATIENCE, || {
+            let _ = stream.write_all(drop.as_bytes());
+            stream.peek(&mut byte).is_ok()
+        });
+        read_answer(&mut stream).expect(408);
+    }
+    let keys: usize = store.redis.command(&["DBSIZE"]);
+    assert_eq!(keys, 0);
+    store.assert_serves();
+}
+
+#[test]
 fn an_idle_connection_is_closed_after_its_time() {
     let store = Store::with(&["--keep-alive", "300ms", "--head-timeout", "300ms"]);
     let mut stream = store.raw();

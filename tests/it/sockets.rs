@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tungstenite::Message;
 
 use crate::harness::{
-    Client, PATIENCE, Program, Redis, Socket, Store, eventually, holds_within, receive_reply, receive_text,
-    send_binary, send_text,
+    Client, PATIENCE, Program, Redis, Socket, Store, eventually, holds_within, receive_reply, receive_text, resident,
+    send_binary, send_text, threads,
 };
 use crate::wire::{
     OPEN_PULLS, OPEN_PUSHES, PROMPT, add, close, close_promptly, closes_with, header, length, numbers, ping, pulled,
@@ -32,15 +32,10 @@ fn reset(socket: Socket) {
 fn together<T: Send>(sockets: impl IntoIterator<Item = Socket>, step: impl Fn(Socket) -> T + Sync) -> Vec<T> {
     let step = &step;
     std::thread::scope(|scope| {
-        let threads: Vec<_> = sockets.into_iter().map(|s| scope.spawn(move || step(s))).collect();
-        let ended = threads.into_iter().map(|thread| thread.join());
+        let steps: Vec<_> = sockets.into_iter().map(|s| scope.spawn(move || step(s))).collect();
+        let ended = steps.into_iter().map(|thread| thread.join());
         ended.map(|result| result.expect("a socket that did it")).collect()
     })
-}
-
-fn tasks(pid: u32) -> usize {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
-    tasks.expect("the threads of the process").count()
 }
 
 #[test]
@@ -166,22 +161,22 @@ fn a_pull_costs_one_thread_and_one_redis_connection_and_both_are_gone_after_it()
     receive_reply(&mut warm);
     close(&mut warm);
     eventually(PATIENCE, || open_sockets(&store) == 0.0);
-    let idle = (tasks(store.pid()), redis.clients());
+    let idle = (threads(store.pid()), redis.clients());
     for (name, end) in ends {
         let pulls: Vec<_> = (0..PULLS).map(|_| store.pull("s", "")).collect();
         let pulls = together(pulls, |mut pull| {
             assert_eq!(ping(&mut pull), []);
             pull
         });
-        let open = (tasks(store.pid()), redis.clients());
+        let open = (threads(store.pid()), redis.clients());
         assert!(open.0 <= idle.0 + PULLS + SLACK, "{idle:?} {open:?}");
         assert!(open.1 <= idle.1 + PULLS + SLACK, "{idle:?} {open:?}");
         assert_eq!(store.metric(OPEN_PULLS), PULLS as f64);
         together(pulls, end);
         let gone = holds_within(PROMPT, || {
-            redis.clients() <= idle.1 + SLACK && tasks(store.pid()) <= idle.0 + SLACK && open_sockets(&store) == 0.0
+            redis.clients() <= idle.1 + SLACK && threads(store.pid()) <= idle.0 + SLACK && open_sockets(&store) == 0.0
         });
-        let left = (tasks(store.pid()), redis.clients());
+        let left = (threads(store.pid()), redis.clients());
         assert!(gone, "after {name}: {idle:?} became {left:?}");
     }
 }
@@ -301,13 +296,4 @@ fn a_puller_that_never_reads_costs_about_one_reply_of_memory() {
     let grown = resident(store.pid()).saturating_sub(before);
     assert!(grown < PULLERS * (30 << 20), "{} MiB", grown >> 20);
     drop(stuck);
-}
-
-/// Bytes of memory the process has.
-fn resident(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|l| l.trim().strip_suffix(" kB"));
-    let kib: usize = kib.and_then(|n| n.parse().ok()).expect("VmRSS");
-    kib << 10
 }

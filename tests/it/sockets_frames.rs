@@ -218,3 +218,24 @@ fn many_pings_at_once_do_no_harm() {
     send_text(&mut push, "entry");
     receive_text(&mut push);
 }
+
+#[test]
+fn a_client_that_pings_and_never_takes_a_pong_is_dropped() {
+    let store = Store::with(&["--stall-timeout", "500ms"]);
+    let pings = frame(0x89, &[7; 125]).repeat(1000);
+    type Open = fn(&Store) -> crate::harness::Socket;
+    let kinds: [Open; 3] = [|s| s.push("s", "ack=true"), |s| s.push("s", ""), |s| s.pull("s", "")];
+    for open in kinds {
+        let mut socket = open(&store);
+        ping(&mut socket);
+        let before = store.metric(OPEN_PULLS) + store.metric(OPEN_PUSHES);
+        // Until no buffer on the way takes any more, or it is dropped.
+        let wait = Some(std::time::Duration::from_secs(1));
+        socket.get_ref().set_write_timeout(wait).expect("a write deadline");
+        while std::io::Write::write_all(socket.get_mut(), &pings).is_ok() {}
+        eventually(PATIENCE, || {
+            store.metric(OPEN_PULLS) + store.metric(OPEN_PUSHES) < before
+        });
+    }
+    store.assert_serves();
+}

@@ -6,6 +6,13 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+#[allow(dead_code)]
+#[path = "../it/wire.rs"]
+mod wire;
+
+#[path = "../fuzz/mod.rs"]
+mod fuzzing;
+
 mod books;
 mod dice;
 mod good_clients;
@@ -14,3 +21,7 @@ mod report;
 
 mod crash;
 mod faults;
+mod fuzz;
+mod hostile;
+mod hostile_sockets;
+mod overload;

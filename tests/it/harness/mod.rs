@@ -3,19 +3,23 @@
 
 mod answer;
 mod client;
+mod footprint;
 mod own_redis;
 mod program;
 mod proxy;
 mod redis;
+mod replies;
 mod socket;
 mod store;
 
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
+pub use footprint::{Footprint, descriptors, resident, threads};
 pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
 pub use redis::Redis;
+pub use replies::Replies;
 pub use socket::{
     Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,
 };
@@ -47,21 +51,6 @@ pub fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> 
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// Threads of the process with this id.
-pub fn threads(pid: u32) -> usize {
-    count(&format!("/proc/{pid}/task"))
-}
-
-/// Open descriptors of the process with this id.
-pub fn descriptors(pid: u32) -> usize {
-    count(&format!("/proc/{pid}/fd"))
-}
-
-fn count(directory: &str) -> usize {
-    let entries = std::fs::read_dir(directory);
-    entries.unwrap_or_else(|error| panic!("{directory}: {error}")).count()
 }
 
 /// Cuts a blob at its offsets: an entry reaches from its own to the next one's, the last to the end.

@@ -32,11 +32,34 @@ impl Program {
     /// The same, in this directory and with these variables in its environment.
     #[track_caller]
     pub fn start_in(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let child = Self::command(arguments)
+        let mut command = Self::command(arguments);
+        command.current_dir(directory).envs(variables.iter().copied());
+        Self::start_command(command)
+    }
+
+    /// The same, granted so many open files: what it has, and what it may have.
+    #[track_caller]
+    pub fn start_with_open_files(soft: usize, hard: usize, arguments: &[&str]) -> Self {
+        Self::start_command(Self::with_open_files(soft, hard, arguments))
+    }
+
+    /// The binary with these arguments and so many open files, not yet started.
+    pub fn with_open_files(soft: usize, hard: usize, arguments: &[&str]) -> Command {
+        let mut all = vec![
+            "-c",
+            r#"ulimit -Sn "$1" && ulimit -Hn "$2" && shift 2 && exec "$0" "$@""#,
+        ];
+        let (soft, hard) = (soft.to_string(), hard.to_string());
+        all.extend([env!("CARGO_BIN_EXE_ptg-store"), &soft, &hard]);
+        all.extend(arguments);
+        Self::quiet("bash", &all)
+    }
+
+    #[track_caller]
+    fn start_command(mut command: Command) -> Self {
+        let child = command
             .args(["--listen", "127.0.0.1:0"])
-            .current_dir(directory)
             .process_group(0)
-            .envs(variables.iter().copied())
             .stdout(Stdio::null())
             .spawn()
             .expect("to start ptg-store");
@@ -88,7 +111,11 @@ impl Program {
 
     /// The binary with these arguments, not yet started, in an environment without a REDIS_URL.
     pub fn command(arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ptg-store"));
+        Self::quiet(env!("CARGO_BIN_EXE_ptg-store"), arguments)
+    }
+
+    fn quiet(program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments);
         command.env_remove("REDIS_URL").env_remove("RUST_LOG");
         command.stdin(Stdio::null());
