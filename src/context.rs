@@ -86,7 +86,7 @@ pub struct Snapshot {
     pub stale: Instant,
 }
 
-/// Lines from the door to tiny_http, as many as there are workers. Each is opened when it is first needed, and then kept.
+/// Lines from the door to tiny_http, as many as there are workers. They are kept; one that failed is opened anew.
 pub struct Lines {
     free: Mutex<Vec<Option<UnixStream>>>,
     freed: Condvar,

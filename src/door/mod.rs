@@ -32,8 +32,9 @@ const ONE_WRITE: usize = 64 << 10;
 /// How long accepting pauses after an error, such as no descriptors left, which only passes with time.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// Starts the thread that accepts connections until the context is told to stop.
+/// Starts the thread that accepts connections until the context is told to stop. The REST workers must be there.
 pub fn open(listener: TcpListener, context: Arc<Context>) -> io::Result<JoinHandle<()>> {
+    relay::open_lines(&context)?;
     Builder::new()
         .name("door".into())
         .spawn(move || accept(&listener, &context))

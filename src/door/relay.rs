@@ -76,6 +76,16 @@ pub fn ask(context: &Context, head: &Head, body: Body) -> Result<Answer, Error> 
     answer
 }
 
+/// Opens all lines, so that the first requests need not wait for that.
+pub fn open_lines(context: &Context) -> io::Result<()> {
+    let mut leases = Vec::new();
+    while let Some(mut lease) = context.lines.lease(Duration::ZERO) {
+        lease.line = Some(open(context)?);
+        leases.push(lease);
+    }
+    Ok(())
+}
+
 /// Opens a line, one at a time and with a first answer: tiny_http 0.12 may put two connections that come together on one
 /// thread, and the second would wait until the first is closed (`util/task_pool.rs`).
 fn open(context: &Context) -> io::Result<UnixStream> {
