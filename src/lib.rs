@@ -15,14 +15,14 @@
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields |
-//! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; ticks and pace |
+//! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; waiting and pace |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`ids`] | offsets and entries, stream and entry ids: pure functions |
 //! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
 //!
-//! The program itself is `main.rs`, with `bench/` beside it: `ptg-store bench`, a client of a store and its Redis, which
-//! uses nothing of the above but plain data.
+//! The program itself is `main.rs`, with two modules beside it that use nothing of the above but plain data: `allocator`
+//! makes malloc give back what large entries used, and `bench/` is `ptg-store bench`, a client of a store and its Redis.
 //!
 //! # The data's way
 //!

@@ -1,5 +1,6 @@
 //! Flags, start, wait for a signal, stop. With the word `bench` first, it measures instead of serving.
 
+mod allocator;
 mod bench;
 
 use std::io;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         println!("ptg-store {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
+    allocator::settle();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
