@@ -128,11 +128,8 @@ fn floods_of_pings_whose_pongs_are_not_read_cost_no_memory_and_are_dropped() {
     let (store, before) = started(&redis, &["--stall-timeout", "3s"]);
     let pings = frame(0x89, &[7; 125]).repeat(1000);
     let mut honest = store.push("honest", "ack=true");
-    for mut socket in [
-        store.push("s", "ack=true"),
-        store.push("s", "batch=true"),
-        store.pull("s", ""),
-    ] {
+    for path in ["/data/s/push?ack=true", "/data/s/push?batch=true", "/data/s/pull"] {
+        let mut socket = store.socket(path);
         // Far more than all buffers on the way hold, or until it is dropped.
         let (sent, peak) = pour(&store, &mut socket, &pings, 512 << 20);
         figure(
