@@ -6,4 +6,10 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod process;
 mod report;
+mod websocket_frames;
+
+mod memory;
+mod memory_bodies;
+mod memory_pulls;
