@@ -6,10 +6,16 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
+mod latency;
 mod process;
 mod report;
 mod websocket_frames;
 
+mod isolation;
 mod memory;
 mod memory_bodies;
 mod memory_pulls;
+
+mod soak;
+mod soak_books;
+mod soak_clients;

@@ -20,7 +20,7 @@ const MOST_IDLE: u64 = 2 * 64 * KIB;
 const MOST_CONNECTION: u64 = 2 * 32 * KIB;
 
 /// What a socket may keep of what it has moved: what the allocator does not give back, shared by all of them.
-const MOST_KEPT: u64 = 256 * MIB;
+const MOST_KEPT: u64 = 512 * MIB;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
