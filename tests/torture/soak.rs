@@ -40,11 +40,13 @@ fn soak_nothing_grows_and_every_entry_is_accounted_for() {
             .put(&format!("/streams/{}?max_len={keeps}", name(stream)))
             .expect(200);
     }
-    let (books, written) = (Books::new(), AtomicBool::new(false));
+    let books = Books::new();
+    let (over, written) = (AtomicBool::new(false), AtomicBool::new(false));
     let scene = Scene {
         client: &store,
         redis: &redis,
         books: &books,
+        over: &over,
         written: &written,
     };
     let (mut early, mut late) = (State::default(), State::default());
@@ -56,7 +58,9 @@ fn soak_nothing_grows_and_every_entry_is_accounted_for() {
         let visitors: Vec<_> = (0..VISITORS)
             .map(|reader| scope.spawn(move || visit(scene, reader)))
             .collect();
-        (0..WRITERS).for_each(|writer| drop(scope.spawn(move || write(scene, writer))));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| scope.spawn(move || write(scene, writer)))
+            .collect();
         scope.spawn(move || browse(scene));
 
         let begun = Instant::now();
@@ -85,6 +89,9 @@ fn soak_nothing_grows_and_every_entry_is_accounted_for() {
                 );
             }
         }
+        over.store(true, Relaxed);
+        writers.into_iter().for_each(|writer| writer.join().expect("a writer"));
+        // Only now is there a last entry for the auditors to see.
         written.store(true, Relaxed);
         let audited = auditors.into_iter().map(|auditor| auditor.join().expect("an auditor"));
         let audited: Vec<View> = audited.collect();

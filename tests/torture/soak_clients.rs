@@ -14,7 +14,9 @@ pub struct Scene<'a> {
     pub client: &'a Client,
     pub redis: &'a Redis,
     pub books: &'a Books,
-    /// No more is written.
+    /// Writers and visitors come no more.
+    pub over: &'a AtomicBool,
+    /// The last writer has left.
     pub written: &'a AtomicBool,
 }
 
@@ -65,7 +67,7 @@ type Trouble = Box<dyn std::error::Error>;
 /// Visits its streams in turn until the end.
 pub fn write(scene: &Scene, writer: usize) {
     let mut dice = Dice(writer as u64 * 7919 + 1);
-    while !scene.written.load(Relaxed) {
+    while !scene.over.load(Relaxed) {
         // Two writers share each stream.
         let own = dice.roll(STREAMS / WRITERS) * WRITERS + writer;
         let stream = (own + 3 * dice.roll(2)) % STREAMS;
@@ -168,7 +170,7 @@ pub fn audit(scene: &Scene, stream: usize) -> View {
 pub fn visit(scene: &Scene, reader: usize) -> Vec<View> {
     let mut dice = Dice(reader as u64 * 15_485_863 + 1);
     let mut views = Vec::new();
-    while !scene.written.load(Relaxed) {
+    while !scene.over.load(Relaxed) {
         let stream = dice.roll(STREAMS);
         let (from, count) = [("$", 1), ("$", 100), ("0", 100), ("*", 1)][dice.roll(4)];
         let mut view = View::new(stream);
@@ -201,7 +203,7 @@ pub fn browse(scene: &Scene) {
         }
         (answer.status == 200).then_some(answer)
     };
-    while !scene.written.load(Relaxed) {
+    while !scene.over.load(Relaxed) {
         look("/activity");
         for _ in 0..5 {
             let stream = dice.roll(STREAMS);
