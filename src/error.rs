@@ -55,6 +55,8 @@ pub enum StoreError {
     Unreachable(String),
     /// It is out of memory.
     Full(String),
+    /// There is no memory of ours for what was asked; the sentence names the limit.
+    NoRoom(String),
     /// The key is there, but is no stream.
     NotAStream(String),
     /// It refused; its own words.
@@ -96,7 +98,8 @@ impl Error {
             Error::CrossSite => 403,
             Error::Invalid(_) => 422,
             Error::Refused(status, _) => *status,
-            Error::Busy(_) | Error::Store(StoreError::Unreachable(_) | StoreError::Full(_)) => 503,
+            Error::Busy(_) => 503,
+            Error::Store(StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_)) => 503,
             Error::Store(StoreError::NotAStream(_)) => 400,
             Error::Store(StoreError::Refused(_)) => 500,
         }
@@ -152,7 +155,7 @@ impl StoreError {
     /// The close code that tells a WebSocket peer.
     pub fn close_code(&self) -> u16 {
         match self {
-            StoreError::Unreachable(_) | StoreError::Full(_) => close::TRY_LATER,
+            StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_) => close::TRY_LATER,
             StoreError::NotAStream(_) | StoreError::Refused(_) => close::STORE_FAILED,
         }
     }
@@ -163,6 +166,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Unreachable(cause) => write!(f, "Redis cannot be reached: {cause}"),
             StoreError::Full(cause) => write!(f, "Redis is out of memory: {cause}"),
+            StoreError::NoRoom(sentence) => f.write_str(sentence),
             StoreError::NotAStream(key) => write!(f, "The key '{key}' in Redis is not a stream."),
             StoreError::Refused(cause) => write!(f, "Redis refused: {cause}"),
         }

@@ -6,6 +6,13 @@ use std::time::Duration;
 
 use crate::metrics::{Counter, Metrics};
 
+/// How long a REST body or reply waits for others to give back what they hold of their common memory. Without waiting, all
+/// who come together would refuse each other; the first to give up makes room for the rest.
+pub const ROOM_PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is not larger than this, in bytes, is not counted: of messages and replies so small there are never many in memory.
+pub const UNCOUNTED: usize = 64 << 10;
+
 /// Lets a limited number in at once.
 pub struct Gate {
     free: Mutex<usize>,
@@ -47,6 +54,7 @@ impl Drop for Pass<'_> {
 pub struct Budget {
     limit: usize,
     used: Mutex<usize>,
+    freed: Condvar,
     metrics: Arc<Metrics>,
     /// Where its use shows.
     gauge: fn(&Metrics) -> &Counter,
@@ -65,6 +73,7 @@ impl Budget {
         Arc::new(Budget {
             limit,
             used: Mutex::new(0),
+            freed: Condvar::new(),
             metrics,
             gauge,
         })
@@ -85,6 +94,11 @@ impl Budget {
 }
 
 impl Reservation {
+    /// All of the budget, in bytes.
+    pub fn limit(&self) -> usize {
+        self.budget.limit
+    }
+
     /// How much it is.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -92,9 +106,16 @@ impl Reservation {
 
     /// Takes more; false, and nothing is taken, if the budget does not have it.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let budget = &self.budget;
-        let mut used = lock(&budget.used);
-        if bytes > budget.limit - *used {
+        self.grow_within(bytes, Duration::ZERO)
+    }
+
+    /// The same, but waits for others to give back what they have.
+    pub fn grow_within(&mut self, bytes: usize, patience: Duration) -> bool {
+        let budget = &*self.budget;
+        let full = |used: &mut usize| used.saturating_add(bytes) > budget.limit;
+        let waited = budget.freed.wait_timeout_while(lock(&budget.used), patience, full);
+        let (mut used, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        if full(&mut used) {
             return false;
         }
         *used += bytes;
@@ -102,13 +123,29 @@ impl Reservation {
         (budget.gauge)(&budget.metrics).set(*used as u64);
         true
     }
+
+    /// Takes more even if the budget does not have it: for what is in memory already.
+    pub fn take(&mut self, bytes: usize) {
+        let mut used = lock(&self.budget.used);
+        *used += bytes;
+        self.bytes += bytes;
+        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
+    }
+
+    /// Gives back all but so much.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let surplus = self.bytes.saturating_sub(bytes);
+        let mut used = lock(&self.budget.used);
+        *used -= surplus;
+        self.bytes -= surplus;
+        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
+        self.budget.freed.notify_all();
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut used = lock(&self.budget.used);
-        *used -= self.bytes;
-        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
+        self.shrink_to(0);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::config::Limits;
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
-use crate::limits::Reservation;
+use crate::limits::{ROOM_PATIENCE, Reservation};
 use crate::units::Size;
 use crate::wait::Pace;
 
@@ -158,6 +158,8 @@ impl Limit {
 impl Reader<'_> {
     fn by_length(mut self, length: usize) -> Result<Body, Error> {
         let mut body = Body::empty(self.context);
+        // Only what arrives becomes memory. Growing by doubling would need half as much again.
+        body.bytes.reserve_exact(length);
         self.copy(&mut body, length)?;
         Ok(body)
     }
@@ -225,7 +227,7 @@ impl Reader<'_> {
                 self.wait(left.min(STEP))?;
             }
             let piece = self.inbox.bytes().len().min(left);
-            if !body.reservation.grow(piece) {
+            if !body.reservation.grow_within(piece, ROOM_PATIENCE) {
                 let limit = self.context.config.limits.max_bodies;
                 return Err(Error::Busy(format!(
                     "Request bodies use all of {limit} (--max-bodies)."

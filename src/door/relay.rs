@@ -11,7 +11,7 @@ use super::reply::status_line;
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
-use crate::limits::{Reservation, lock};
+use crate::limits::{Reservation, UNCOUNTED, lock};
 
 /// The headers that handlers read. No other header of a client gets past the door.
 const PASSED_ON: [&str; 5] = ["Host", "Origin", "Authorization", "Cookie", "Content-Type"];
@@ -27,9 +27,6 @@ const FIRST_REQUEST: &[u8] = b"HEAD /health HTTP/1.1\r\nContent-Length: 0\r\n\r\
 
 /// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers.
 const MAX_REPLY_HEAD: usize = 64 << 10;
-
-/// Replies up to this many bytes are not counted in `--max-bodies`: as many of them as workers have are nothing beside it.
-const UNCOUNTED_REPLY: usize = 64 << 10;
 
 /// A reply as tiny_http gave it.
 pub struct Answer {
@@ -70,10 +67,8 @@ pub fn ask(context: &Context, head: &Head, body: Body) -> Result<Answer, Error> 
     line.write_all(&bytes).map_err(busy)?;
     drop(bytes);
     let answer = read(context, head, &mut line).map_err(busy)?;
-    if answer.is_ok() {
-        lease.line = Some(line);
-    }
-    answer
+    lease.line = Some(line);
+    Ok(answer)
 }
 
 /// Opens all lines, so that the first requests need not wait for that.
@@ -98,7 +93,7 @@ fn open(context: &Context) -> io::Result<UnixStream> {
         method: "HEAD".into(),
         ..Head::default()
     };
-    read(context, &probe, &mut line)?.map_err(|_| io::Error::other("the first reply on a line is none"))?;
+    read(context, &probe, &mut line)?;
     Ok(line)
 }
 
@@ -118,7 +113,7 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     wire.into_bytes()
 }
 
-fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<Result<Answer, Error>> {
+fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<Answer> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_string());
     let mut bytes = Vec::new();
     let (length, status, headers, body_length) = loop {
@@ -135,11 +130,9 @@ fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<R
         }
     };
     let mut reservation = context.bodies.reserve_nothing();
-    // Only entries that are read can be large. What was done is told as done, whatever the memory.
-    let counts = head.method == "GET" && body_length > UNCOUNTED_REPLY;
-    if counts && !reservation.grow(body_length) {
-        let limit = context.config.limits.max_bodies;
-        return Ok(Err(Error::Busy(format!("Replies use all of {limit} (--max-bodies)."))));
+    // Only entries that are read can be large. Their handler found room for them, and now gives its own copy up.
+    if head.method == "GET" && body_length > UNCOUNTED {
+        reservation.take(body_length);
     }
     let mut body = bytes.split_off(length);
     // HEAD announces a body and sends none.
@@ -150,12 +143,12 @@ fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<R
             return Err(broken("its reply ends too early"));
         }
     }
-    Ok(Ok(Answer {
+    Ok(Answer {
         status,
         headers,
         body,
         _reservation: reservation,
-    }))
+    })
 }
 
 /// The head of a reply of tiny_http.

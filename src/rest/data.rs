@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::form::{self, FormKind};
 use crate::http::{Head, Reply};
 use crate::ids::{Cursor, StreamId};
+use crate::limits::Reservation;
 use crate::store::{Nobody, Room, Session};
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
@@ -17,7 +18,7 @@ const MAX_OFFSETS: usize = 32 << 10;
 /// The name of the form parts that are entries.
 const ENTRIES: &str = "entries";
 
-/// `GET /data/{id}`.
+/// `GET /data/{id}`. What it reads is `held` until the reply has left the worker.
 pub fn get(
     session: &mut Session,
     context: &Context,
@@ -25,13 +26,14 @@ pub fn get(
     stream: &StreamId,
     count: u64,
     from: Cursor,
+    held: &mut Reservation,
 ) -> Result<Reply, Error> {
     let span = Room {
         count: usize::try_from(count).unwrap_or(usize::MAX),
         bytes: context.config.limits.max_body.0,
         offsets: MAX_OFFSETS,
     };
-    let Joined { offsets, bytes, count } = session.read_span(stream, from, span)?;
+    let Joined { offsets, bytes, count } = session.read_span(stream, from, span, held)?;
     // HEAD looks, and takes nothing out.
     if head.method == "GET" {
         context.metrics.entries_out.rest.add(count as u64);

@@ -24,6 +24,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::limits::Reservation;
 use crate::store::Session;
 use crate::wait::join_by;
 
@@ -72,7 +73,10 @@ impl Rest {
 fn work(server: &Server, context: &Arc<Context>) {
     let mut session = context.store.session(REPLY_TIMEOUT).failing_fast();
     while let Ok(mut request) = server.recv() {
-        let handled = catch_unwind(AssertUnwindSafe(|| handle(&mut request, context, &mut session)));
+        let mut held = context.bodies.reserve_nothing();
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            handle(&mut request, context, &mut session, &mut held)
+        }));
         let reply = handled.unwrap_or_else(|_| {
             context.metrics.handler_panics.add(1);
             error!("the handler of {} panicked", request.method());
@@ -86,7 +90,7 @@ fn work(server: &Server, context: &Arc<Context>) {
     }
 }
 
-fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session) -> Reply {
+fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session, held: &mut Reservation) -> Reply {
     let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
     // The door sends whole bodies only, and the rest of an unread one would be read as a request.
     if let Err(error) = request.as_reader().read_to_end(&mut body) {
@@ -94,11 +98,18 @@ fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session) 
     }
     let head = head_of(request);
     Call::from_head(&head, &context.auth, context.config.max_len)
-        .and_then(|call| answer(call, &head, body.into(), context, session))
+        .and_then(|call| answer(call, &head, body.into(), context, session, held))
         .unwrap_or_else(|error| error.to_reply())
 }
 
-fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut Session) -> Result<Reply, Error> {
+fn answer(
+    call: Call,
+    head: &Head,
+    body: Bytes,
+    context: &Context,
+    session: &mut Session,
+    held: &mut Reservation,
+) -> Result<Reply, Error> {
     match call {
         Call::Options { methods } => Ok(options(methods)),
         Call::Token => token::sign_in(&context.auth, head, body),
@@ -117,7 +128,7 @@ fn answer(call: Call, head: &Head, body: Bytes, context: &Context, session: &mut
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
         Call::PutStream(put) => streams::put(session, put),
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
-        Call::GetData { stream, count, from } => data::get(session, context, head, &stream, count, from),
+        Call::GetData { stream, count, from } => data::get(session, context, head, &stream, count, from, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
         Call::Push { .. } | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
     }

@@ -10,6 +10,8 @@ use super::{Session, value};
 use crate::batch::{Joined, Offsets};
 use crate::error::StoreError;
 use crate::ids::{Cursor, EntryId, StreamId};
+use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
+use crate::units::Size;
 
 /// The most entries asked for at once. More would not be faster, and an entry can be large.
 const MOST_AT_ONCE: usize = 1024;
@@ -64,19 +66,27 @@ impl ReadAhead {
 }
 
 impl Session {
-    /// Entries from a cursor, as many as the span holds, oldest first. `$` brings none.
-    pub fn read_span(&mut self, stream: &StreamId, from: Cursor, span: Room) -> Result<Joined, StoreError> {
+    /// Entries from a cursor, as many as the span and the memory that can be `held` have room for, oldest first.
+    /// `$` brings none; `NoRoom` if there is none for the first.
+    pub fn read_span(
+        &mut self,
+        stream: &StreamId,
+        from: Cursor,
+        span: Room,
+        held: &mut Reservation,
+    ) -> Result<Joined, StoreError> {
         match from {
             Cursor::End => self.check_is_stream(stream).map(|()| Joined::default()),
-            Cursor::After(id) => self.read_forward(stream, id, span),
+            Cursor::After(id) => self.read_forward(stream, id, Kept::new(span, held)),
             Cursor::Newest => {
-                let newest = self.read_backward(stream, span)?;
-                if let (false, Some(joined)) = (newest.cut, newest.oldest_first()) {
+                let newest = self.read_backward(stream, Kept::new(span, held))?;
+                if let Some(joined) = newest {
                     return Ok(joined);
                 }
                 // Not all of them fit: begin with the oldest, so that asking again from the last id brings the rest.
+                held.shrink_to(0);
                 let start = self.start_of_newest(stream, span.count)?;
-                self.read_forward(stream, start, span)
+                self.read_forward(stream, start, Kept::new(span, held))
             }
         }
     }
@@ -108,9 +118,8 @@ impl Session {
         Ok(oldest.map_or(EntryId::MAX, EntryId::before))
     }
 
-    fn read_forward(&mut self, stream: &StreamId, after: EntryId, span: Room) -> Result<Joined, StoreError> {
+    fn read_forward(&mut self, stream: &StreamId, after: EntryId, mut kept: Kept<'_>) -> Result<Joined, StoreError> {
         let mut ahead = ReadAhead::default();
-        let mut kept = Kept::new(span);
         let mut last = after;
         while let Some((count, bytes)) = kept.room() {
             let entries = self.read_after(stream, last, ahead.count(count, bytes), None, &mut Nobody)?;
@@ -122,9 +131,9 @@ impl Session {
         Ok(kept.joined())
     }
 
-    fn read_backward(&mut self, stream: &StreamId, span: Room) -> Result<Kept, StoreError> {
+    /// The newest entries; none if there is no room for all of them.
+    fn read_backward(&mut self, stream: &StreamId, mut kept: Kept<'_>) -> Result<Option<Joined>, StoreError> {
         let mut ahead = ReadAhead::default();
-        let mut kept = Kept::new(span);
         let mut before = None;
         while let Some((count, bytes)) = kept.room() {
             let entries = self.read_before(stream, before, ahead.count(count, bytes))?;
@@ -133,28 +142,30 @@ impl Session {
                 None => break,
             }
         }
-        Ok(kept)
+        Ok(kept.oldest_first())
     }
 }
 
 /// Entries kept so far, in the order in which they came, and whether the span's room cut them short.
-struct Kept {
+struct Kept<'a> {
     /// Their ids, and where each starts.
     starts: Vec<(EntryId, usize)>,
     bytes: Vec<u8>,
     offsets: usize,
     cut: bool,
     span: Room,
+    held: &'a mut Reservation,
 }
 
-impl Kept {
-    fn new(span: Room) -> Kept {
+impl Kept<'_> {
+    fn new(span: Room, held: &mut Reservation) -> Kept<'_> {
         Kept {
             starts: Vec::new(),
             bytes: Vec::new(),
             offsets: Offsets::FRAME,
             cut: false,
             span,
+            held,
         }
     }
 
@@ -173,10 +184,11 @@ impl Kept {
             (seen, largest, last) = (seen + 1, largest.max(size), Some(id));
             self.offsets += Offsets::item_length(id, start);
             let full = start + size > self.span.bytes || self.offsets > self.span.offsets;
-            if full && !self.starts.is_empty() {
+            let first = self.starts.is_empty();
+            if (full && !first) || !self.hold(start + size) {
                 self.cut = true;
                 entries.abandon(arrival)?;
-                return Ok(last);
+                return if first { Err(self.no_room()) } else { Ok(last) };
             }
             self.starts.push((id, start));
             entries.take(arrival, &mut self.bytes, &mut Nobody)?;
@@ -195,8 +207,22 @@ impl Kept {
         joined
     }
 
-    /// What came newest first, turned round; none if the list of offsets is too long in that order.
-    fn oldest_first(self) -> Option<Joined> {
+    /// Makes sure that so many bytes are held, if they are so many that they count.
+    fn hold(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.held.bytes());
+        bytes <= UNCOUNTED || self.held.grow_within(more, ROOM_PATIENCE)
+    }
+
+    fn no_room(&self) -> StoreError {
+        let limit = Size(self.held.limit());
+        StoreError::NoRoom(format!("Request bodies and replies use all of {limit} (--max-bodies)."))
+    }
+
+    /// What came newest first, turned round; none if it was cut, or if there is no room to turn it.
+    fn oldest_first(mut self) -> Option<Joined> {
+        if self.cut || (self.starts.len() > 1 && !self.hold(2 * self.bytes.len())) {
+            return None;
+        }
         if self.starts.len() <= 1 {
             return Some(self.joined());
         }
@@ -211,6 +237,7 @@ impl Kept {
             joined.bytes.extend_from_slice(&self.bytes[start..end]);
             end = start;
         }
+        self.held.shrink_to(joined.bytes.len());
         (length <= self.span.offsets).then_some(joined)
     }
 }

@@ -14,7 +14,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
 use super::socket::Ending;
 use crate::error::close;
-use crate::limits::{Budget, Reservation};
+use crate::limits::{Budget, Reservation, UNCOUNTED};
 use crate::units::Size;
 use crate::wait::{Pace, is_quiet};
 
@@ -24,9 +24,6 @@ const LARGE_BUFFER: usize = 64 << 10;
 
 /// The rest of a payload of at least so many bytes goes where it belongs without passing through the buffer.
 const DIRECT: usize = 16 << 10;
-
-/// Messages up to this many bytes are not counted in `--max-messages`: there are few of them in memory at a time.
-const UNCOUNTED_MESSAGE: usize = 64 << 10;
 
 /// What may be read of a peer, and where its messages are counted.
 pub struct Limits {
@@ -253,7 +250,7 @@ impl Frames {
         };
         let due = message.bytes.len() + more;
         let held = message.share.as_ref().map_or(0, Reservation::bytes);
-        if due <= UNCOUNTED_MESSAGE.max(held) {
+        if due <= UNCOUNTED.max(held) {
             return Ok(true);
         }
         let share = message.share.get_or_insert_with(|| budget.reserve_nothing());
