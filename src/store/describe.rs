@@ -1,25 +1,15 @@
 //! Streams as things: their list, their description at `XMETA:<id>`, what Redis knows of them, and their end.
 
 use std::collections::BTreeSet;
+use std::io::{self, IoSlice};
 
 use redis::Value;
 use serde_json::{Map, json};
 
+use super::link::{END_OF_LINE, Link, broken};
 use super::{Beside, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, META_PREFIX, StreamId};
-
-/// `XINFO STREAM`, but of the first and last entries, which may be megabytes, only the ids travel. Redis copies them all the same.
-/// Nil if there is no such key. See <https://redis.io/docs/latest/commands/xinfo-stream/>.
-const INFO_SCRIPT: &str = "
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local info = redis.call('XINFO', 'STREAM', KEYS[1])
-for i = 1, #info, 2 do
-  if (info[i] == 'first-entry' or info[i] == 'last-entry') and info[i + 1] then
-    info[i + 1] = info[i + 1][1]
-  end
-end
-return info";
 
 /// How many keys one step of a scan looks at: few steps for a lab's store, none of them long.
 const SCAN_STEP: u32 = 1000;
@@ -51,17 +41,25 @@ impl Session {
     }
 
     /// What Redis knows of a stream; none if there is no such key.
+    /// See <https://redis.io/docs/latest/commands/xinfo-stream/>. Redis sends the first and last entries whole; they may be
+    /// large, and are read past.
     pub fn info(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<Option<StreamInfo>, StoreError> {
-        let eval = redis::cmd("EVAL")
-            .arg(INFO_SCRIPT)
-            .arg(1)
+        let command = redis::cmd("XINFO")
+            .arg("STREAM")
             .arg(stream.as_str())
             .get_packed_command();
-        let reply = self.reply_about(stream, &eval, beside)?;
-        if reply == Value::Nil {
-            return Ok(None);
+        let read = self.converse(|link| {
+            link.send(&mut [IoSlice::new(&command)], beside)?;
+            match link.array_or_error(beside)? {
+                Ok(items) => info(link, items, beside).map(Ok),
+                Err(error) => Ok(Err(error)),
+            }
+        })?;
+        match read {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if error.details() == Some("no such key") => Ok(None),
+            Err(error) => Err(self.stream_refusal(stream, &error)),
         }
-        info(reply).map(Some).ok_or_else(|| unexpected("XINFO STREAM"))
     }
 
     /// The description that `PUT` stored. None if there is none, or if other programs put something else there:
@@ -141,40 +139,55 @@ impl Session {
     }
 }
 
-fn info(reply: Value) -> Option<StreamInfo> {
-    let mut fields = Map::new();
-    let mut length = 0;
-    let mut entries_added = None;
-    let mut first = None;
-    let mut last_generated = EntryId::default();
-    for pair in value::list(reply)?.chunks_exact(2) {
-        let name = value::text(&pair[0])?;
-        match name {
-            "first-entry" | "last-entry" => {
-                let id = value::entry_id(&pair[1]);
-                if name == "first-entry" {
-                    first = id;
-                }
-                fields.insert(name.into(), json!(id.and_then(EntryId::time)));
-                fields.insert(format!("{name}-id"), json!(id.map(|id| id.to_string())));
-                continue;
+/// The fields of `XINFO STREAM`, `[name, value, …]`, as they arrive.
+fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<StreamInfo> {
+    let mut info = StreamInfo {
+        fields: Map::new(),
+        length: 0,
+        entries_added: None,
+        first: None,
+        last_generated: EntryId::default(),
+    };
+    for _ in 0..items / 2 {
+        let name = String::from_utf8_lossy(&link.string(beside)?).into_owned();
+        if name == "first-entry" || name == "last-entry" {
+            let id = id_of_entry(link, beside)?;
+            if name == "first-entry" {
+                info.first = id;
             }
-            "last-generated-id" => last_generated = value::entry_id(&pair[1])?,
-            "length" => length = value::number(&pair[1])?,
-            "entries-added" => entries_added = value::number(&pair[1]),
+            info.fields
+                .insert(format!("{name}-id"), json!(id.map(|id| id.to_string())));
+            info.fields.insert(name, json!(id.and_then(EntryId::time)));
+            continue;
+        }
+        let value = link.reply(beside)?;
+        match name.as_str() {
+            "last-generated-id" => {
+                info.last_generated = value::entry_id(&value).ok_or_else(|| broken("an id of it is none"))?;
+            }
+            "length" => info.length = value::number(&value).unwrap_or(0),
+            "entries-added" => info.entries_added = value::number(&value),
             _ => {}
         }
-        let field = match &pair[1] {
+        let field = match &value {
             Value::Int(number) => json!(number),
             other => json!(value::text(other)),
         };
-        fields.insert(name.into(), field);
+        info.fields.insert(name, field);
     }
-    Some(StreamInfo {
-        fields,
-        length,
-        entries_added,
-        first,
-        last_generated,
-    })
+    Ok(info)
+}
+
+/// The id of an entry that is read past; none for nil.
+fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<EntryId>> {
+    let Some(_) = link.count_or_nil(b'*', beside)? else {
+        return Ok(None);
+    };
+    let id = link.string(beside)?;
+    let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
+    for _ in 0..link.count(b'*', beside)? {
+        let length = link.count(b'$', beside)?;
+        link.skip(length + END_OF_LINE, beside)?;
+    }
+    id.map(Some).ok_or_else(|| broken("an id of it is none"))
 }

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::link::{Beside, Link, Nobody, broken};
+use super::link::{Beside, END_OF_LINE, Link, Nobody, broken};
 use super::{DATA_FIELD, Session, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
 
 /// How much of a reply is read past when the rest of it is not wanted; beyond that a new connection is cheaper.
 const READ_PAST: usize = 1 << 20;
-
-/// What ends every string of a reply.
-const END_OF_LINE: usize = "\r\n".len();
 
 /// The entries of one reply, and behind them the length of the stream.
 ///

@@ -26,6 +26,9 @@ const LONGEST_LINE: usize = 16 << 10;
 /// The longest string of a reply; Redis's own limit, `proto-max-bulk-len`, is 512 MiB unless it is raised.
 const LONGEST_BULK: usize = 2 << 30;
 
+/// What ends every line and every string of a reply.
+pub const END_OF_LINE: usize = "\r\n".len();
+
 /// The error when whoever is beside says that Redis need not be waited for.
 pub const LEFT: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
@@ -150,8 +153,8 @@ impl Link {
             }
             self.fill(beside)?;
         };
-        let line = &self.buffer[self.start..self.start + length + 2];
-        self.start += length + 2;
+        let line = &self.buffer[self.start..self.start + length + END_OF_LINE];
+        self.start += length + END_OF_LINE;
         match line[0] {
             kind @ (b':' | b'$' | b'*') => std::str::from_utf8(&line[1..length])
                 .ok()
@@ -184,7 +187,7 @@ impl Link {
                 self.fill(beside)?;
             }
         }
-        self.skip(2, beside)
+        self.skip(END_OF_LINE, beside)
     }
 
     /// Like `bulk`, and learns from it how much to read ahead.
@@ -274,13 +277,19 @@ impl Link {
         }
     }
 
-    /// The number that comes next: of items of an array (`*`), of bytes of a string (`$`).
-    pub fn count(&mut self, kind: u8, beside: &mut dyn Beside) -> io::Result<usize> {
+    /// The number that comes next: of items of an array (`*`), of bytes of a string (`$`); none for nil.
+    pub fn count_or_nil(&mut self, kind: u8, beside: &mut dyn Beside) -> io::Result<Option<usize>> {
         match self.head(beside)? {
-            Head::Number(found, number) if found == kind => usize::try_from(number).ok(),
-            _ => None,
+            // Nil has the form of a string even where an array is due.
+            Head::Number(_, ..0) => Ok(None),
+            Head::Number(found, number) if found == kind => Ok(usize::try_from(number).ok()),
+            _ => Err(broken("it has an unexpected shape")),
         }
-        .ok_or_else(|| broken("it has an unexpected shape"))
+    }
+
+    /// The same, where nil has no place.
+    pub fn count(&mut self, kind: u8, beside: &mut dyn Beside) -> io::Result<usize> {
+        self.count_or_nil(kind, beside)?.ok_or_else(|| broken("it is nil"))
     }
 
     /// A short string, whole.

@@ -3,6 +3,7 @@
 
 mod coding;
 mod frames;
+mod gaps;
 mod handshake;
 mod pull;
 mod push;

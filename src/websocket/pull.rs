@@ -1,10 +1,11 @@
 //! `/data/{id}/pull`: one thread that waits in `XREAD`, with an eye on the peer, and sends what comes as it arrives.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use log::warn;
 use rustix::event::PollFd;
 
+use super::gaps::Gaps;
 use super::socket::{Ending, Socket};
 use super::{Moved, store_failed};
 use crate::batch::Joined;
@@ -22,6 +23,9 @@ const MOST_ENTRIES: u64 = 16_384;
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
 const BLOCK: Duration = Duration::from_secs(5);
 
+/// The shortest wait: Redis takes none at all for one without an end.
+const SHORTEST_BLOCK: Duration = Duration::from_millis(100);
+
 /// How long Redis may send nothing: longer than it blocks.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(7);
 
@@ -38,9 +42,7 @@ pub struct Pull {
     session: Session,
     /// The last entry that was read.
     last: EntryId,
-    /// How many entries had ever been added up to `last`, if that is known. A gap shows as a difference: Redis tells
-    /// how many were ever added and how many are left, so how many were added before the oldest that is left.
-    ordinal: Option<u64>,
+    gaps: Gaps,
     ahead: ReadAhead,
     /// The reply in the making.
     reply: Joined,
@@ -71,7 +73,7 @@ impl Pull {
         let length = info.as_ref().map_or(Some(0), |info| Some(info.length));
         let newest = info.as_ref().map_or(EntryId::default(), |info| info.last_generated);
         let oldest = info.and_then(|info| info.first);
-        let (last, ordinal) = match from {
+        let (last, passed) = match from {
             Cursor::End => (newest, added),
             Cursor::Newest => {
                 let skipped = added
@@ -91,7 +93,7 @@ impl Pull {
             count: count.min(MOST_ENTRIES) as usize,
             session: session.waiting(REPLY_TIMEOUT),
             last,
-            ordinal,
+            gaps: Gaps::new(passed),
             ahead: ReadAhead::default(),
             reply: Joined::default(),
         })
@@ -130,7 +132,12 @@ impl Pull {
 
     /// Waits for entries and sends what comes, in replies of `count` where there is enough.
     fn read(&mut self, peer: &mut Peer<'_>, tally: &Tally<'_>) -> Result<(), Stop> {
-        let mut more = self.read_once(Some(BLOCK), peer, tally)?;
+        // A look that is due need not wait for the next entry.
+        let block = self
+            .gaps
+            .due_in()
+            .map_or(BLOCK, |left| left.clamp(SHORTEST_BLOCK, BLOCK));
+        let mut more = self.read_once(Some(block), peer, tally)?;
         while more && self.reply.count > 0 {
             more = self.read_once(None, peer, tally)?;
         }
@@ -171,22 +178,18 @@ impl Pull {
         }
         let length = entries.finish(peer).map_err(Stop::Store)?;
         self.ahead.learn(ids.len(), largest);
+        let full = ids.len() == asked;
         if ids.is_empty() {
             self.reply.bytes.shrink_to(KEPT);
-            return Ok(false);
+        } else {
+            self.gaps.read(ids.len() as u64, largest, length, !full || asked == 1);
         }
-        let full = ids.len() == asked;
-        // While older entries than these are in the stream, trimming has not passed us. If the read brought all there
-        // was after the last one, the length tells; otherwise only looking does. That costs Redis a copy of the
-        // stream's first and last entries, so it is left out where entries are so large that they are read one by one.
-        if length <= ids.len() as u64 || (full && asked > 1) {
-            // What was read is good, whatever becomes of the look.
-            let _ = self.count_gap(before, &ids, peer, tally);
+        if self.gaps.due_in().is_some_and(|left| left.is_zero()) {
+            self.count_gap(before, &ids, peer, tally);
             if let Some(ending) = peer.ended.take() {
                 return Err(Stop::Socket(ending));
             }
         }
-        self.ordinal = self.ordinal.map(|ordinal| ordinal + ids.len() as u64);
         Ok(full)
     }
 
@@ -198,40 +201,21 @@ impl Pull {
         peer.socket.tend()
     }
 
-    /// Counts what retention trimmed between the entry `before` and those that were `read`.
-    fn count_gap(
-        &mut self,
-        before: EntryId,
-        read: &[EntryId],
-        peer: &mut Peer<'_>,
-        tally: &Tally<'_>,
-    ) -> Result<(), StoreError> {
-        let Some(info) = self.session.info(&self.stream, peer)? else {
-            return Ok(());
+    /// Counts what retention trimmed. What was read is good, whatever becomes of the look.
+    fn count_gap(&mut self, before: EntryId, read: &[EntryId], peer: &mut Peer<'_>, tally: &Tally<'_>) {
+        let begun = Instant::now();
+        let Ok(info) = self.session.info(&self.stream, peer) else {
+            return;
         };
-        let Some(first) = info.first.filter(|first| *first > before) else {
-            return Ok(());
-        };
-        if read.last().is_none_or(|newest| *newest < first) {
-            // Trimming has passed this read, too; the next one will show by how much.
-            return Ok(());
-        }
-        let Some(added) = info.entries_added else { return Ok(()) };
-        // Entries before `first`, less those of this read that were trimmed just now, were added before this read.
-        let trimmed_since = read.iter().take_while(|id| **id < first).count() as u64;
-        let added_before = added.saturating_sub(info.length + trimmed_since);
-        // A pull that began in the middle of a stream learns its place here; it missed one at the least.
-        let missed = self.ordinal.map_or(1, |ordinal| added_before.saturating_sub(ordinal));
+        let missed = self.gaps.look(info, begun.elapsed(), before, read);
         if missed > 0 {
             tally.context.metrics.pull_gaps.add(1);
             tally.context.metrics.pull_entries_missed.add(missed);
             warn!(
-                "pull of {}: {missed} entries after {before} were trimmed before they were read",
-                self.stream
+                "pull of {}: {missed} entries were trimmed before they were read, the last of them before {}",
+                self.stream, self.last
             );
         }
-        self.ordinal = Some(added_before);
-        Ok(())
     }
 }
 
