@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The long tests against a release build, one after the other; prints figures. About two hours, or ten minutes with --short.
+# The long tests against a release build, one after the other; prints figures. About two and a half hours, or 20 minutes with --short.
 # scripts/torture.sh [--short] [NAME…]: only the tests whose names contain a NAME, such as soak.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
