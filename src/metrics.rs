@@ -29,6 +29,7 @@ pub struct Metrics {
     pub redis_up: Counter,
     pub redis_errors: Counter,
     pub redis_reconnects: Counter,
+    pub push_entries_lost: Counter,
     pub pull_gaps: Counter,
     pub pull_entries_missed: Counter,
     pub handler_panics: Counter,
@@ -140,6 +141,12 @@ impl Metrics {
             &self.redis_reconnects,
         );
         text.single(
+            "ptg_push_entries_lost_total",
+            "counter",
+            "Entries received by WebSocket whose storing was given up; their socket was told.",
+            &self.push_entries_lost,
+        );
+        text.single(
             "ptg_pull_gaps_total",
             "counter",
             "Times a puller was slower than retention.",
@@ -154,7 +161,7 @@ impl Metrics {
         text.single(
             "ptg_handler_panics_total",
             "counter",
-            "Requests answered with 500 because their handler panicked.",
+            "Requests answered with 500, and connections broken off, because their thread panicked.",
             &self.handler_panics,
         );
         text.0

@@ -64,6 +64,12 @@ impl Pace {
         }
     }
 
+    /// For so long it was our fault that nothing moved.
+    pub fn excuse(&mut self, time: Duration) {
+        self.begun += time;
+        self.moved = Instant::now();
+    }
+
     /// Whether there is no more hope.
     pub fn is_lost(&self) -> bool {
         let allowed = self.stall + Duration::from_secs(self.bytes / SLOWEST_PACE);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use log::{debug, info, warn};
+use log::{debug, error, info, warn};
 
 use crate::call::Call;
 use crate::context::Context;
@@ -109,6 +109,10 @@ struct Leave<'a> {
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.context.metrics.handler_panics.add(1);
+            error!("the thread of connection {} panicked", self.number);
+        }
         self.context.connections.remove(self.number);
         self.context
             .metrics

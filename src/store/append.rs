@@ -19,7 +19,8 @@ const SENT_IN_PLACE: usize = 4 << 10;
 impl Session {
     /// Stores entries in one round trip and in order, all or none of them; their ids.
     ///
-    /// `Unreachable` means that the connection broke, and that what became of the entries is unknown.
+    /// `Unreachable` means that the connection broke, and what became of the entries is unknown, or that Redis takes no
+    /// writes for now.
     pub fn append(
         &mut self,
         stream: &StreamId,

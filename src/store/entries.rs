@@ -83,7 +83,7 @@ impl Session {
             let begun = link.array_or_error(beside)?;
             match (&begun, shape) {
                 (Err(_), _) => {
-                    // Another error about the same key.
+                    // That of XLEN, whatever it says.
                     link.reply(beside)?;
                     Ok(begun)
                 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
-use super::stream::Stream;
+use super::redis_socket::RedisSocket;
 use crate::wait::{TICK, is_quiet, poll};
 
 /// Bytes read ahead while little comes, and while much does: an idle connection should cost little.
@@ -32,12 +32,15 @@ pub const END_OF_LINE: usize = "\r\n".len();
 /// The error when whoever is beside says that Redis need not be waited for.
 pub const LEFT: io::ErrorKind = io::ErrorKind::ConnectionAborted;
 
+/// How long a connection must have rested to be worth a look at whether it is still there.
+const RESTED: Duration = Duration::from_millis(10);
+
 /// How deep arrays may nest. `XREAD` replies nest four deep.
 const DEEPEST: usize = 8;
 
 /// A connection to Redis. It belongs to one thread.
 pub struct Link {
-    stream: Stream,
+    socket: RedisSocket,
     /// How long Redis may send nothing while something is due from it, or take nothing.
     patience: Duration,
     buffer: Vec<u8>,
@@ -46,11 +49,16 @@ pub struct Link {
     end: usize,
     /// Whether large entries are about, of which only the beginning should be read ahead.
     large: bool,
+    /// When whoever is beside was last seen to.
+    seen_to: Instant,
+    /// When Redis was last spoken to.
+    used: Instant,
     /// Whether the last read took all there was, so that trying again at once would be in vain.
     drained: bool,
 }
 
-/// Somebody whom a thread also sees to while it waits for Redis.
+/// Somebody whom a thread also sees to while it waits for Redis: the client of a WebSocket, who may send entries, ping, or
+/// leave meanwhile.
 pub trait Beside {
     /// What to wait for beside Redis, if anything.
     fn interest(&self) -> Option<PollFd<'_>>;
@@ -76,16 +84,27 @@ impl Link {
     /// Connects, signs in and selects the database, all within `patience`.
     pub fn connect(info: &ConnectionInfo, patience: Duration) -> io::Result<Link> {
         let mut link = Link {
-            stream: Stream::connect(info.addr(), patience)?,
+            socket: RedisSocket::connect(info.addr(), patience)?,
             patience,
             buffer: Vec::new(),
             start: 0,
             end: 0,
             large: false,
+            seen_to: Instant::now(),
+            used: Instant::now(),
             drained: false,
         };
         link.introduce(info)?;
         Ok(link)
+    }
+
+    /// Whether the connection has come to an end while nothing was said. Nothing is due then, so whatever there is to read
+    /// is the end, or makes no sense.
+    pub fn is_over(&mut self) -> bool {
+        let mut fd = [PollFd::new(&self.socket, PollFlags::IN)];
+        let rested = self.used.elapsed() >= RESTED;
+        self.used = Instant::now();
+        rested && (poll(&mut fd, Duration::ZERO).is_err() || !fd[0].revents().is_empty())
     }
 
     /// Sets how long Redis may send or take nothing.
@@ -97,7 +116,7 @@ impl Link {
     pub fn send(&mut self, mut pieces: &mut [IoSlice<'_>], beside: &mut dyn Beside) -> io::Result<()> {
         let mut moved = Instant::now();
         while !pieces.is_empty() {
-            match self.stream.write_vectored(pieces) {
+            match self.socket.write_vectored(pieces) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(count) => {
                     IoSlice::advance_slices(&mut pieces, count);
@@ -214,7 +233,7 @@ impl Link {
         let before = bytes.len();
         let waiting = Instant::now();
         loop {
-            match self.stream.read_up_to(count, bytes) {
+            match self.socket.read_up_to(count, bytes) {
                 Ok(read) if read < count => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => return Ok(()),
                 Err(error) if is_quiet(&error) && bytes.len() > before => return Ok(()),
@@ -234,7 +253,7 @@ impl Link {
             self.make_room();
             let ahead = if self.large { SMALL_BUFFER } else { LARGE_BUFFER };
             let limit = self.buffer.len().min(self.end + ahead);
-            match self.stream.read(&mut self.buffer[self.end..limit]) {
+            match self.socket.read(&mut self.buffer[self.end..limit]) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.end += count;
@@ -306,7 +325,7 @@ impl Link {
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        let mut fds = vec![PollFd::new(&self.stream, what)];
+        let mut fds = vec![PollFd::new(&self.socket, what)];
         fds.extend(beside.interest());
         poll(&mut fds, left.min(TICK))?;
         let ready = |fd: Option<&PollFd>| fd.is_some_and(|fd| !fd.revents().is_empty());
@@ -315,8 +334,13 @@ impl Link {
         if !redis && !other && self.start == self.end {
             // Idle for a tick, and perhaps for long.
             self.buffer = Vec::new();
+            (self.start, self.end) = (0, 0);
         }
-        let other = other || !redis;
+        // A Redis that always has something must not keep whoever is beside waiting.
+        let other = other || !redis || self.seen_to.elapsed() >= TICK;
+        if other {
+            self.seen_to = Instant::now();
+        }
         if other && !beside.see_to() {
             return Err(LEFT.into());
         }

@@ -7,8 +7,8 @@ mod describe;
 mod entries;
 mod link;
 mod read;
+mod redis_socket;
 mod session;
-mod stream;
 mod value;
 mod watch;
 

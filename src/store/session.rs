@@ -102,15 +102,14 @@ impl Session {
         })
     }
 
-    /// Talks to Redis. A connection that turns out to have been closed meanwhile is replaced once, and all is said again.
-    pub(super) fn converse<T>(&mut self, mut talk: impl FnMut(&mut Link) -> io::Result<T>) -> Result<T, StoreError> {
+    /// Talks to Redis. A connection that was closed while it rested is replaced before; what has been said is not said
+    /// again, because Redis may have done it.
+    pub(super) fn converse<T>(&mut self, talk: impl FnOnce(&mut Link) -> io::Result<T>) -> Result<T, StoreError> {
         self.check_is_up()?;
-        let was_open = self.link.is_some();
-        let mut said = self.connect().and_then(&mut talk);
-        if was_open && said.as_ref().is_err_and(is_closed) {
+        if self.link.as_mut().is_some_and(Link::is_over) {
             self.lose();
-            said = self.connect().and_then(talk);
         }
+        let said = self.connect().and_then(talk);
         said.map_err(|error| self.failed(&error))
     }
 
@@ -226,10 +225,4 @@ impl Session {
     pub(super) fn lose(&mut self) {
         self.was_lost |= self.link.take().is_some();
     }
-}
-
-/// Whether Redis, or somebody between, had closed the connection.
-fn is_closed(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }

@@ -25,6 +25,9 @@ const LARGE_BUFFER: usize = 64 << 10;
 /// The rest of a payload of at least so many bytes goes where it belongs without passing through the buffer.
 const DIRECT: usize = 16 << 10;
 
+/// How much of `--max-messages` a message takes at a time, in bytes.
+const STEP: usize = 1 << 20;
+
 /// What may be read of a peer, and where its messages are counted.
 pub struct Limits {
     /// The largest message, in bytes.
@@ -119,6 +122,11 @@ impl Frames {
         self.limits.budget = None;
     }
 
+    /// Forgets that there was nothing more to be read, because that was a while ago.
+    pub fn look_again(&mut self) {
+        self.drained = false;
+    }
+
     /// Gives back the memory for reading ahead, because nothing has come for a while.
     pub fn rest(&mut self) {
         if self.start == self.end {
@@ -147,19 +155,20 @@ impl Frames {
                 }
             }
             let Some(mut frame) = self.frame.take() else { continue };
-            let is_data = matches!(frame.kind, OpCode::Data(_));
-            if is_data && !self.has_share(frame.left)? {
-                self.frame = Some(frame);
-                return Ok(None);
-            }
             while frame.left > 0 {
-                if self.take_payload(&mut frame, source, received)? == 0 {
+                let room = self.room_for(&frame)?;
+                if room == 0 {
+                    self.frame = Some(frame);
+                    return Ok(None);
+                }
+                if self.take_payload(&mut frame, room, source, received)? == 0 {
                     self.frame = Some(frame);
                     return self.nothing();
                 }
             }
             match frame.kind {
-                OpCode::Data(_) if !frame.is_final => {}
+                // Said of each, so that a flood of empty ones comes to an end, too.
+                OpCode::Data(_) if !frame.is_final => return self.nothing().map(|_| Some(Event::Passed)),
                 OpCode::Data(_) => return self.whole_message().map(Some),
                 OpCode::Control(kind) => return self.whole_control(kind).map(Some),
             }
@@ -230,6 +239,10 @@ impl Frames {
         match usize::try_from(length) {
             Ok(length) if length <= most - before => {
                 self.large = length >= DIRECT;
+                if let (Some(message), Some(_)) = (&mut self.message, &self.limits.budget) {
+                    // Only what arrives becomes memory.
+                    message.bytes.reserve(length);
+                }
                 Ok(length)
             }
             _ => Err(Ending::close(
@@ -243,50 +256,67 @@ impl Frames {
         }
     }
 
-    /// Makes sure that the message under way has memory for so many bytes more. If there is none, it waits for some.
-    fn has_share(&mut self, more: usize) -> Result<bool, Ending> {
-        let (Some(budget), Some(message)) = (&self.limits.budget, &mut self.message) else {
-            return Ok(true);
+    /// How much of a frame's payload may be taken now. A message takes its share of the memory of all step by step, as it
+    /// arrives, because announcing much costs a client nothing. If there is no more, it waits, and then is given up.
+    fn room_for(&mut self, frame: &Frame) -> Result<usize, Ending> {
+        let (OpCode::Data(_), Some(budget), Some(message)) = (&frame.kind, &self.limits.budget, &mut self.message)
+        else {
+            return Ok(frame.left);
         };
-        let due = message.bytes.len() + more;
-        let held = message.share.as_ref().map_or(0, Reservation::bytes);
-        if due <= UNCOUNTED.max(held) {
-            return Ok(true);
+        let held = message
+            .share
+            .as_ref()
+            .map_or(UNCOUNTED, |share| share.bytes().max(UNCOUNTED));
+        let room = held.saturating_sub(message.bytes.len()).min(frame.left);
+        if room > 0 {
+            return Ok(room);
         }
+        let step = frame.left.min(STEP);
+        // The first step also counts what was not counted so far.
+        let uncounted = if message.share.is_none() {
+            message.bytes.len()
+        } else {
+            0
+        };
         let share = message.share.get_or_insert_with(|| budget.reserve_nothing());
-        if share.grow(due - held) {
-            self.starved = None;
-            message.bytes.reserve_exact(more);
-            return Ok(true);
+        if share.grow(step + uncounted) {
+            if let Some(since) = self.starved.take() {
+                message.pace.excuse(since.elapsed());
+            }
+            return Ok(step);
+        }
+        if share.bytes() == 0 {
+            message.share = None;
         }
         let since = *self.starved.get_or_insert_with(Instant::now);
         if since.elapsed() < self.limits.patience {
-            return Ok(false);
+            return Ok(0);
         }
         let limit = Size(budget.limit());
         let reason = format!("messages under way use all of {limit} (--max-messages)");
         Err(Ending::close(close::TRY_LATER, reason))
     }
 
-    /// Takes what is there of a frame's payload; how much that was.
+    /// Takes what is there of a frame's payload, as far as there is room; how much that was.
     fn take_payload(
         &mut self,
         frame: &mut Frame,
+        room: usize,
         source: &mut impl Read,
         received: &mut usize,
     ) -> Result<usize, Ending> {
         let keeps = self.limits.budget.is_some();
-        if self.start == self.end && !(keeps && frame.left >= DIRECT) && self.fill(source, received)? == 0 {
+        if self.start == self.end && !(keeps && room >= DIRECT) && self.fill(source, received)? == 0 {
             return Ok(0);
         }
-        let end = self.end.min(self.start + frame.left);
+        let end = self.end.min(self.start + room);
         let ahead = &mut self.buffer[self.start..end];
         let count = match (&frame.kind, &mut self.message) {
             (OpCode::Data(_), Some(message)) if keeps => {
                 let before = message.bytes.len();
                 if ahead.is_empty() {
                     // Much is due: it goes where it belongs without passing through the buffer.
-                    read_into(source, frame.left, &mut message.bytes)?;
+                    read_into(source, room, &mut message.bytes)?;
                     *received += message.bytes.len() - before;
                 } else {
                     message.bytes.extend_from_slice(ahead);

@@ -15,7 +15,7 @@ use crate::batch::{self, Batch, BatchError};
 use crate::context::Context;
 use crate::error::close;
 use crate::ids::StreamId;
-use crate::limits::Reservation;
+use crate::limits::{Reservation, UNCOUNTED};
 use crate::store::{Beside, Session};
 use crate::wait::TICK;
 
@@ -23,7 +23,7 @@ use crate::wait::TICK;
 const MOST_QUEUED: usize = 2 << 20;
 
 /// What an entry costs in memory besides its bytes, about: without it, a queue of empty entries would have no limit.
-const ENTRY_COST: usize = 64;
+const ENTRY_COST: usize = 256;
 
 /// How long entries are still taken from a client that no longer hears its acknowledgements.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
@@ -78,6 +78,8 @@ pub struct Intake<'a> {
     offsets: Option<Vec<usize>>,
     queue: VecDeque<Load>,
     queued: usize,
+    /// Whether `--max-messages` had no room for the last batch, so that none is taken in before this queue gets shorter.
+    squeezed: bool,
     /// Why nothing more will come.
     ending: Option<Ending>,
     /// Since when the client has not heard its acknowledgements, and why.
@@ -93,6 +95,7 @@ impl<'a> Intake<'a> {
             offsets: None,
             queue: VecDeque::new(),
             queued: 0,
+            squeezed: false,
             ending: None,
             deaf: None,
         }
@@ -108,7 +111,13 @@ impl<'a> Intake<'a> {
             taken.push(load);
         }
         self.queued -= taken_bytes;
+        self.squeezed = false;
         taken
+    }
+
+    /// How many entries wait to be stored.
+    pub fn waiting(&self) -> usize {
+        self.queue.iter().map(|load| load.batch.len()).sum()
     }
 
     /// Sends an acknowledgement. A client that no longer hears them has sent its entries all the same: they are stored on.
@@ -158,7 +167,7 @@ impl<'a> Intake<'a> {
     }
 
     fn has_room(&self) -> bool {
-        self.ending.is_none() && self.queued < MOST_QUEUED
+        self.ending.is_none() && self.queued < MOST_QUEUED && !self.squeezed
     }
 
     /// Reads what has arrived, as far as there is room.
@@ -166,6 +175,7 @@ impl<'a> Intake<'a> {
         if let (None, Err(ending)) = (&self.deaf, self.socket.push_out()) {
             self.deaf = Some((Instant::now(), ending));
         }
+        self.socket.look_again();
         while self.has_room() {
             match self.read_one() {
                 Ok(true) => {}
@@ -197,7 +207,11 @@ impl<'a> Intake<'a> {
 
     /// A whole batch, or none when its bytes are still to come.
     fn load(&mut self, message: Incoming) -> Result<Option<Load>, Ending> {
-        let Incoming { is_text, bytes, share } = message;
+        let Incoming {
+            is_text,
+            bytes,
+            mut share,
+        } = message;
         let limit = self.context.config.limits.max_batch;
         let refused = |error| match error {
             BatchError::Offsets(sentence) => Ending::close(close::BAD_DATA, sentence),
@@ -228,6 +242,11 @@ impl<'a> Intake<'a> {
             }
         };
         let cost = batch.iter().map(|entry| entry.len() + ENTRY_COST).sum();
+        if share.is_none() && self.queued + cost > UNCOUNTED {
+            let mut small = self.context.messages.reserve_nothing();
+            self.squeezed = !small.grow(cost);
+            share = Some(small);
+        }
         Ok(Some(Load {
             batch,
             cost,
@@ -246,6 +265,7 @@ impl Beside for Intake<'_> {
 
     fn see_to(&mut self) -> bool {
         self.read();
-        true
+        // Redis is not waited for so long that no time is left to tell the client.
+        self.context.stopping_for().is_none_or(|since| since < LAST_READING)
     }
 }

@@ -44,7 +44,9 @@ pub struct Socket {
     /// Since when it has taken nothing of them.
     stuck: Option<Instant>,
     context: Arc<Context>,
-    pinged: Instant,
+    /// When it was first pinged of the times that it has not answered, and when last.
+    pinged: Option<Instant>,
+    asked_again: Instant,
 }
 
 /// Why a socket ends.
@@ -107,20 +109,31 @@ impl Socket {
             outbox: Vec::new(),
             stuck: None,
             context: context.clone(),
-            pinged: Instant::now(),
+            pinged: None,
+            asked_again: Instant::now(),
         }
     }
 
     /// Answers the upgrade.
     pub fn upgrade(&mut self, accept: &str) -> io::Result<()> {
-        self.wire.stop_blocking()?;
         let response = handshake::response(accept);
-        self.wire.write_all(&mut [IoSlice::new(response.as_bytes())])
+        let answered = self
+            .wire
+            .write_all(&mut [IoSlice::new(response.as_bytes())], self.wire.stall());
+        // Behind half an answer nothing else may be said.
+        answered
+            .and_then(|()| self.wire.stop_blocking())
+            .inspect_err(|_| self.wire.end(Shutdown::Both))
     }
 
     /// From now on messages are read past.
     pub fn ignore_messages(&mut self) {
         self.frames.keep_nothing();
+    }
+
+    /// From now on what arrives is looked for anew.
+    pub fn look_again(&mut self) {
+        self.frames.look_again();
     }
 
     /// The next message, if it is there already. Pings are answered on the way.
@@ -159,6 +172,7 @@ impl Socket {
         if self.context.stopping() {
             return Err(super::stopping());
         }
+        self.look_again();
         self.next().map(|_| ())
     }
 
@@ -208,7 +222,7 @@ impl Socket {
                 self.flush()
             };
         }
-        self.write(bytes)
+        self.write(bytes, self.wire.stall())
     }
 
     /// Sends what was gathered, waiting for a slow peer.
@@ -216,7 +230,7 @@ impl Socket {
         if self.outbox.is_empty() {
             Ok(())
         } else {
-            self.write(&[])
+            self.write(&[], self.wire.stall())
         }
     }
 
@@ -232,7 +246,7 @@ impl Socket {
             &close_payload(code, reason),
             &mut self.outbox,
         );
-        if self.flush().is_ok() && matches!(ending, Ending::ByUs(..)) {
+        if self.write(&[], CLOSING).is_ok() && matches!(ending, Ending::ByUs(..)) {
             self.await_close();
         }
         self.wire.end(Shutdown::Both);
@@ -294,6 +308,7 @@ impl Socket {
         let taken = self.wire.write_now(&self.outbox)?;
         self.outbox.drain(..taken);
         if self.outbox.is_empty() {
+            self.outbox.shrink_to(ONE_WRITE);
             self.stuck = None;
             return Ok(());
         }
@@ -309,29 +324,38 @@ impl Socket {
     }
 
     /// Writes the outbox and these bytes behind it, waiting for a slow peer.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Ending> {
+    fn write(&mut self, bytes: &[u8], patience: Duration) -> Result<(), Ending> {
         let mut pieces = [IoSlice::new(&self.outbox), IoSlice::new(bytes)];
-        let written = self.wire.write_all(&mut pieces);
+        let written = self.wire.write_all(&mut pieces, patience);
         self.outbox.clear();
         self.outbox.shrink_to(ONE_WRITE);
         self.stuck = None;
         written.map_err(|error| Ending::lost(&error))
     }
 
-    /// Pings a quiet peer, and gives up one that was silent for too long.
+    /// Pings a quiet peer, and gives up one that was silent for too long, also to a ping: only then is it silent, and not we
+    /// busy elsewhere.
     fn keep_alive(&mut self) -> Result<(), Ending> {
         let limits = &self.context.config.limits;
         let silent = self.wire.silent_for();
-        if silent >= limits.idle_timeout {
-            return Err(Ending::Lost(format!(
-                "the peer was silent for {silent:.0?} (--idle-timeout)"
-            )));
+        if silent < limits.ping_interval {
+            return Ok(());
         }
-        if silent >= limits.ping_interval && self.pinged.elapsed() >= limits.ping_interval {
-            self.pinged = Instant::now();
-            put_frame(OpCode::Control(Control::Ping), &[], &mut self.outbox);
-            self.push_out()?;
+        let unanswered = self.pinged.map(|at| at.elapsed()).filter(|since| *since <= silent);
+        match unanswered {
+            Some(since) if silent >= limits.idle_timeout && since >= limits.idle_timeout - limits.ping_interval => Err(
+                Ending::Lost(format!("the peer was silent for {silent:.0?} (--idle-timeout)")),
+            ),
+            // One that has been asked is asked again, but not more often.
+            Some(since) if self.asked_again.elapsed().min(since) < limits.ping_interval => Ok(()),
+            _ => {
+                if unanswered.is_none() {
+                    self.pinged = Some(Instant::now());
+                }
+                self.asked_again = Instant::now();
+                put_frame(OpCode::Control(Control::Ping), &[], &mut self.outbox);
+                self.push_out()
+            }
         }
-        Ok(())
     }
 }

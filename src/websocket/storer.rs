@@ -19,7 +19,7 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait before trying Redis again.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How old the known retention of the stream may be. The contract grants five seconds.
+/// How old the known retention of the stream may be: so soon a new `max_len` is heeded.
 const RETENTION_AGE: Duration = Duration::from_secs(2);
 
 /// The most entries stored in one round trip, unless one batch alone has more: Redis does nothing else meanwhile.
@@ -67,16 +67,15 @@ impl<'a> Storer<'a> {
             }
             let left = patience.saturating_sub(begun.elapsed());
             if !lost || left.is_zero() || self.context.stopping() {
-                let entries: usize = loads.iter().map(|load| load.batch.len()).sum();
-                let fate = if lost {
-                    "may not have been stored"
-                } else {
-                    "were not stored"
-                };
+                let under_way: usize = loads.iter().map(|load| load.batch.len()).sum();
+                let waiting = intake.waiting();
+                let fate = if lost { "may not have been" } else { "were not" };
                 warn!(
-                    "push to {}: {entries} entries received {fate}: {error}",
+                    "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {error}",
                     self.push.stream
                 );
+                let lost_entries = &self.context.metrics.push_entries_lost;
+                lost_entries.add((under_way + waiting) as u64);
                 return Err(store_failed(&error));
             }
             intake.wait_for(RETRY.min(left));

@@ -67,8 +67,8 @@ impl Wire {
         }
     }
 
-    /// Writes all of it, however slowly the peer takes it. A peer that takes nothing for too long is lost.
-    pub fn write_all(&mut self, mut pieces: &mut [IoSlice<'_>]) -> io::Result<()> {
+    /// Writes all of it, however slowly the peer takes it. A peer that takes nothing for so long is lost.
+    pub fn write_all(&mut self, mut pieces: &mut [IoSlice<'_>], patience: Duration) -> io::Result<()> {
         let mut moved = Instant::now();
         while pieces.iter().any(|piece| !piece.is_empty()) {
             match (&*self.stream).write_vectored(pieces) {
@@ -78,10 +78,10 @@ impl Wire {
                     moved = Instant::now();
                 }
                 Err(error) if is_quiet(&error) => {
-                    if moved.elapsed() >= self.stall || self.is_stopping_for_long() {
+                    if moved.elapsed() >= patience || self.is_stopping_for_long() {
                         return Err(takes_nothing());
                     }
-                    self.wait(PollFlags::OUT, TICK.min(self.stall))?;
+                    self.wait(PollFlags::OUT, TICK.min(patience))?;
                     // What the system takes at once says nothing of the peer, but room that it makes later does.
                     self.heard = self.heard.max(moved);
                 }

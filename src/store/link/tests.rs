@@ -14,12 +14,14 @@ fn link() -> (Link, TcpStream) {
     let address = listener.local_addr().unwrap();
     let address = ConnectionAddr::Tcp(address.ip().to_string(), address.port());
     let link = Link {
-        stream: Stream::connect(&address, Duration::from_secs(5)).unwrap(),
+        socket: RedisSocket::connect(&address, Duration::from_secs(5)).unwrap(),
         patience: Duration::from_secs(5),
         buffer: Vec::new(),
         start: 0,
         end: 0,
         large: false,
+        seen_to: Instant::now(),
+        used: Instant::now(),
         drained: false,
     };
     (link, listener.accept().unwrap().0)
@@ -66,6 +68,66 @@ fn any_reply() -> impl Strategy<Value = Value> {
     flat.prop_recursive(4, 20, 5, |inner| {
         prop::collection::vec(inner, 0..5).prop_map(Value::Array)
     })
+}
+
+#[test]
+fn a_pause_of_redis_in_the_middle_of_a_transfer_changes_nothing() {
+    let (mut link, mut redis) = link();
+    let large = vec![b'x'; 8 << 20];
+    let mut reply = Vec::new();
+    pack(&Value::BulkString(large.clone()), &mut reply);
+    let pause = TICK + TICK / 5;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // A first reply, so that there is a buffer and a place in it.
+            redis.write_all(b"+OK\r\n").unwrap();
+            // Then it takes nothing for a while, and sends nothing in the middle of its answer.
+            std::thread::sleep(pause);
+            let mut taken = vec![0; large.len()];
+            redis.read_exact(&mut taken).unwrap();
+            redis.write_all(&reply[..5000]).unwrap();
+            std::thread::sleep(pause);
+            redis.write_all(&reply[5000..]).unwrap();
+            redis.write_all(b":1\r\n").unwrap();
+        });
+        assert_eq!(link.reply(&mut Nobody).unwrap(), Value::Okay);
+        link.send(&mut [IoSlice::new(&large)], &mut Nobody).unwrap();
+        assert_eq!(link.reply(&mut Nobody).unwrap(), Value::BulkString(large.clone()));
+        assert_eq!(link.reply(&mut Nobody).unwrap(), Value::Int(1));
+    });
+}
+
+#[test]
+fn whoever_is_beside_is_seen_to_though_redis_always_has_something() {
+    struct Counting(usize);
+    impl Beside for Counting {
+        fn interest(&self) -> Option<PollFd<'_>> {
+            None
+        }
+        fn see_to(&mut self) -> bool {
+            self.0 += 1;
+            true
+        }
+    }
+    let (mut link, mut redis) = link();
+    let mut beside = Counting(0);
+    let begun = Instant::now();
+    while begun.elapsed() < 3 * TICK {
+        redis.write_all(b"+OK\r\n").unwrap();
+        link.send(&mut [IoSlice::new(b"PING\r\n")], &mut beside).unwrap();
+        link.reply(&mut beside).unwrap();
+    }
+    assert!(beside.0 >= 2, "{}", beside.0);
+}
+
+#[test]
+fn a_connection_that_ended_while_it_rested_is_known_to_be_over() {
+    let (mut link, redis) = link();
+    std::thread::sleep(2 * RESTED);
+    assert!(!link.is_over());
+    drop(redis);
+    std::thread::sleep(2 * RESTED);
+    assert!(link.is_over());
 }
 
 #[test]

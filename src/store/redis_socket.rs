@@ -10,22 +10,22 @@ use redis::ConnectionAddr;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
 /// A socket.
-pub enum Stream {
+pub enum RedisSocket {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-impl Stream {
+impl RedisSocket {
     /// Connects within `patience`.
-    pub fn connect(address: &ConnectionAddr, patience: Duration) -> io::Result<Stream> {
+    pub fn connect(address: &ConnectionAddr, patience: Duration) -> io::Result<RedisSocket> {
         match address {
-            ConnectionAddr::Tcp(host, port) => connect_tcp(host, *port, patience).map(Stream::Tcp),
+            ConnectionAddr::Tcp(host, port) => connect_tcp(host, *port, patience).map(RedisSocket::Tcp),
             ConnectionAddr::Unix(path) => {
                 // The queue of a Redis that hangs fills up; waiting for room in it would have no end.
                 let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
                 let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
                 connect(&socket, &SocketAddrUnix::new(path)?)?;
-                Ok(Stream::Unix(UnixStream::from(socket)))
+                Ok(RedisSocket::Unix(UnixStream::from(socket)))
             }
             _ => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -37,34 +37,34 @@ impl Stream {
     /// Like `Take` and `read_to_end`, and on the streams themselves, because these need no buffer filled with zeros.
     pub fn read_up_to(&self, count: usize, bytes: &mut Vec<u8>) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.take(count as u64).read_to_end(bytes),
-            Stream::Unix(stream) => stream.take(count as u64).read_to_end(bytes),
+            RedisSocket::Tcp(stream) => stream.take(count as u64).read_to_end(bytes),
+            RedisSocket::Unix(stream) => stream.take(count as u64).read_to_end(bytes),
         }
     }
 
     /// Writes as much of it as there is room for.
     pub fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.write_vectored(pieces),
-            Stream::Unix(stream) => stream.write_vectored(pieces),
+            RedisSocket::Tcp(stream) => stream.write_vectored(pieces),
+            RedisSocket::Unix(stream) => stream.write_vectored(pieces),
         }
     }
 }
 
-impl Read for Stream {
+impl Read for RedisSocket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.read(buffer),
-            Stream::Unix(stream) => stream.read(buffer),
+            RedisSocket::Tcp(stream) => stream.read(buffer),
+            RedisSocket::Unix(stream) => stream.read(buffer),
         }
     }
 }
 
-impl AsFd for Stream {
+impl AsFd for RedisSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Stream::Tcp(stream) => stream.as_fd(),
-            Stream::Unix(stream) => stream.as_fd(),
+            RedisSocket::Tcp(stream) => stream.as_fd(),
+            RedisSocket::Unix(stream) => stream.as_fd(),
         }
     }
 }
