@@ -1,6 +1,7 @@
 //! Things that there are only so many of, shared by all threads: ways through a gate, bytes of a budget.
 //! Each is given back when dropped.
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Budget {
     limit: usize,
     used: Mutex<usize>,
     freed: Condvar,
+    /// How many wait for room. Waking nobody would cost a call of the system each time.
+    waiting: AtomicUsize,
     metrics: Arc<Metrics>,
     /// Where its use shows.
     gauge: fn(&Metrics) -> &Counter,
@@ -74,6 +77,7 @@ impl Budget {
             limit,
             used: Mutex::new(0),
             freed: Condvar::new(),
+            waiting: AtomicUsize::new(0),
             metrics,
             gauge,
         })
@@ -82,6 +86,10 @@ impl Budget {
     /// All of it, in bytes.
     pub fn limit(&self) -> usize {
         self.limit
+    }
+
+    fn show(&self, used: usize) {
+        (self.gauge)(&self.metrics).set(used as u64);
     }
 
     /// A part of nothing yet.
@@ -106,22 +114,29 @@ impl Reservation {
 
     /// Takes more; false, and nothing is taken, if the budget does not have it.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        self.grow_within(bytes, Duration::ZERO)
-    }
-
-    /// The same, but waits for others to give back what they have.
-    pub fn grow_within(&mut self, bytes: usize, patience: Duration) -> bool {
-        let budget = &*self.budget;
-        let full = |used: &mut usize| used.saturating_add(bytes) > budget.limit;
-        let waited = budget.freed.wait_timeout_while(lock(&budget.used), patience, full);
-        let (mut used, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
-        if full(&mut used) {
+        let mut used = lock(&self.budget.used);
+        if bytes > self.budget.limit.saturating_sub(*used) {
             return false;
         }
         *used += bytes;
         self.bytes += bytes;
-        (budget.gauge)(&budget.metrics).set(*used as u64);
+        self.budget.show(*used);
         true
+    }
+
+    /// The same, but waits for others to give back what they have.
+    pub fn grow_within(&mut self, bytes: usize, patience: Duration) -> bool {
+        if self.grow(bytes) {
+            return true;
+        }
+        let budget = self.budget.clone();
+        budget.waiting.fetch_add(1, SeqCst);
+        let full = |used: &mut usize| bytes > budget.limit.saturating_sub(*used);
+        // Whoever waits looks once more with the lock held, so no waking is missed.
+        let waited = budget.freed.wait_timeout_while(lock(&budget.used), patience, full);
+        drop(waited);
+        budget.waiting.fetch_sub(1, SeqCst);
+        self.grow(bytes)
     }
 
     /// Takes more even if the budget does not have it: for what is in memory already.
@@ -129,7 +144,7 @@ impl Reservation {
         let mut used = lock(&self.budget.used);
         *used += bytes;
         self.bytes += bytes;
-        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
+        self.budget.show(*used);
     }
 
     /// Gives back all but so much.
@@ -138,8 +153,10 @@ impl Reservation {
         let mut used = lock(&self.budget.used);
         *used -= surplus;
         self.bytes -= surplus;
-        (self.budget.gauge)(&self.budget.metrics).set(*used as u64);
-        self.budget.freed.notify_all();
+        self.budget.show(*used);
+        if self.budget.waiting.load(SeqCst) > 0 {
+            self.budget.freed.notify_all();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Entries into a stream: `XADD` with retention, all or none of a call.
 //! See <https://redis.io/docs/latest/commands/xadd/>.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -81,9 +81,8 @@ impl<'a> Commands<'a> {
         }
         for entry in entries {
             commands.buffer.extend_from_slice(&head);
-            commands
-                .buffer
-                .extend_from_slice(format!("${}\r\n", entry.len()).as_bytes());
+            // Writing to memory does not fail.
+            let _ = write!(commands.buffer, "${}\r\n", entry.len());
             if entry.len() < SENT_IN_PLACE {
                 commands.buffer.extend_from_slice(entry);
             } else {

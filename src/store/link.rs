@@ -164,8 +164,9 @@ impl Link {
     fn head(&mut self, beside: &mut dyn Beside) -> io::Result<Head> {
         let length = loop {
             let seen = &self.buffer[self.start..self.end];
-            if let Some(at) = seen.windows(2).position(|pair| pair == b"\r\n") {
-                break at;
+            match seen.iter().position(|byte| *byte == b'\r') {
+                Some(at) if at + 1 < seen.len() => break at,
+                _ => {}
             }
             if seen.len() > LONGEST_LINE {
                 return Err(broken("a line of it is too long"));
@@ -180,7 +181,13 @@ impl Link {
                 .and_then(|digits| digits.parse().ok())
                 .map(|number| Head::Number(kind, number))
                 .ok_or_else(|| broken("a number of it is none")),
-            b'+' | b'-' => redis::parse_redis_value(line)
+            b'+' => match &line[1..length] {
+                b"OK" => Ok(Head::Line(Value::Okay)),
+                status => Ok(Head::Line(Value::SimpleString(
+                    String::from_utf8_lossy(status).into_owned(),
+                ))),
+            },
+            b'-' => redis::parse_redis_value(line)
                 .map(Head::Line)
                 .map_err(|_| broken("a line of it does not parse")),
             _ => Err(broken("it is of no known kind")),

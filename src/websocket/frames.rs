@@ -97,7 +97,8 @@ struct Message {
     /// Its length so far, kept or not.
     length: usize,
     share: Option<Reservation>,
-    pace: Pace,
+    /// Once it did not come whole at once.
+    pace: Option<Pace>,
 }
 
 impl Frames {
@@ -177,13 +178,15 @@ impl Frames {
 
     /// Nothing more is there. A message that only trickles is given up.
     fn nothing(&mut self) -> Result<Option<Event>, Ending> {
-        match &self.message {
-            Some(message) if message.pace.is_lost() => Err(Ending::close(
-                close::POLICY,
-                format!("a message came too slowly: {}", message.pace.limits()),
-            )),
-            _ => Ok(None),
+        let Some(message) = &mut self.message else {
+            return Ok(None);
+        };
+        let pace = message.pace.get_or_insert_with(|| Pace::new(self.limits.stall));
+        if pace.is_lost() {
+            let reason = format!("a message came too slowly: {}", pace.limits());
+            return Err(Ending::close(close::POLICY, reason));
         }
+        Ok(None)
     }
 
     /// Reads the header of the next frame, if it is there.
@@ -230,7 +233,7 @@ impl Frames {
                     bytes: Vec::new(),
                     length: 0,
                     share: None,
-                    pace: Pace::new(self.limits.stall),
+                    pace: None,
                 });
             }
         }
@@ -280,8 +283,8 @@ impl Frames {
         };
         let share = message.share.get_or_insert_with(|| budget.reserve_nothing());
         if share.grow(step + uncounted) {
-            if let Some(since) = self.starved.take() {
-                message.pace.excuse(since.elapsed());
+            if let (Some(since), Some(pace)) = (self.starved.take(), &mut message.pace) {
+                pace.excuse(since.elapsed());
             }
             return Ok(step);
         }
@@ -338,7 +341,9 @@ impl Frames {
         };
         if let (OpCode::Data(_), Some(message)) = (&frame.kind, &mut self.message) {
             message.length += count;
-            message.pace.moved(count);
+            if let Some(pace) = &mut message.pace {
+                pace.moved(count);
+            }
         }
         frame.left -= count;
         Ok(count)

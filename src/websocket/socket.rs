@@ -144,9 +144,8 @@ impl Socket {
 
     /// The same, but a peer that can no longer be written to is still heard.
     pub fn read_on(&mut self) -> Result<Option<Incoming>, Ending> {
-        let until = Instant::now() + TENDING;
-        // A peer that never stops talking only takes its own time, and only so much of it.
-        while !self.is_clogged() && Instant::now() < until {
+        let mut begun = None;
+        while !self.is_clogged() {
             let mut received = 0;
             let event = self.frames.next(&mut self.wire.stream(), &mut received);
             if received > 0 {
@@ -161,6 +160,10 @@ impl Socket {
                 }
                 Some(Event::Close(code)) => return Err(Ending::ByPeer(code.unwrap_or(close::NORMAL))),
                 None => break,
+            }
+            // A peer that never stops talking only takes its own time, and only so much of it.
+            if begun.get_or_insert_with(Instant::now).elapsed() > TENDING {
+                break;
             }
         }
         self.keep_alive()?;
