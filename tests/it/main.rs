@@ -26,6 +26,7 @@ mod push;
 mod push_batches;
 mod push_limits;
 mod sockets;
+mod sockets_busy;
 mod sockets_frames;
 mod sockets_handshake;
 mod sockets_refused;
