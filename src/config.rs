@@ -60,8 +60,8 @@ pub struct Flags {
     #[argh(option, default = "Size(64 << 20)")]
     pub max_message: Size,
 
-    /// memory for all WebSocket messages over 64KiB that arrive or wait to be stored; beyond it a socket waits for its turn,
-    /// and after --redis-patience is closed with 1013 (default 1GiB)
+    /// memory for all WebSocket messages that arrive or wait to be stored, the first 64KiB of each socket not counted; beyond
+    /// it a socket waits for its turn, and after --redis-patience is closed with 1013 (default 1GiB)
     #[argh(option, default = "Size(1 << 30)")]
     pub max_messages: Size,
 

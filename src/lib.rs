@@ -18,7 +18,7 @@
 //! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; waiting and pace |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
-//! | [`batch`], [`ids`] | offsets and entries, stream and entry ids: pure functions |
+//! | [`batch`], [`ids`], [`read_buffer`] | offsets and entries, stream and entry ids, bytes read ahead: no input or output of their own |
 //! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`, with two modules beside it that use nothing of the above but plain data: `allocator`
@@ -67,6 +67,7 @@ pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod params;
+pub mod read_buffer;
 pub mod redis_server;
 pub mod rest;
 pub mod router;

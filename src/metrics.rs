@@ -115,7 +115,7 @@ impl Metrics {
         text.single(
             "ptg_message_bytes",
             "gauge",
-            "Bytes of WebSocket messages over 64 KiB that arrive or wait to be stored.",
+            "Bytes of WebSocket messages that arrive or wait to be stored, the first 64 KiB of each socket not counted.",
             &self.message_bytes,
         );
         text.ways("ptg_entries_in_total", "push", "Entries stored.", &self.entries_in);

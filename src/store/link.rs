@@ -4,21 +4,15 @@
 //! The redis crate packs commands and names replies, but its connection hides its socket and reads each reply whole.
 //! Here a thread can wait for Redis and for its client at once, and entries of any number pass through a small buffer.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice};
 use std::time::{Duration, Instant};
 
 use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
 use super::redis_socket::RedisSocket;
+use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::wait::{TICK, is_quiet, poll};
-
-/// Bytes read ahead while little comes, and while much does: an idle connection should cost little.
-const SMALL_BUFFER: usize = 4 << 10;
-const LARGE_BUFFER: usize = 64 << 10;
-
-/// The rest of a string of at least so many bytes goes where it belongs without passing through the buffer.
-const DIRECT: usize = 16 << 10;
 
 /// The longest line that frames a reply: an error's sentence; everything else is a number.
 const LONGEST_LINE: usize = 16 << 10;
@@ -43,18 +37,11 @@ pub struct Link {
     socket: RedisSocket,
     /// How long Redis may send nothing while something is due from it, or take nothing.
     patience: Duration,
-    buffer: Vec<u8>,
-    /// What of the buffer has arrived and was not used yet.
-    start: usize,
-    end: usize,
-    /// Whether large entries are about, of which only the beginning should be read ahead.
-    large: bool,
+    buffer: ReadBuffer,
     /// When whoever is beside was last seen to.
     seen_to: Instant,
     /// When Redis was last spoken to.
     used: Instant,
-    /// Whether the last read took all there was, so that trying again at once would be in vain.
-    drained: bool,
 }
 
 /// Somebody whom a thread also sees to while it waits for Redis: the client of a WebSocket, who may send entries, ping, or
@@ -86,13 +73,9 @@ impl Link {
         let mut link = Link {
             socket: RedisSocket::connect(info.addr(), patience)?,
             patience,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            large: false,
+            buffer: ReadBuffer::default(),
             seen_to: Instant::now(),
             used: Instant::now(),
-            drained: false,
         };
         link.introduce(info)?;
         Ok(link)
@@ -127,7 +110,7 @@ impl Link {
             }
         }
         // Redis has hardly answered yet.
-        self.drained = true;
+        self.buffer.set_drained(true);
         Ok(())
     }
 
@@ -163,7 +146,7 @@ impl Link {
     /// The first line of a reply, or of a part of one.
     fn head(&mut self, beside: &mut dyn Beside) -> io::Result<Head> {
         let length = loop {
-            let seen = &self.buffer[self.start..self.end];
+            let seen = self.buffer.bytes();
             match seen.iter().position(|byte| *byte == b'\r') {
                 Some(at) if at + 1 < seen.len() => break at,
                 _ => {}
@@ -173,9 +156,8 @@ impl Link {
             }
             self.fill(beside)?;
         };
-        let line = &self.buffer[self.start..self.start + length + END_OF_LINE];
-        self.start += length + END_OF_LINE;
-        match line[0] {
+        let line = &self.buffer.bytes()[..length + END_OF_LINE];
+        let head = match line[0] {
             kind @ (b':' | b'$' | b'*') => std::str::from_utf8(&line[1..length])
                 .ok()
                 .and_then(|digits| digits.parse().ok())
@@ -191,7 +173,9 @@ impl Link {
                 .map(Head::Line)
                 .map_err(|_| broken("a line of it does not parse")),
             _ => Err(broken("it is of no known kind")),
-        }
+        };
+        self.buffer.skip(length + END_OF_LINE);
+        head
     }
 
     /// Appends a bulk string of this length, whose head was read already, to `bytes`.
@@ -202,9 +186,9 @@ impl Link {
         let whole = bytes.len() + length;
         bytes.reserve(length);
         while bytes.len() < whole {
-            let ahead = (self.end - self.start).min(whole - bytes.len());
-            bytes.extend_from_slice(&self.buffer[self.start..self.start + ahead]);
-            self.start += ahead;
+            let ahead = self.buffer.bytes().len().min(whole - bytes.len());
+            bytes.extend_from_slice(&self.buffer.bytes()[..ahead]);
+            self.buffer.skip(ahead);
             let left = whole - bytes.len();
             if left >= DIRECT {
                 // Much is due: it goes where it belongs without passing through the buffer.
@@ -218,15 +202,15 @@ impl Link {
 
     /// Like `bulk`, and learns from it how much to read ahead.
     pub fn payload(&mut self, length: usize, bytes: &mut Vec<u8>, beside: &mut dyn Beside) -> io::Result<()> {
-        self.large = length >= DIRECT;
+        self.buffer.expect(length);
         self.bulk(length, bytes, beside)
     }
 
     /// Reads past so many bytes.
     pub fn skip(&mut self, mut count: usize, beside: &mut dyn Beside) -> io::Result<()> {
         loop {
-            let ahead = (self.end - self.start).min(count);
-            self.start += ahead;
+            let ahead = self.buffer.bytes().len().min(count);
+            self.buffer.skip(ahead);
             count -= ahead;
             if count == 0 {
                 return Ok(());
@@ -253,44 +237,16 @@ impl Link {
     /// Reads more into the buffer, at least a byte.
     fn fill(&mut self, beside: &mut dyn Beside) -> io::Result<()> {
         let waiting = Instant::now();
-        if std::mem::take(&mut self.drained) {
+        if self.buffer.take_drained() {
             self.wait(PollFlags::IN, waiting, beside)?;
         }
         loop {
-            self.make_room();
-            let ahead = if self.large { SMALL_BUFFER } else { LARGE_BUFFER };
-            let limit = self.buffer.len().min(self.end + ahead);
-            match self.socket.read(&mut self.buffer[self.end..limit]) {
+            match self.buffer.fill(&mut self.socket) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    self.end += count;
-                    self.drained = self.end < limit;
-                    return Ok(());
-                }
+                Ok(_) => return Ok(()),
                 Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    fn make_room(&mut self) {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.end < self.buffer.len() {
-            return;
-        }
-        if self.start > 0 {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        } else {
-            // Small at first, and large once it has been too small.
-            let length = if self.buffer.is_empty() {
-                SMALL_BUFFER
-            } else {
-                LARGE_BUFFER
-            };
-            self.buffer.resize(length, 0);
         }
     }
 
@@ -338,10 +294,9 @@ impl Link {
         let ready = |fd: Option<&PollFd>| fd.is_some_and(|fd| !fd.revents().is_empty());
         let (redis, other) = (ready(fds.first()), ready(fds.get(1)));
         drop(fds);
-        if !redis && !other && self.start == self.end {
+        if !redis && !other {
             // Idle for a tick, and perhaps for long.
-            self.buffer = Vec::new();
-            (self.start, self.end) = (0, 0);
+            self.buffer.rest();
         }
         // A Redis that always has something must not keep whoever is beside waiting.
         let other = other || !redis || self.seen_to.elapsed() >= TICK;

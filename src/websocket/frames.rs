@@ -15,15 +15,9 @@ use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
 use super::socket::Ending;
 use crate::error::close;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
+use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::units::Size;
 use crate::wait::{Pace, is_quiet};
-
-/// Bytes read ahead while little comes, and while much does: an idle socket should cost little.
-const SMALL_BUFFER: usize = 4 << 10;
-const LARGE_BUFFER: usize = 64 << 10;
-
-/// The rest of a payload of at least so many bytes goes where it belongs without passing through the buffer.
-const DIRECT: usize = 16 << 10;
 
 /// How much of `--max-messages` a message takes at a time, in bytes.
 const STEP: usize = 1 << 20;
@@ -67,17 +61,10 @@ pub struct Incoming {
 /// The receiving side of a WebSocket.
 pub struct Frames {
     limits: Limits,
-    buffer: Vec<u8>,
-    /// What of the buffer has arrived and was not used yet.
-    start: usize,
-    end: usize,
+    buffer: ReadBuffer,
     frame: Option<Frame>,
     message: Option<Message>,
     control: Vec<u8>,
-    /// Whether large frames are about, of which only the beginning should be read ahead.
-    large: bool,
-    /// Whether the last read took all there was, so that trying again at once would be in vain.
-    drained: bool,
     /// Since when a message has been waiting for its share of the memory.
     starved: Option<Instant>,
 }
@@ -106,14 +93,10 @@ impl Frames {
     pub fn new(early: Vec<u8>, limits: Limits) -> Frames {
         Frames {
             limits,
-            start: 0,
-            end: early.len(),
-            buffer: early,
+            buffer: ReadBuffer::new(early),
             frame: None,
             message: None,
             control: Vec::new(),
-            large: false,
-            drained: false,
             starved: None,
         }
     }
@@ -125,20 +108,17 @@ impl Frames {
 
     /// Forgets that there was nothing more to be read, because that was a while ago.
     pub fn look_again(&mut self) {
-        self.drained = false;
+        self.buffer.set_drained(false);
     }
 
     /// Gives back the memory for reading ahead, because nothing has come for a while.
     pub fn rest(&mut self) {
-        if self.start == self.end {
-            self.buffer = Vec::new();
-            (self.start, self.end) = (0, 0);
-        }
+        self.buffer.rest();
     }
 
     /// Whether there are bytes that have been read and not used.
     pub fn has_read_ahead(&self) -> bool {
-        self.start < self.end
+        !self.buffer.is_empty()
     }
 
     /// Whether a message waits for memory, so that reading on is of no use now.
@@ -191,13 +171,14 @@ impl Frames {
 
     /// Reads the header of the next frame, if it is there.
     fn begin_frame(&mut self) -> Result<bool, Ending> {
-        let mut cursor = Cursor::new(&self.buffer[self.start..self.end]);
+        let mut cursor = Cursor::new(self.buffer.bytes());
         let parsed =
             FrameHeader::parse(&mut cursor).map_err(|error| Ending::close(close::PROTOCOL, error.to_string()))?;
         let Some((header, length)) = parsed else {
             return Ok(false);
         };
-        self.start += cursor.position() as usize;
+        let length_of_header = cursor.position() as usize;
+        self.buffer.skip(length_of_header);
         let Some(mask) = header.mask else {
             return broken("a client's frames must be masked");
         };
@@ -241,7 +222,7 @@ impl Frames {
         let most = self.limits.message;
         match usize::try_from(length) {
             Ok(length) if length <= most - before => {
-                self.large = length >= DIRECT;
+                self.buffer.expect(length);
                 if let (Some(message), Some(_)) = (&mut self.message, &self.limits.budget) {
                     // Only what arrives becomes memory.
                     message.bytes.reserve(length);
@@ -309,11 +290,12 @@ impl Frames {
         received: &mut usize,
     ) -> Result<usize, Ending> {
         let keeps = self.limits.budget.is_some();
-        if self.start == self.end && !(keeps && room >= DIRECT) && self.fill(source, received)? == 0 {
+        if self.buffer.is_empty() && !(keeps && room >= DIRECT) && self.fill(source, received)? == 0 {
             return Ok(0);
         }
-        let end = self.end.min(self.start + room);
-        let ahead = &mut self.buffer[self.start..end];
+        let ahead = self.buffer.bytes_mut();
+        let ahead_length = ahead.len().min(room);
+        let ahead = &mut ahead[..ahead_length];
         let count = match (&frame.kind, &mut self.message) {
             (OpCode::Data(_), Some(message)) if keeps => {
                 let before = message.bytes.len();
@@ -323,22 +305,18 @@ impl Frames {
                     *received += message.bytes.len() - before;
                 } else {
                     message.bytes.extend_from_slice(ahead);
-                    self.start += ahead.len();
                 }
                 unmask(&mut message.bytes[before..], &mut frame.mask);
                 message.bytes.len() - before
             }
-            (OpCode::Data(_), _) => {
-                self.start += ahead.len();
-                ahead.len()
-            }
+            (OpCode::Data(_), _) => ahead.len(),
             (OpCode::Control(_), _) => {
                 unmask(ahead, &mut frame.mask);
                 self.control.extend_from_slice(ahead);
-                self.start += ahead.len();
                 ahead.len()
             }
         };
+        self.buffer.skip(ahead_length);
         if let (OpCode::Data(_), Some(message)) = (&frame.kind, &mut self.message) {
             message.length += count;
             if let Some(pace) = &mut message.pace {
@@ -374,27 +352,11 @@ impl Frames {
 
     /// Reads more into the buffer; how much that was.
     fn fill(&mut self, source: &mut impl Read, received: &mut usize) -> Result<usize, Ending> {
-        if std::mem::take(&mut self.drained) {
+        if self.buffer.take_drained() {
             return Ok(0);
         }
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.end == self.buffer.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-        }
-        if self.buffer.len() < SMALL_BUFFER {
-            self.buffer.resize(SMALL_BUFFER, 0);
-        }
-        let ahead = if self.large { SMALL_BUFFER } else { LARGE_BUFFER };
-        let limit = self.buffer.len().min(self.end + ahead);
-        let count = quiet_is_none(source.read(&mut self.buffer[self.end..limit]))?;
-        self.end += count;
+        let count = quiet_is_none(self.buffer.fill(source))?;
         *received += count;
-        self.drained = count > 0 && self.end < limit;
-        if self.end == self.buffer.len() && self.buffer.len() < LARGE_BUFFER {
-            self.buffer.resize(LARGE_BUFFER, 0);
-        }
         Ok(count)
     }
 }

@@ -1,6 +1,6 @@
 //! Replies are read whole, however they are cut, and what is none is an error.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use proptest::prelude::*;
@@ -16,13 +16,9 @@ fn link() -> (Link, TcpStream) {
     let link = Link {
         socket: RedisSocket::connect(&address, Duration::from_secs(5)).unwrap(),
         patience: Duration::from_secs(5),
-        buffer: Vec::new(),
-        start: 0,
-        end: 0,
-        large: false,
+        buffer: ReadBuffer::default(),
         seen_to: Instant::now(),
         used: Instant::now(),
-        drained: false,
     };
     (link, listener.accept().unwrap().0)
 }
