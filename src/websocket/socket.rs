@@ -176,7 +176,10 @@ impl Socket {
             return Err(super::stopping());
         }
         self.look_again();
-        self.next().map(|_| ())
+        let tended = self.next().map(|_| ());
+        // Nobody expects more soon.
+        self.frames.rest();
+        tended
     }
 
     /// Whether `next` may have something although nothing arrives.
