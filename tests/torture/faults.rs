@@ -15,7 +15,7 @@ use crate::report::{figure, for_about};
 const RECOVERY: Duration = Duration::from_secs(8);
 
 /// No pong may take this long. The promise is 2 s.
-const PONG: Duration = Duration::from_secs(4);
+const PONG: Duration = Duration::from_millis(2500);
 
 /// What clients may be told, besides nothing: 1013 and 503, and of a key that is no stream 1011 and 400. Pulls just wait.
 /// `struck` is every fault so far, the latest last: a pull that lags behind is told late.

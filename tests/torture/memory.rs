@@ -14,13 +14,13 @@ const CALM: Duration = Duration::from_secs(2);
 const STREAMS: usize = 10;
 
 /// Twice what an idle socket is to cost.
-const MOST_IDLE: u64 = 2 * 64 * KIB;
+const MOST_IDLE: u64 = 64 * KIB;
 
 /// Twice what an idle HTTP connection is to cost.
 const MOST_CONNECTION: u64 = 2 * 32 * KIB;
 
 /// What a socket may keep of what it has moved: what the allocator does not give back, shared by all of them.
-const MOST_KEPT: u64 = 512 * MIB;
+const MOST_KEPT: u64 = 128 * MIB;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {

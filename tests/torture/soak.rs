@@ -14,9 +14,8 @@ const VISITORS: usize = 4;
 /// By how much the most after the first part may be above the most in it: clients come and go by chance.
 const MORE_THREADS: u64 = 16;
 const MORE_DESCRIPTORS: u64 = 32;
-/// The allocator keeps what many threads have freed, more of it in the first minutes: 270 MiB after two, 378 at the most.
-/// With its mmap_threshold fixed it is 70 and flat. A leak of 150 bytes an entry still shows in the full length.
-const MORE_RESIDENT: u64 = 160 * MIB;
+/// The allocator keeps some of what many threads have freed. A leak of 50 bytes an entry still shows in the full length.
+const MORE_RESIDENT: u64 = 48 * MIB;
 
 /// What there is of it at one moment.
 #[derive(Clone, Copy, Default)]
