@@ -132,11 +132,16 @@ impl Reservation {
         let budget = self.budget.clone();
         budget.waiting.fetch_add(1, SeqCst);
         let full = |used: &mut usize| bytes > budget.limit.saturating_sub(*used);
-        // Whoever waits looks once more with the lock held, so no waking is missed.
         let waited = budget.freed.wait_timeout_while(lock(&budget.used), patience, full);
-        drop(waited);
+        let (mut used, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         budget.waiting.fetch_sub(1, SeqCst);
-        self.grow(bytes)
+        if full(&mut used) {
+            return false;
+        }
+        *used += bytes;
+        self.bytes += bytes;
+        budget.show(*used);
+        true
     }
 
     /// Takes more even if the budget does not have it: for what is in memory already.

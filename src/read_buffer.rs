@@ -84,6 +84,10 @@ impl ReadBuffer {
         let count = source.read(&mut self.bytes[self.end..limit])?;
         self.end += count;
         self.drained = self.end < limit;
+        if self.end == self.bytes.len() && !self.large && self.bytes.len() < LARGE {
+            // It was too small.
+            self.bytes.resize(LARGE, 0);
+        }
         Ok(count)
     }
 
@@ -98,7 +102,7 @@ impl ReadBuffer {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         } else {
-            // Small at first, and large once it has been too small.
+            // Small at first, and large where a single thing needs it.
             let length = if self.bytes.len() < SMALL { SMALL } else { LARGE };
             self.bytes.resize(length.max(self.bytes.len()), 0);
         }
@@ -110,6 +114,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn many_small_things_are_read_many_at_a_time() {
+        struct Asked(Vec<usize>);
+        impl Read for Asked {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.0.push(buffer.len());
+                Ok(buffer.len())
+            }
+        }
+        let mut asked = Asked(Vec::new());
+        let mut buffer = ReadBuffer::default();
+        for _ in 0..3 {
+            buffer.fill(&mut asked).unwrap();
+            buffer.skip(buffer.bytes().len());
+        }
+        buffer.expect(DIRECT);
+        buffer.fill(&mut asked).unwrap();
+        assert_eq!(asked.0, [SMALL, LARGE, LARGE, SMALL]);
+    }
 
     proptest! {
         #[test]

@@ -71,8 +71,11 @@ impl<'a> Commands<'a> {
             .write_packed_command(&mut head);
         head.truncate(head.len() - EMPTY_ARGUMENT.len());
 
+        let short = entries.iter().map(Bytes::len).filter(|length| *length < SENT_IN_PLACE);
+        // Growing by doubling would need half as much again.
+        let length = short.sum::<usize>() + entries.len() * (head.len() + LENGTH_AND_ENDS) + AROUND;
         let mut commands = Commands {
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(length),
             pieces: Vec::new(),
         };
         let mut begun = 0;
@@ -111,6 +114,10 @@ impl<'a> Commands<'a> {
         (0..replies).map(|_| link.reply(beside)).collect()
     }
 }
+
+/// At most so many bytes tell the length of an entry and end it, and so many begin and end a transaction.
+const LENGTH_AND_ENDS: usize = 16;
+const AROUND: usize = 64;
 
 /// How an argument without a byte is packed.
 const EMPTY_ARGUMENT: &str = "$0\r\n\r\n";

@@ -40,7 +40,7 @@ pub struct Link {
     buffer: ReadBuffer,
     /// When whoever is beside was last seen to.
     seen_to: Instant,
-    /// When Redis was last spoken to.
+    /// When the last conversation began.
     used: Instant,
 }
 
@@ -105,7 +105,7 @@ impl Link {
                     IoSlice::advance_slices(&mut pieces, count);
                     moved = Instant::now();
                 }
-                Err(error) if is_quiet(&error) => self.wait(PollFlags::OUT, moved, beside)?,
+                Err(error) if is_quiet(&error) => drop(self.wait(PollFlags::OUT, moved, beside)?),
                 Err(error) => return Err(error),
             }
         }
@@ -228,7 +228,7 @@ impl Link {
                 Ok(read) if read < count => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => return Ok(()),
                 Err(error) if is_quiet(&error) && bytes.len() > before => return Ok(()),
-                Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,
+                Err(error) if is_quiet(&error) => drop(self.wait(PollFlags::IN, waiting, beside)?),
                 Err(error) => return Err(error),
             }
         }
@@ -237,14 +237,14 @@ impl Link {
     /// Reads more into the buffer, at least a byte.
     fn fill(&mut self, beside: &mut dyn Beside) -> io::Result<()> {
         let waiting = Instant::now();
-        if self.buffer.take_drained() {
-            self.wait(PollFlags::IN, waiting, beside)?;
-        }
+        let mut in_vain = self.buffer.take_drained();
         loop {
+            // Reading needs a buffer, which an idle connection does without.
+            while in_vain && !self.wait(PollFlags::IN, waiting, beside)? {}
             match self.buffer.fill(&mut self.socket) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => return Ok(()),
-                Err(error) if is_quiet(&error) => self.wait(PollFlags::IN, waiting, beside)?,
+                Err(error) if is_quiet(&error) => in_vain = true,
                 Err(error) => return Err(error),
             }
         }
@@ -282,8 +282,9 @@ impl Link {
         Ok(bytes)
     }
 
-    /// Waits until Redis is ready, for a tick at most, and sees to whoever is beside. Fails once `since` is too long ago.
-    fn wait(&mut self, what: PollFlags, since: Instant, beside: &mut dyn Beside) -> io::Result<()> {
+    /// Waits until Redis is ready, for a tick at most, and sees to whoever is beside; whether it is ready. Fails once `since`
+    /// is too long ago.
+    fn wait(&mut self, what: PollFlags, since: Instant, beside: &mut dyn Beside) -> io::Result<bool> {
         let left = self.patience.saturating_sub(since.elapsed());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
@@ -306,7 +307,7 @@ impl Link {
         if other && !beside.see_to() {
             return Err(LEFT.into());
         }
-        Ok(())
+        Ok(redis)
     }
 
     fn introduce(&mut self, info: &ConnectionInfo) -> io::Result<()> {

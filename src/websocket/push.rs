@@ -28,8 +28,10 @@ const ENTRY_COST: usize = 256;
 /// How long entries are still taken from a client that no longer hears its acknowledgements.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long what arrived before is still read once the server is to stop.
-const LAST_READING: Duration = Duration::from_secs(2);
+/// How long what arrives is still read once the server is to stop, and how long Redis is still waited for: a queue that was
+/// full is stored by then, and time is left to tell the client before its connection is broken off.
+const LAST_READING: Duration = Duration::from_secs(1);
+const LAST_WAITING: Duration = Duration::from_secs(3);
 
 /// The parameters of a push.
 pub struct Push {
@@ -133,10 +135,13 @@ impl<'a> Intake<'a> {
 
     /// Waits for something to store, or for the end.
     fn wait(&mut self) {
-        if self.socket.has_read_ahead() {
-            self.read();
-        }
         while self.queue.is_empty() && self.ending.is_none() {
+            if self.socket.has_read_ahead() {
+                self.read();
+                if !self.queue.is_empty() || self.ending.is_some() {
+                    return;
+                }
+            }
             if self.context.stopping() {
                 // What has arrived is taken; nothing more is waited for.
                 self.read();
@@ -241,11 +246,11 @@ impl<'a> Intake<'a> {
                 ));
             }
         };
-        let cost = batch.iter().map(|entry| entry.len() + ENTRY_COST).sum();
-        if share.is_none() && self.queued + cost > UNCOUNTED {
-            let mut small = self.context.messages.reserve_nothing();
-            self.squeezed = !small.grow(cost);
-            share = Some(small);
+        let cost: usize = batch.iter().map(|entry| entry.len() + ENTRY_COST).sum();
+        if self.queued + cost > UNCOUNTED {
+            let share = share.get_or_insert_with(|| self.context.messages.reserve_nothing());
+            let due = cost.saturating_sub(share.bytes());
+            self.squeezed = due > 0 && !share.grow(due);
         }
         Ok(Some(Load {
             batch,
@@ -266,6 +271,6 @@ impl Beside for Intake<'_> {
     fn see_to(&mut self) -> bool {
         self.read();
         // Redis is not waited for so long that no time is left to tell the client.
-        self.context.stopping_for().is_none_or(|since| since < LAST_READING)
+        self.context.stopping_for().is_none_or(|since| since < LAST_WAITING)
     }
 }

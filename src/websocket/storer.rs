@@ -10,7 +10,7 @@ use super::push::{Intake, Load, Push};
 use super::socket::Ending;
 use super::{Moved, store_failed};
 use crate::context::Context;
-use crate::error::StoreError;
+use crate::error::{StoreError, close};
 use crate::store::Session;
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
@@ -77,7 +77,12 @@ impl<'a> Storer<'a> {
                 );
                 let lost_entries = &self.context.metrics.push_entries_lost;
                 lost_entries.add((under_way + waiting) as u64);
-                return Err(store_failed(&error));
+                return Err(if lost && self.context.stopping() {
+                    let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
+                    Ending::close(close::STOPPING, reason)
+                } else {
+                    store_failed(&error)
+                });
             }
             intake.wait_for(RETRY.min(left));
             self.session.set_reply_timeout(REPLY_TIMEOUT.min(left));

@@ -1,12 +1,13 @@
 //! A socket that always has something to do sees to its client all the same, and to the order to stop.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tungstenite::Message;
 
 use crate::harness::{PATIENCE, Program, Redis, Socket, Store, eventually, expect_close, receive_text, send_text};
-use crate::wire::ping;
+use crate::wire::{frame, ping};
 
 /// Adds an entry every few milliseconds while `work` goes on: a stream that is never silent for long.
 fn while_entries_come<T>(redis: &Redis, stream: &str, work: impl FnOnce() -> T) -> T {
@@ -84,4 +85,21 @@ fn entries_that_are_given_up_are_all_counted() {
     assert_eq!(expect_close(&mut push).0, 1013);
     store.redis.resume();
     eventually(PATIENCE, || store.metric("ptg_push_entries_lost_total") == 20.0);
+}
+
+#[test]
+fn a_push_that_never_pauses_is_stored_and_closed_with_1001_when_the_server_stops() {
+    let redis = Redis::start();
+    let mut store = Program::start(&["--redis", &redis.url()]);
+    let mut push = store.push("s", "");
+    let mut sending = push.get_ref().try_clone().expect("the socket");
+    let entries = frame(0x82, &[b'x'; 1000]).repeat(100);
+    let sender = std::thread::spawn(move || while sending.write_all(&entries).is_ok() {});
+    eventually(PATIENCE, || store.metric("ptg_entries_in_total{via=\"push\"}") > 1000.0);
+    store.signal("TERM");
+    assert_eq!(expect_close(&mut push).0, 1001);
+    drop(push);
+    store.wait(PATIENCE);
+    sender.join().expect("the sender");
+    assert!(!store.log().contains("stored"), "{}", store.log());
 }
