@@ -88,6 +88,10 @@ impl Budget {
         self.limit
     }
 
+    fn fits(&self, used: usize, more: usize) -> bool {
+        more <= self.limit.saturating_sub(used)
+    }
+
     fn show(&self, used: usize) {
         (self.gauge)(&self.metrics).set(used as u64);
     }
@@ -114,14 +118,13 @@ impl Reservation {
 
     /// Takes more; false, and nothing is taken, if the budget does not have it.
     pub fn grow(&mut self, bytes: usize) -> bool {
-        let mut used = lock(&self.budget.used);
-        if bytes > self.budget.limit.saturating_sub(*used) {
-            return false;
+        let budget = self.budget.clone();
+        let used = lock(&budget.used);
+        let fits = budget.fits(*used, bytes);
+        if fits {
+            self.add(used, bytes);
         }
-        *used += bytes;
-        self.bytes += bytes;
-        self.budget.show(*used);
-        true
+        fits
     }
 
     /// The same, but waits for others to give back what they have.
@@ -131,22 +134,24 @@ impl Reservation {
         }
         let budget = self.budget.clone();
         budget.waiting.fetch_add(1, SeqCst);
-        let full = |used: &mut usize| bytes > budget.limit.saturating_sub(*used);
+        let full = |used: &mut usize| !budget.fits(*used, bytes);
         let waited = budget.freed.wait_timeout_while(lock(&budget.used), patience, full);
-        let (mut used, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (used, _) = waited.unwrap_or_else(|poisoned| poisoned.into_inner());
         budget.waiting.fetch_sub(1, SeqCst);
-        if full(&mut used) {
-            return false;
+        let fits = budget.fits(*used, bytes);
+        if fits {
+            self.add(used, bytes);
         }
-        *used += bytes;
-        self.bytes += bytes;
-        budget.show(*used);
-        true
+        fits
     }
 
     /// Takes more even if the budget does not have it: for what is in memory already.
     pub fn take(&mut self, bytes: usize) {
-        let mut used = lock(&self.budget.used);
+        let budget = self.budget.clone();
+        self.add(lock(&budget.used), bytes);
+    }
+
+    fn add(&mut self, mut used: MutexGuard<'_, usize>, bytes: usize) {
         *used += bytes;
         self.bytes += bytes;
         self.budget.show(*used);

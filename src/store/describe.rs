@@ -183,11 +183,10 @@ fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<En
     let Some(_) = link.count_or_nil(b'*', beside)? else {
         return Ok(None);
     };
-    let id = link.string(beside)?;
-    let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
+    let id = link.id(beside)?;
     for _ in 0..link.count(b'*', beside)? {
         let length = link.count(b'$', beside)?;
         link.skip(length + END_OF_LINE, beside)?;
     }
-    id.map(Some).ok_or_else(|| broken("an id of it is none"))
+    Ok(Some(id))
 }

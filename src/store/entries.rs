@@ -177,9 +177,7 @@ impl Drop for Entries<'_> {
 /// An entry up to where its bytes begin: `[id, [field, value, …]]`.
 fn arrival(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Arrival> {
     link.count(b'*', beside)?;
-    let id = link.string(beside)?;
-    let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
-    let id = id.ok_or_else(|| broken("an id of it is none"))?;
+    let id = link.id(beside)?;
     let strings = link.count(b'*', beside)?;
     if strings < 2 {
         return Err(broken("an entry of it has no fields"));

@@ -11,6 +11,7 @@ use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
 use super::redis_socket::RedisSocket;
+use crate::ids::EntryId;
 use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::wait::{TICK, is_quiet, poll};
 
@@ -280,6 +281,13 @@ impl Link {
         let mut bytes = Vec::new();
         self.bulk(length, &mut bytes, beside)?;
         Ok(bytes)
+    }
+
+    /// An entry's id.
+    pub fn id(&mut self, beside: &mut dyn Beside) -> io::Result<EntryId> {
+        let id = self.string(beside)?;
+        let id = std::str::from_utf8(&id).ok().and_then(|id| id.parse().ok());
+        id.ok_or_else(|| broken("an id of it is none"))
     }
 
     /// Waits until Redis is ready, for a tick at most, and sees to whoever is beside; whether it is ready. Fails once `since`
