@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::http::Head;
 use crate::ids::{Cursor, StreamId};
 use crate::params::Params;
-use crate::router::{self, Access, Endpoint, Match};
+use crate::router::{self, Access, Dialect, Endpoint, Match};
 
 /// A checked request with its typed parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +31,7 @@ pub enum Call {
     DeleteStream { stream: StreamId, force: bool },
     GetData { stream: StreamId, count: u64, from: Cursor },
     PostData { stream: StreamId },
-    Push { stream: StreamId, batch: bool, ack: bool },
+    Push(Push),
     Pull { stream: StreamId, count: u64, from: Cursor },
 }
 
@@ -44,6 +44,16 @@ pub struct PutStream {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub max_len: u64,
     pub replace: bool,
+}
+
+/// The parameters of `/data/{id}/push`.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Push {
+    pub stream: StreamId,
+    pub batch: bool,
+    pub ack: bool,
+    pub dialect: Dialect,
 }
 
 /// The largest `max_len`: what Redis takes as a count.
@@ -101,11 +111,12 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
-        Endpoint::Push => Call::Push {
+        Endpoint::Push => Call::Push(Push {
             stream: params.stream(stream),
             batch: params.boolean("batch", false),
             ack: params.boolean("ack", false),
-        },
+            dialect: found.dialect,
+        }),
         Endpoint::Pull => Call::Pull {
             stream: params.stream(stream),
             count: params.positive("count", 1, u64::MAX),

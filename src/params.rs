@@ -7,6 +7,9 @@ use percent_encoding::percent_decode_str;
 use crate::error::{Error, Issue};
 use crate::ids::{Cursor, StreamId};
 
+/// The most streams that one request joins. Redis looks at each of them whenever the request is served.
+pub const MOST_STREAMS: usize = 256;
+
 /// The parameters of one request, and what was found wrong with them so far.
 pub struct Params {
     /// The names that were asked for, which the documentation must have.
@@ -109,15 +112,28 @@ impl Params {
             .ok_or_else(|| "a stream id is UTF-8".to_string())
             .and_then(|name| StreamId::new(name.into_owned()));
         checked.unwrap_or_else(|message| {
-            let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
-            self.issues.push(Issue {
-                place,
-                name,
-                message,
-                kind,
-            });
+            self.complain_of_stream(message);
             StreamId::default()
         })
+    }
+
+    /// The stream ids from a path segment in which a literal `+` joins several; each is percent-encoded by itself, so that
+    /// `%2B` is a plus in a name. After a complaint there may be none, which `finish` keeps from use.
+    pub fn streams(&mut self, segment: &str) -> Vec<StreamId> {
+        let streams: Vec<StreamId> = segment.split('+').map(|name| self.stream(name)).collect();
+        let complaint = if streams.len() > MOST_STREAMS {
+            Some(format!(
+                "at most {MOST_STREAMS} streams go together, these are {}",
+                streams.len()
+            ))
+        } else {
+            let twice = (1..streams.len()).find(|index| streams[..*index].contains(&streams[*index]));
+            twice.map(|index| format!("the stream '{}' is named twice", streams[index]))
+        };
+        if let Some(message) = complaint {
+            self.complain_of_stream(message);
+        }
+        streams
     }
 
     /// Ends the reading: all complaints together, if there are any.
@@ -127,6 +143,16 @@ impl Params {
         } else {
             Err(Error::Invalid(self.issues))
         }
+    }
+
+    fn complain_of_stream(&mut self, message: String) {
+        let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
+        self.issues.push(Issue {
+            place,
+            name,
+            message,
+            kind,
+        });
     }
 
     fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
@@ -213,6 +239,20 @@ mod tests {
     #[test]
     fn a_plus_in_a_path_stays_a_plus() {
         assert_eq!(Params::new("").stream("a+b%2Bc%20d").as_str(), "a+b+c d");
+    }
+
+    #[test]
+    fn a_plus_joins_streams_where_several_can_be() {
+        let streams = Params::new("").streams("cam1+cam%2B2+mic");
+        assert_eq!(
+            streams.iter().map(StreamId::as_str).collect::<Vec<_>>(),
+            ["cam1", "cam+2", "mic"]
+        );
+        for bad in ["a+", "+", "a+b+a", "a+XMETA:b", &vec!["x"; 300].join("+")] {
+            let mut params = Params::new("");
+            params.streams(bad);
+            assert!(params.finish().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -182,11 +182,11 @@ impl Exchange<'_> {
             }
         };
         match self.call() {
-            Ok(Call::Push { .. } | Call::Pull { .. }) if !framing.is_empty() => {
+            Ok(Call::Push(_) | Call::Pull { .. }) if !framing.is_empty() => {
                 self.refuse(inbox, &Error::refused(400, "A WebSocket handshake has no body."));
                 false
             }
-            Ok(call @ (Call::Push { .. } | Call::Pull { .. })) => {
+            Ok(call @ (Call::Push(_) | Call::Pull { .. })) => {
                 self.open_socket(inbox, call);
                 false
             }

@@ -130,7 +130,7 @@ fn answer(
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
         Call::GetData { stream, count, from } => data::get(session, context, head, &stream, count, from, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
-        Call::Push { .. } | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
+        Call::Push(_) | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
     }
 }
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use crate::call::Call;
+use crate::call::{self, Call};
 use crate::context::Context;
 use crate::error::{Error, close};
 use crate::http::Head;
@@ -54,7 +54,7 @@ pub struct Opened<'a> {
 }
 
 enum Work {
-    Push(push::Push, Session),
+    Push(call::Push, Session),
     Pull(pull::Pull),
 }
 
@@ -83,14 +83,9 @@ impl Opening<'_> {
             .ok_or_else(|| Error::Busy(format!("{limit} WebSockets are open (--max-sockets).")))?;
         let mut session = context.store.session(OPENING_TIMEOUT).probing();
         let (stream, work) = match call {
-            Call::Push { stream, batch, ack } => {
-                session.check_is_stream(&stream)?;
-                let push = push::Push {
-                    stream: stream.clone(),
-                    batch,
-                    ack,
-                };
-                (stream, Work::Push(push, session))
+            Call::Push(push) => {
+                session.check_is_stream(&push.stream)?;
+                (push.stream.clone(), Work::Push(push, session))
             }
             Call::Pull { stream, count, from } => {
                 let pull = pull::Pull::begin(session, stream.clone(), count, from)?;
@@ -133,7 +128,7 @@ impl Opened<'_> {
         let counted = Counted::new(kind, context);
         let moved = Moved::default();
         let ending = match work {
-            Work::Push(push, session) => push.run(session, &mut socket, context, &moved),
+            Work::Push(call, session) => push::run(&call, session, &mut socket, context, &moved),
             Work::Pull(pull) => pull.run(&mut socket, context, &moved),
         };
         drop(counted);

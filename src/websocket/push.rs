@@ -12,9 +12,9 @@ use super::frames::Incoming;
 use super::socket::{Ending, Socket};
 use super::storer::Storer;
 use crate::batch::{self, Batch, BatchError};
+use crate::call::Push;
 use crate::context::Context;
 use crate::error::close;
-use crate::ids::StreamId;
 use crate::limits::{Reservation, UNCOUNTED};
 use crate::store::{Beside, Session};
 use crate::wait::TICK;
@@ -33,16 +33,6 @@ const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 const LAST_READING: Duration = Duration::from_secs(1);
 const LAST_WAITING: Duration = Duration::from_secs(3);
 
-/// The parameters of a push.
-pub struct Push {
-    /// The stream pushed to.
-    pub stream: StreamId,
-    /// Whether entries come in batches.
-    pub batch: bool,
-    /// Whether each message is acknowledged.
-    pub ack: bool,
-}
-
 /// A batch that waits to be stored.
 pub struct Load {
     /// Its entries.
@@ -53,20 +43,18 @@ pub struct Load {
     _share: Option<Reservation>,
 }
 
-impl Push {
-    /// Stores what comes until the socket ends; everything received before is stored by then.
-    pub fn run(self, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
-        let mut intake = Intake::new(&self, socket, context);
-        let mut storer = Storer::new(&self, session, context, moved);
-        loop {
-            intake.wait();
-            if intake.queue.is_empty() {
-                return intake.ending.unwrap_or_else(super::stopping);
-            }
-            // What storing runs into comes first: it says what became of the entries.
-            if let Err(failed) = storer.store_next(&mut intake) {
-                return failed;
-            }
+/// Stores what comes until the socket ends; everything received before is stored by then.
+pub fn run(push: &Push, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
+    let mut intake = Intake::new(push, socket, context);
+    let mut storer = Storer::new(push, session, context, moved);
+    loop {
+        intake.wait();
+        if intake.queue.is_empty() {
+            return intake.ending.unwrap_or_else(super::stopping);
+        }
+        // What storing runs into comes first: it says what became of the entries.
+        if let Err(failed) = storer.store_next(&mut intake) {
+            return failed;
         }
     }
 }

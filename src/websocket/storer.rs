@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::warn;
 
-use super::push::{Intake, Load, Push};
+use super::push::{Intake, Load};
 use super::socket::Ending;
 use super::{Moved, store_failed};
+use crate::call::Push;
 use crate::context::Context;
 use crate::error::{StoreError, close};
 use crate::store::Session;
