@@ -1,12 +1,16 @@
 //! What a request asks for, decided from its head alone: path, method, token, parameters, in this order.
 //! The door asks before it waits for a body, and a worker asks again when it has the body.
 
+mod pull;
+
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::http::Head;
-use crate::ids::{Cursor, StreamId};
+use crate::ids::StreamId;
 use crate::params::Params;
 use crate::router::{self, Access, Dialect, Endpoint, Match};
+
+pub use pull::{Framing, Pull};
 
 /// A checked request with its typed parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +33,11 @@ pub enum Call {
     GetStream { stream: StreamId, report_error: bool },
     PutStream(PutStream),
     DeleteStream { stream: StreamId, force: bool },
-    GetData { stream: StreamId, count: u64, from: Cursor },
+    GetData(Pull),
     PostData { stream: StreamId },
     Push(Push),
-    Pull { stream: StreamId, count: u64, from: Cursor },
+    Pull(Pull),
+    Follow(Pull, Framing),
 }
 
 /// The parameters of `PUT /streams/{id}`.
@@ -69,13 +74,13 @@ impl Call {
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
             auth.user_of(head, params.text("token"), changes)?;
         }
-        let call = read(found, &mut params, default_max_len);
+        let call = read(found, &mut params, head, default_max_len);
         params.finish()?;
         Ok(call)
     }
 }
 
-pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
+pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_len: u64) -> Call {
     let stream = found.segment;
     match found.route.endpoint {
         Endpoint::Options => Call::Options { methods: found.methods },
@@ -103,11 +108,11 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
             stream: params.stream(stream),
             force: params.boolean("force", false),
         },
-        Endpoint::GetData => Call::GetData {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::Newest),
+        Endpoint::GetData => match Pull::get(stream, params, head, found.dialect) {
+            (pull, None) => Call::GetData(pull),
+            (pull, Some(framing)) => Call::Follow(pull, framing),
         },
+        Endpoint::Mjpeg => Call::Follow(Pull::mjpeg(stream, params), Framing::Mjpeg),
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
@@ -117,11 +122,7 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
             ack: params.boolean("ack", false),
             dialect: found.dialect,
         }),
-        Endpoint::Pull => Call::Pull {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::End),
-        },
+        Endpoint::Pull => Call::Pull(Pull::socket(stream, params, found.dialect)),
     }
 }
 
