@@ -181,7 +181,7 @@ fn cursors(text: &str, streams: usize) -> Result<Vec<Cursor>, String> {
         1 => Ok(vec![cursors[0]; streams]),
         count if count == streams => Ok(cursors),
         count => Err(format!(
-            "these are {count} places for {streams} streams; give one, or one for each"
+            "these are {count} places, and {streams} stream(s) to read; give one place, or one for each"
         )),
     }
 }
