@@ -9,6 +9,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use argh::FromArgs;
+use ptg_store::ids::StreamId;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -45,6 +46,11 @@ pub fn list() -> String {
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
+/// A stream's name, checked here so that a bad one costs no connection.
+fn stream_id(name: &str) -> Result<StreamId, Failure> {
+    StreamId::new(name).map_err(Failure::Usage)
+}
+
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
 fn run<F: FromArgs>(
     name: &'static str,
@@ -73,4 +79,9 @@ fn run<F: FromArgs>(
         console.complain(&failure.to_string());
     }
     failure.exit().into()
+}
+
+/// A number and its noun: `1 entry`, `2 entries`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
