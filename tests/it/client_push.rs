@@ -169,6 +169,45 @@ fn every_line_is_stored_although_redis_is_killed_and_restarted() {
     assert_complete(&redis, &lines);
 }
 
+#[test]
+fn lines_are_pushed_on_after_the_store_was_away_while_none_came() {
+    let redis = Redis::start();
+    let listen = format!("127.0.0.1:{}", next_port());
+    let flags = ["--redis", &*redis.url(), "--listen", &listen];
+    let mut store = Program::start(&flags);
+    let shell = Shell::of(&store);
+    // Patience begins with the first line that cannot be pushed, not when nothing was missed.
+    let mut push = shell.start(&["push", "s", "--lines", "--retry", "1ms"]);
+    let mut stdin = push.stdin();
+    writeln!(stdin, "before").expect("to write a line");
+    eventually(PATIENCE, || length(&redis, "s") == 1);
+    store.signal("KILL");
+    store.wait(PATIENCE);
+    let store = Program::start(&flags);
+    writeln!(stdin, "after").expect("to write a line");
+    eventually(PATIENCE, || length(&redis, "s") == 2);
+    drop(stdin);
+    let output = push.wait();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    drop(store);
+}
+
+#[test]
+fn progress_is_shown_on_a_terminal_and_taken_away_in_the_end() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    std::fs::write(shell.home().join("lines"), "1\n2\n").expect("a file");
+    for (quiet, shown) in [("", true), ("--quiet", false)] {
+        let program = env!("CARGO_BIN_EXE_ptg-store");
+        let script = format!("script -qec '{program} push s --lines lines {quiet}' /dev/null");
+        let output = Running::start(shell.script(&script)).wait();
+        let screen = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{screen}");
+        assert_eq!(screen.contains("2 entries"), shown, "{screen:?}");
+        assert!(!shown || screen.ends_with("\r\u{1b}[K"), "{screen:?}");
+    }
+}
+
 fn numbered(count: usize) -> String {
     (0..count)
         .map(|n| format!("{n} of many lines that take some time\n"))
