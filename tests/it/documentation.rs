@@ -31,7 +31,10 @@ fn every_flag_and_command_is_in_the_readme_or_the_docs() {
     assert!(commands.len() >= 5, "{commands:?}");
     let mut helps = vec![serving.clone()];
     for command in commands {
-        assert!(documentation.contains(&format!("ptg-store {command}")), "ptg-store {command} is not documented");
+        assert!(
+            documentation.contains(&format!("ptg-store {command}")),
+            "ptg-store {command} is not documented"
+        );
         helps.push(help(&[command]));
     }
     let flags: BTreeSet<&str> = helps
@@ -55,7 +58,8 @@ fn help(words: &[&str]) -> String {
 /// The names below the heading `Commands`.
 fn commands(help: &str) -> Vec<&str> {
     let list = help.lines().skip_while(|line| !line.starts_with("Commands")).skip(1);
-    list.map_while(|line| line.strip_prefix("  ")?.split_whitespace().next()).collect()
+    list.map_while(|line| line.strip_prefix("  ")?.split_whitespace().next())
+        .collect()
 }
 
 fn readme() -> String {
@@ -65,7 +69,9 @@ fn readme() -> String {
 /// Every page of docs/.
 fn docs() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let pages = std::fs::read_dir(folder).expect("docs/").map(|page| page.expect("a page").path());
+    let pages = std::fs::read_dir(folder)
+        .expect("docs/")
+        .map(|page| page.expect("a page").path());
     let pages = pages.filter(|page| page.extension().is_some_and(|extension| extension == "md"));
     pages.map(|page| read(&page)).collect()
 }
