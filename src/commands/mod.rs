@@ -46,6 +46,11 @@ pub fn list() -> String {
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
+/// Prints a text. Where nobody reads it, nobody misses it.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
 /// A stream's name, checked here so that a bad one costs no connection.
 fn stream_id(name: &str) -> Result<StreamId, Failure> {
     StreamId::new(name).map_err(Failure::Usage)
@@ -61,8 +66,7 @@ fn run<F: FromArgs>(
     let flags = match F::from_args(&["ptg-store", name], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            // Where nobody reads it, nobody misses it.
-            let _ = writeln!(std::io::stdout(), "{}", exit.output.trim_end());
+            print(&exit.output);
             return Exit::Done.into();
         }
         Err(exit) => {
