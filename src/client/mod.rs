@@ -16,7 +16,7 @@ pub mod pull;
 pub mod push;
 mod retry;
 mod store;
-mod websocket;
+pub mod websocket;
 mod wire;
 
 pub use console::Console;
