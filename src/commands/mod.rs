@@ -6,12 +6,13 @@ use argh::FromArgs;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
+use crate::doctor;
 
 /// Runs with the arguments behind the command's name.
 type Command = fn(&[&str]) -> ExitCode;
 
 /// Every command by its name. `ptg-store --help` lists them in `config::Flags`.
-const COMMANDS: &[(&str, Command)] = &[("bench", bench::main)];
+const COMMANDS: &[(&str, Command)] = &[("bench", bench::main), ("doctor", doctor::main)];
 
 /// The command of this name.
 pub fn find(name: &str) -> Option<Command> {

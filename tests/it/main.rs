@@ -48,6 +48,8 @@ mod smuggling;
 
 mod bench;
 mod command_line;
+mod doctor;
+mod doctor_findings;
 mod documentation;
 mod ending;
 mod live_page;
