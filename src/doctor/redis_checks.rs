@@ -23,24 +23,31 @@ const SPARE_CLIENTS: usize = 8;
 
 /// Whether there is one, and which.
 pub fn version(examination: &Examination) -> Result<Finding, String> {
-    let redis = &examination.redis;
-    match redis.ask::<String>(&["INFO"]) {
-        Ok(text) => {
+    let address = examination.redis.address();
+    let asked = examination.redis.converse(|connection| {
+        match redis::cmd("INFO").query::<String>(connection) {
+            // Nothing of what it would say is known then, but it is there.
+            Err(error) if error.code() == Some("NOPERM") => Ok(None),
+            said => said.map(Some).map_err(sentence),
+        }
+    });
+    let (info, finding) = match asked {
+        Ok(Some(text)) => {
             let info = Info::parse(&text);
-            let mut finding = verdicts::version(&info);
-            finding.found = format!("at {}: {}", redis.address(), finding.found);
-            let _ = examination.known.info.set(info);
-            Ok(finding)
+            let finding = verdicts::version(&info);
+            (info, finding)
         }
-        Err(sentence) if sentence.contains("NOPERM") => {
-            let _ = examination.known.info.set(Info::default());
-            Ok(Finding::warning(format!(
-                "the one at {} answers, but its access list does not allow INFO: little can be checked",
-                redis.address()
-            )))
+        Ok(None) => {
+            let silent = "it answers, but its access list does not allow INFO: little can be checked";
+            (Info::default(), Finding::warning(silent))
         }
-        Err(sentence) => unreachable(examination, sentence),
-    }
+        Err(sentence) => return unreachable(examination, sentence),
+    };
+    let _ = examination.known.info.set(info);
+    Ok(Finding {
+        found: format!("at {address}: {}", finding.found),
+        ..finding
+    })
 }
 
 /// Whether it is the store's: what goes in there must be here.

@@ -131,7 +131,7 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     let snapshots = settings.save.as_deref().is_some_and(|save| !save.is_empty());
     if aof == 1 && info.text("aof_last_write_status").is_some_and(|status| status != "ok") {
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
-            .mend("df -h  # make room, or see to the disk; Redis's log names the error");
+            .mend("df -h  # make room, or see to the disk; the log of Redis names the error");
     }
     if info.text("rdb_last_bgsave_status").is_some_and(|status| status != "ok") && snapshots {
         return snapshot_failed(info, settings, cli);
@@ -197,7 +197,7 @@ fn snapshot_failed(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     match info.number("aof_enabled") {
         // The append-only file has everything already.
         Some(1) => finding.mend_all(set(cli, info, "save", "''")),
-        _ => finding.mend(cli.command("bgsave  # after making room on its disk; Redis's log names the error")),
+        _ => finding.mend(cli.command("bgsave  # after making room on its disk; the log of Redis names the error")),
     }
 }
 

@@ -118,11 +118,13 @@ fn visible(text: &str) -> String {
     text.chars().map(show).collect()
 }
 
-/// Prints right away, also into a pipe.
+/// Prints right away, also into a pipe. Whoever has read enough of it may still want the code to exit with.
 fn print(line: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
 }
 
 #[cfg(test)]

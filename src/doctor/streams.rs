@@ -1,5 +1,6 @@
 //! What the streams will take once each is as long as it may be, and what is odd about them: from `GET /activity`.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -17,8 +18,9 @@ const LARGE_ENTRY: u64 = 8 << 20;
 /// An id may be so far ahead of the store's clock without a word.
 const FUTURE: Duration = Duration::from_secs(60);
 
-/// How many of the streams to blame are named.
+/// How many of the streams to blame are named, and how many times smaller than the largest they may be.
 const NAMED: usize = 3;
+const BLAMED: u64 = 10;
 
 /// The reply of `GET /activity`, as far as it is of use here.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,7 +43,7 @@ pub struct Stream {
 #[derive(Debug)]
 pub struct Memory {
     pub finding: Finding,
-    /// The largest streams and the `max_len` with which all would fit, if they do not.
+    /// If they do not fit, the largest, each with a `max_len` that is smaller by what it all is too much.
     pub shorten: Vec<(String, u64)>,
 }
 
@@ -70,38 +72,48 @@ impl Activity {
     }
     /// What all streams take when each has `max_len` entries like its newest.
     pub fn memory(&self, limit: Option<u64>) -> Memory {
-        let whole = self
-            .streams
-            .iter()
-            .fold(0u64, |sum, one| sum.saturating_add(one.when_full()));
-        let mut largest: Vec<&Stream> = self.streams.iter().filter(|one| one.when_full() > 0).collect();
-        largest.sort_by_key(|one| std::cmp::Reverse(one.when_full()));
-        largest.truncate(NAMED);
-        let named: Vec<String> = largest.iter().map(|one| one.words()).collect();
+        let each = self.streams.iter().map(Stream::when_full);
+        let whole = each.fold(0, u64::saturating_add);
         let found = match self.streams.len() {
             0 => "no streams yet".to_string(),
             1 => format!("1 stream takes about {} when full", bytes(whole)),
             count => format!("{count} streams take about {} when full", bytes(whole)),
         };
+        let fine = |found| Memory {
+            finding: Finding::ok(found),
+            shorten: Vec::new(),
+        };
         let Some(limit) = limit.filter(|limit| *limit > 0) else {
-            return Memory::fine(Finding::ok(found));
+            return fine(found);
         };
         let fitting = limit / 100 * SHORT;
         if whole <= fitting {
-            return Memory::fine(Finding::ok(format!("{found}, of the {} that Redis has", bytes(limit))));
+            return fine(format!("{found}, of the {} that Redis has", bytes(limit)));
         }
+        let blamed = self.blamed();
+        let named: Vec<String> = blamed.iter().map(|one| one.words()).collect();
+        let named = named.join(", ");
         let shorten = |one: &&Stream| {
             let fits = u128::from(one.max_len) * u128::from(fitting) / u128::from(whole);
             (one.id.clone(), u64::try_from(fits).unwrap_or(u64::MAX).max(1))
         };
         Memory {
             finding: Finding::warning(format!(
-                "{found}, which do not fit into the {} that Redis has: {}",
-                bytes(limit),
-                named.join(", ")
+                "{found}, too much for the {} that Redis has: {named}",
+                bytes(limit)
             )),
-            shorten: largest.iter().map(shorten).collect(),
+            shorten: blamed.iter().map(shorten).collect(),
         }
+    }
+
+    /// The streams that take most, largest first.
+    fn blamed(&self) -> Vec<&Stream> {
+        let mut largest: Vec<&Stream> = self.streams.iter().collect();
+        largest.sort_by_key(|one| Reverse(one.when_full()));
+        let most = largest.first().map_or(0, |one| one.when_full());
+        largest.retain(|one| one.when_full() >= most / BLAMED);
+        largest.truncate(NAMED);
+        largest
     }
 
     /// Entries that are very large, and ids that lie in the future.
@@ -148,15 +160,6 @@ impl Activity {
     }
 }
 
-impl Memory {
-    fn fine(finding: Finding) -> Memory {
-        Memory {
-            finding,
-            shorten: Vec::new(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,7 +189,8 @@ mod tests {
             "{memory:?}"
         );
         assert_eq!(memory.shorten[0], ("cam0".to_string(), 666));
-        assert_eq!(memory.shorten.len(), 3);
+        // A thousand times smaller, dev0 is not to blame.
+        assert_eq!(memory.shorten.len(), 2);
     }
 
     #[test]

@@ -230,6 +230,32 @@ fn what_makes_no_sense_is_code_2_and_one_sentence() {
 }
 
 #[test]
+fn its_flags_and_checks_are_in_its_page() {
+    let page = include_str!("../../docs/doctor.md");
+    let help = report(&mut doctor(&["--help"])).text;
+    let cells = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let topics: Vec<&str> = cells.flat_map(|cell| cell.split(", ")).collect();
+    let words = help.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+    for flag in words.filter(|word| word.starts_with("--") && !["--help", "--"].contains(word)) {
+        assert!(topics.contains(&format!("`{flag}`").as_str()), "{flag} has no line");
+    }
+    let report = report(&mut doctor(&["--pid", "1", "--json", "--url", "http://127.0.0.1:1"]));
+    for line in report.text.lines() {
+        let check: Value = serde_json::from_str(line).expect(line);
+        let name = check["check"].as_str().expect("a name");
+        // Of each size of entries.
+        let name = if name.starts_with("throughput") {
+            "throughput"
+        } else {
+            name
+        };
+        assert!(topics.contains(&name), "{name} has no line");
+    }
+}
+
+#[test]
 fn ctrl_c_removes_the_stream() {
     let redis = Redis::start_durable();
     let proxy = Proxy::to(&redis);

@@ -170,6 +170,22 @@ fn a_redis_that_hangs_is_wrong_and_ends_nothing() {
 }
 
 #[test]
+fn what_the_access_list_of_redis_hides_is_not_judged() {
+    let bed = Bed::healthy();
+    bed.redis.command::<()>(&[
+        "ACL", "SETUSER", "guest", "on", ">guest", "~*", "+ping", "+time", "+xrange",
+    ]);
+    let url = format!("redis://guest:guest@127.0.0.1:{}", bed.redis.port());
+    bed.examine(&["--redis", &url])
+        .assert_code(0)
+        .assert("redis", "warning", "does not allow INFO")
+        .assert("redis identity", "ok", "in this Redis")
+        .assert("redis policy", "-", "not checked")
+        .assert("redis latency", "", "for a ping")
+        .assert("clocks", "ok", "Redis agrees");
+}
+
+#[test]
 fn few_open_files_are_told() {
     let bed = Bed::healthy();
     let mut arguments = bed.with_addresses(&["--quick"]);
