@@ -86,6 +86,13 @@ impl Examination {
         })
     }
 
+    /// The store with this token, else with the one that its clients find.
+    pub fn open(&self, token: Option<&str>) -> Result<Store, Failure> {
+        let mut store = Store::open(self.flags.url.as_deref(), token, &self.interrupted)?;
+        store.patience = PATIENCE;
+        Ok(store)
+    }
+
     /// Who is examined.
     pub fn headline(&self) -> String {
         let version = env!("CARGO_PKG_VERSION");

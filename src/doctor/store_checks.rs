@@ -111,7 +111,7 @@ pub fn sign_in(examination: &Examination) -> Result<Finding, String> {
 
 /// The token that clients on this machine would use.
 pub fn token(examination: &Examination) -> Result<Finding, String> {
-    let answering = examination.answering()?;
+    examination.answering()?;
     let flags = &examination.flags;
     let log_in = examination.client_command("login");
     let variable = std::env::var_os(TOKEN_VARIABLE).is_some_and(|token| !token.is_empty());
@@ -120,24 +120,17 @@ pub fn token(examination: &Examination) -> Result<Finding, String> {
         (None, true) => "in PTG_STORE_TOKEN",
         (None, false) => "in the login file",
     };
-    let development = examination.known.development_token.get().and_then(Option::clone);
-    let mut store = match Store::open(flags.url.as_deref(), flags.token.as_deref(), &examination.interrupted) {
+    let store = match examination.open(flags.token.as_deref()) {
         Ok(store) => store,
         Err(failure) => return Ok(Finding::wrong(format!("the token {source}: {failure}")).mend(log_in)),
     };
-    store.patience = PATIENCE;
     let Some(text) = store.token() else {
-        return Ok(match development {
-            Some(own) => {
-                let store = answering
-                    .clone()
-                    .with_token(own)
-                    .map_err(|failure| failure.to_string())?;
-                let _ = examination.known.signed_in.set(store);
-                Finding::warning("there is none; development mode gave the doctor one").mend(log_in)
-            }
-            None => Finding::wrong("there is none, so nothing can be pushed or pulled").mend(log_in),
-        });
+        let Some(Some(own)) = examination.known.development_token.get() else {
+            return Ok(Finding::wrong("there is none, so nothing can be pushed or pulled").mend(log_in));
+        };
+        let store = examination.open(Some(own)).map_err(|failure| failure.to_string())?;
+        let _ = examination.known.signed_in.set(store);
+        return Ok(Finding::warning("there is none; development mode gave the doctor one").mend(log_in));
     };
     let accepted = is_accepted(&store).map_err(|failure| failure.to_string())?;
     let judged = token::judge(
