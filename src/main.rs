@@ -4,6 +4,7 @@ mod allocator;
 mod bench;
 mod client;
 mod commands;
+mod doctor;
 
 use std::io;
 use std::process::ExitCode;

@@ -13,6 +13,7 @@ use ptg_store::ids::StreamId;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
+use crate::doctor;
 
 /// A command of the binary.
 pub struct Command {
@@ -32,6 +33,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
     Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },
     Command { name: "bench",   about: "measures a running store beside its Redis",                 main: bench::main },
+    Command { name: "doctor",  about: "looks for what is wrong, and says what mends it",           main: doctor::main },
 ];
 
 /// The command of this name.
@@ -57,7 +59,7 @@ fn stream_id(name: &str) -> Result<StreamId, Failure> {
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
-fn run<F: FromArgs>(
+pub fn run<F: FromArgs>(
     name: &'static str,
     arguments: &[&str],
     work: impl FnOnce(F, &Interrupted) -> Result<Exit, Failure>,

@@ -55,6 +55,8 @@ mod client_push_ends;
 mod client_streams;
 mod client_watch;
 mod command_line;
+mod doctor;
+mod doctor_findings;
 mod documentation;
 mod ending;
 mod live_page;
