@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use log::warn;
 
 use super::delivery::Taken;
-use super::{MAX_REPLY, MOST_ENTRIES, Outlet, Pull, Stop, Tally};
+use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
 use crate::error::close;
 use crate::ids::{EntryId, StreamId};
@@ -165,7 +165,7 @@ impl Pull {
             1 if !self.delivery.is_paced() => usize::MAX,
             // What is read beyond one reply would be old when its turn comes.
             1 => self.delivery.limit() - self.delivery.reply.count(),
-            _ => self.count.min(MOST_ENTRIES as usize / streams),
+            _ => self.delivery.limit() / streams,
         };
         self.ahead.count(most.max(1), room)
     }
