@@ -116,7 +116,7 @@ fn end(until: Until, info: Option<&StreamInfo>, now: u64) -> EntryId {
     match until {
         Until::Id(id) => id,
         Until::First => info.and_then(|info| info.first).unwrap_or_default(),
-        Until::Newest => info.map(|info| info.last_generated).unwrap_or_default(),
+        Until::Newest => info.and_then(|info| info.last).unwrap_or_default(),
         Until::Moment(moment) => EntryId::last_of(moment.milliseconds(now)),
     }
 }
@@ -137,6 +137,12 @@ impl Position {
     /// Whether nothing that is wanted will be added any more.
     pub fn is_past(&self, clock: Option<&Clock>) -> bool {
         self.time_left(clock).is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether nothing that is wanted can be added any more, because ids only grow.
+    pub fn is_passed_by(&self, info: Option<&StreamInfo>) -> bool {
+        let newest = info.map(|info| info.last_generated);
+        self.until.zip(newest).is_some_and(|(until, newest)| newest >= until)
     }
 
     /// What was trimmed between the last entry that was read and the oldest that is left.

@@ -118,6 +118,7 @@ impl Pull {
             let place = &mut self.delivery.places[*index];
             place.ledger.read(taken.ids.len() as u64, read_all, info.as_ref());
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+            place.done |= read_all && place.is_passed_by(info.as_ref());
         }
         match patience {
             Some(patience) if nothing => self.wait_for_more(patience, outlet),
@@ -142,6 +143,8 @@ impl Pull {
             nothing &= !came;
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
+            // What is past the end would be waited for in vain, again and again.
+            place.done |= !came && place.is_passed_by(info);
         }
         match patience {
             Some(patience) if nothing => self.wait_for_more(patience, outlet),
@@ -152,6 +155,9 @@ impl Pull {
     fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         self.delivery.rest();
         let asked = self.delivery.waiting();
+        if asked.is_empty() {
+            return Ok(());
+        }
         let places = self.delivery.places_of(&asked);
         self.session.wait_after(&places, patience, outlet)?;
         Ok(())
