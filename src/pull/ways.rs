@@ -116,7 +116,9 @@ impl Pull {
             let read_all = taken.seen < count;
             nothing &= taken.seen == 0;
             let place = &mut self.delivery.places[*index];
-            place.ledger.read(taken.ids.len() as u64, read_all, info.as_ref());
+            if read_all {
+                place.ledger.caught_up(info.as_ref());
+            }
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
             place.done |= read_all && place.is_passed_by(info.as_ref());
         }
