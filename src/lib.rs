@@ -19,6 +19,7 @@
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`ids`], [`read_buffer`] | offsets and entries, stream and entry ids, bytes read ahead: no input or output of their own |
+//! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`, with two modules beside it that use nothing of the above but plain data: `allocator`
@@ -68,6 +69,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod params;
 pub mod read_buffer;
+pub mod recording;
 pub mod redis_server;
 pub mod rest;
 pub mod router;
