@@ -1,0 +1,299 @@
+//! Entries out of a stream: over one WebSocket, or over as many as it takes.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ptg_store::ids::EntryId;
+use ptg_store::units::Span;
+use tungstenite::Message;
+
+use super::{Failure, Patience, Retry, Store, encode, websocket};
+
+/// How long after its beginning a pull still begins as it was typed: "thirty seconds ago" is not meant more exactly.
+const SOON: Duration = Duration::from_secs(1);
+
+/// An entry. Its bytes are a part of the reply it came in, which stays in memory as long as any of them does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A pull over one connection.
+pub struct Socket {
+    socket: websocket::Socket,
+    /// Where the entries of a reply begin whose bytes are still to come.
+    offsets: Option<Vec<(EntryId, usize)>>,
+    /// Entries that have come and were not asked for yet.
+    entries: VecDeque<Entry>,
+    last: EntryId,
+}
+
+/// A pull that outlives its connections: it goes on behind the last entry that was given out, so that none comes twice and none
+/// is missed.
+pub struct Pull {
+    store: Store,
+    stream: String,
+    from: From,
+    parameters: Vec<(String, String)>,
+    begun: Instant,
+    socket: Option<Socket>,
+    retry: Retry,
+    /// When to try again.
+    again: Instant,
+}
+
+/// Where a connection begins.
+enum From {
+    /// As somebody typed it.
+    Typed(String),
+    /// Behind this entry.
+    After(EntryId),
+}
+
+impl Socket {
+    /// Opens a pull; the parameters are those of the wire, such as `last_entry_id` and `count`.
+    pub fn open(store: &Store, stream: &str, parameters: &[(&str, &str)]) -> Result<Socket, Failure> {
+        let query: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let path = format!("/data/{}/pull?{}", encode(stream), query.join("&"));
+        Ok(Socket {
+            socket: websocket::Socket::open(store, &path)?,
+            offsets: None,
+            entries: VecDeque::new(),
+            last: EntryId::default(),
+        })
+    }
+
+    /// The next entry; none if nothing comes for so long. That the store ends the pull is a `Failure` for which `is_end` holds.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Entry>, Failure> {
+        if let Some(entry) = self.entries.pop_front() {
+            return Ok(Some(entry));
+        }
+        let until = Instant::now() + wait;
+        loop {
+            match self.socket.next()? {
+                Some(message) => self.take(message)?,
+                None => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    self.socket.wait(left, None)?;
+                }
+            }
+            if let Some(entry) = self.entries.pop_front() {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    /// Offsets or the bytes that they are about.
+    fn take(&mut self, message: Message) -> Result<(), Failure> {
+        match (message, self.offsets.take()) {
+            (Message::Text(text), None) => self.offsets = Some(offsets(&text, &mut self.last)?),
+            (Message::Binary(blob), Some(offsets)) => self.entries.extend(cut(&offsets, &blob)?),
+            _ => return Err(foreign("its messages are not offsets and bytes by turns")),
+        }
+        Ok(())
+    }
+}
+
+impl Pull {
+    /// Begins where `from` says (any `last_entry_id`); the parameters are further ones of the wire. Nothing is asked of the
+    /// store yet.
+    pub fn new(store: &Store, stream: &str, from: &str, parameters: Vec<(String, String)>, patience: Patience) -> Pull {
+        Pull {
+            store: store.clone(),
+            stream: stream.to_owned(),
+            from: From::Typed(from.to_owned()),
+            parameters,
+            begun: Instant::now(),
+            socket: None,
+            retry: Retry::new(patience),
+            again: Instant::now(),
+        }
+    }
+
+    /// The next entry; none if nothing comes for so long. Connects, and connects again, as need be. That the store ends the pull
+    /// is a `Failure` for which `is_end` holds.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Entry>, Failure> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let failure = match &mut self.socket {
+                Some(socket) => match socket.next(left) {
+                    Ok(Some(entry)) => {
+                        self.from = From::After(entry.id);
+                        self.retry.worked();
+                        return Ok(Some(entry));
+                    }
+                    Ok(None) => return Ok(None),
+                    Err(failure) => failure,
+                },
+                None => {
+                    let pause = self.again.saturating_duration_since(Instant::now());
+                    self.store.interrupted.sleep(pause.min(left))?;
+                    if pause > left {
+                        return Ok(None);
+                    }
+                    match self.open() {
+                        Ok(socket) => {
+                            self.socket = Some(socket);
+                            self.retry.opened();
+                            continue;
+                        }
+                        Err(failure) => failure,
+                    }
+                }
+            };
+            self.socket = None;
+            self.again = self.retry.failed(failure)?;
+            if self.retry.has_notice() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether there is a connection.
+    pub fn is_connected(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// What the user should know and was not told yet: that the connection broke, or is there again.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.retry.take_notice()
+    }
+
+    fn open(&mut self) -> Result<Socket, Failure> {
+        let from = self.from()?;
+        let mut parameters = vec![("last_entry_id", from.as_str())];
+        parameters.extend(
+            self.parameters
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+        Socket::open(&self.store, &self.stream, &parameters)
+    }
+
+    /// Where to begin. What moves with time is pinned down first, so that a connection that breaks before anything came loses
+    /// nothing.
+    fn from(&mut self) -> Result<String, Failure> {
+        let typed = match &self.from {
+            From::After(id) => return Ok(id.to_string()),
+            From::Typed(typed) => typed.as_str(),
+        };
+        let pinned = match typed {
+            "$" => self.newest("last-generated-id")?,
+            "*" | "latest" => self.newest("last-entry-id")?.before(),
+            _ => {
+                let since = self.begun.elapsed();
+                let ago = typed.strip_prefix('-').and_then(|ago| ago.parse().ok());
+                return Ok(match ago {
+                    Some(Span(ago)) if since > SOON => format!("-{}s", (ago + since).as_secs_f64().ceil()),
+                    _ => typed.to_owned(),
+                });
+            }
+        };
+        self.from = From::After(pinned);
+        Ok(pinned.to_string())
+    }
+
+    /// An id of what the store knows about the stream; 0-0 of one that is not there.
+    fn newest(&self, field: &str) -> Result<EntryId, Failure> {
+        let known = self.store.get(&format!("/streams/{}", encode(&self.stream)))?;
+        match known["info"][field].as_str().map(str::parse) {
+            Some(Ok(id)) => Ok(id),
+            Some(Err(_)) => Err(foreign("what it knows about the stream has no ids")),
+            None => Ok(EntryId::default()),
+        }
+    }
+}
+
+/// Reads `[["<id>",<offset>],…]`. Ids rise, also from one reply to the next.
+fn offsets(text: &str, last: &mut EntryId) -> Result<Vec<(EntryId, usize)>, Failure> {
+    let pairs: Vec<(&str, usize)> = serde_json::from_str(text)
+        .map_err(|error| foreign(&format!("the offsets of a reply are not as agreed: {error}")))?;
+    let mut offsets = Vec::with_capacity(pairs.len());
+    for (id, offset) in pairs {
+        let id: EntryId = id
+            .parse()
+            .map_err(|_| foreign(&format!("'{id}' came instead of an entry id")))?;
+        if id <= *last {
+            return Err(foreign(&format!("entry {id} came after {last}")));
+        }
+        *last = id;
+        offsets.push((id, offset));
+    }
+    Ok(offsets)
+}
+
+/// Cuts a blob at its offsets: an entry reaches to the next one's, the last to the end.
+fn cut(offsets: &[(EntryId, usize)], blob: &Bytes) -> Result<Vec<Entry>, Failure> {
+    let ends = offsets.iter().skip(1).map(|(_, offset)| *offset).chain([blob.len()]);
+    let entries = offsets.iter().zip(ends).map(|(&(id, start), end)| {
+        (start <= end && end <= blob.len()).then(|| Entry {
+            id,
+            bytes: blob.slice(start..end),
+        })
+    });
+    entries
+        .collect::<Option<Vec<Entry>>>()
+        .ok_or_else(|| foreign("the offsets of a reply do not fit its bytes"))
+}
+
+fn foreign(why: &str) -> Failure {
+    Failure::Foreign(format!("the store does not speak as agreed: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entries(text: &str, blob: &'static [u8]) -> Result<Vec<Entry>, Failure> {
+        cut(&offsets(text, &mut EntryId::default())?, &Bytes::from_static(blob))
+    }
+
+    #[test]
+    fn a_reply_is_cut_into_its_entries() {
+        let found = entries(r#"[["1-0",0],["1-1",2],["2-0",2]]"#, b"abc").unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|entry| (entry.id.to_string(), &entry.bytes[..]))
+            .collect();
+        let expected = [("1-0", &b"ab"[..]), ("1-1", b""), ("2-0", b"c")];
+        assert_eq!(found, expected.map(|(id, bytes)| (id.to_string(), bytes)));
+    }
+
+    #[test]
+    fn replies_that_make_no_sense_are_refused() {
+        for text in [
+            "",
+            "[[]]",
+            r#"[["1-0"]]"#,
+            r#"[["x",0]]"#,
+            r#"[["1-0",4]]"#,
+            r#"[["1-0",-1]]"#,
+            r#"[["1-0",2],["1-1",1]]"#,
+            r#"[["1-0",0],["1-0",1]]"#,
+            r#"[["stream","1-0",0]]"#,
+        ] {
+            assert!(matches!(entries(text, b"abc"), Err(Failure::Foreign(_))), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_makes_the_parser_panic(text in ".*", offsets in prop::collection::vec((1u64..9, 0usize..9), 0..5)) {
+            let _ = entries(&text, b"abcd");
+            let pairs: Vec<_> = offsets.iter().map(|(ms, at)| (format!("{ms}-0"), at)).collect();
+            let _ = entries(&serde_json::to_string(&pairs).unwrap(), b"abcd");
+        }
+    }
+}
