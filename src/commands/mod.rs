@@ -1,5 +1,7 @@
 //! The commands that make the binary a client of a store, and how each begins and ends.
 
+mod record;
+
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -11,7 +13,7 @@ use crate::client::{Console, Exit, Failure, Interrupted};
 type Command = fn(&[&str]) -> ExitCode;
 
 /// Every command by its name. `ptg-store --help` lists them in `config::Flags`.
-const COMMANDS: &[(&str, Command)] = &[("bench", bench::main)];
+const COMMANDS: &[(&str, Command)] = &[("bench", bench::main), ("record", record::main)];
 
 /// The command of this name.
 pub fn find(name: &str) -> Option<Command> {
@@ -20,7 +22,6 @@ pub fn find(name: &str) -> Option<Command> {
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
-#[allow(dead_code)]
 pub fn run<F: FromArgs>(
     name: &'static str,
     arguments: &[&str],
@@ -46,11 +47,21 @@ pub fn run<F: FromArgs>(
 }
 
 /// Prints a text that is the whole answer.
-#[allow(dead_code)]
 fn print(text: &str) -> Exit {
     use std::io::Write;
     match writeln!(std::io::stdout(), "{text}") {
         Ok(()) => Exit::Done,
         Err(_) => Exit::Failed,
     }
+}
+
+/// Prints a line of the result. Where nobody listens any more, there is nothing to say.
+fn say_result(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// A number and its noun: `1 entry`, `2 entries`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -22,8 +22,9 @@ pub struct Reader {
     index_path: PathBuf,
     index: BufReader<File>,
     tail: Tail,
-    /// The number of the next record.
+    /// The numbers of the next record, and of the first that is not read any more.
     next: u64,
+    end: u64,
     /// The record before it.
     previous: Option<Record>,
 }
@@ -40,6 +41,7 @@ impl Reader {
             data_at: 0,
             index_path,
             index: BufReader::with_capacity(AHEAD, index),
+            end: tail.records,
             tail,
             next: 0,
             previous: None,
@@ -53,35 +55,32 @@ impl Reader {
 
     /// How many entries are still to come.
     pub fn left(&self) -> u64 {
-        self.tail.records - self.next
+        self.end.saturating_sub(self.next)
     }
 
-    /// Goes to the first entry that is not before this id.
-    pub fn seek(&mut self, id: EntryId) -> Result<(), String> {
-        let (mut low, mut high) = (0, self.tail.records);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.record(middle)?.id < id {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+    /// The first and the last of the entries that are still to come.
+    pub fn reach(&self) -> Result<Option<(Record, Record)>, String> {
+        match self.left() {
+            0 => Ok(None),
+            _ => Ok(Some((self.record(self.next)?, self.record(self.end - 1)?))),
         }
-        self.go_to(low)
     }
 
-    /// How many entries have ids before this one.
-    pub fn count_before(&mut self, id: EntryId) -> Result<u64, String> {
-        let here = self.next;
-        self.seek(id)?;
-        let count = self.next;
-        self.go_to(here)?;
-        Ok(count)
+    /// Goes to the first entry behind this id.
+    pub fn go_behind(&mut self, id: EntryId) -> Result<(), String> {
+        let number = self.count_up_to(id)?;
+        self.go_to(number)
+    }
+
+    /// Ends with the last entry up to this id.
+    pub fn end_with(&mut self, id: EntryId) -> Result<(), String> {
+        self.end = self.count_up_to(id)?;
+        Ok(())
     }
 
     /// The next record; none at the end. What cannot be is an error that says where.
     pub fn next_record(&mut self) -> Result<Option<Record>, String> {
-        if self.next == self.tail.records {
+        if self.left() == 0 {
             return Ok(None);
         }
         let mut bytes = [0; RECORD_SIZE];
@@ -120,6 +119,20 @@ impl Reader {
             ));
         }
         Ok(())
+    }
+
+    /// How many entries have ids up to this one.
+    fn count_up_to(&self, id: EntryId) -> Result<u64, String> {
+        let (mut low, mut high) = (0, self.tail.records);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.record(middle)?.id <= id {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
     }
 
     fn record(&self, number: u64) -> Result<Record, String> {

@@ -124,19 +124,26 @@ proptest! {
     }
 
     #[test]
-    fn seeking_finds_the_first_entry_that_is_not_before(entries in some_entries(30), ms in 0..60u64, seq in 0..4u64) {
+    fn a_part_is_what_lies_behind_one_id_and_up_to_another(
+        entries in some_entries(30), from in (0..60u64, 0..4u64), until in (0..60u64, 0..4u64),
+    ) {
         let folder = folder();
         record(folder.path(), "s", &[&entries]);
+        let (from, until) = (id(from.0, from.1), id(until.0, until.1));
         let mut reader = Recording::open(folder.path()).unwrap().reader(&name("s")).unwrap();
-        reader.seek(id(ms, seq)).unwrap();
-        let expected: Vec<_> = entries.iter().filter(|(other, _)| *other >= id(ms, seq)).collect();
+        reader.go_behind(from).unwrap();
+        reader.end_with(until).unwrap();
+        let expected: Vec<_> = entries.into_iter().filter(|(id, _)| *id > from && *id <= until).collect();
         prop_assert_eq!(reader.left() as usize, expected.len());
-        if let Some((id, bytes)) = expected.first() {
-            let record = reader.next_record().unwrap().unwrap();
-            let mut read = Vec::new();
-            reader.read(record, &mut read).unwrap();
-            prop_assert_eq!((record.id, &read), (*id, bytes));
+        let reach = reader.reach().unwrap().map(|(first, last)| (first.id, last.id));
+        prop_assert_eq!(reach, expected.first().zip(expected.last()).map(|(first, last)| (first.0, last.0)));
+        let mut found = Entries::new();
+        while let Some(record) = reader.next_record().unwrap() {
+            let mut bytes = Vec::new();
+            reader.read(record, &mut bytes).unwrap();
+            found.push((record.id, bytes));
         }
+        prop_assert_eq!(found, expected);
     }
 }
 
