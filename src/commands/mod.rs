@@ -1,6 +1,7 @@
 //! The commands that make the binary a client of a store, and how each begins and ends.
 
 mod record;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -13,7 +14,11 @@ use crate::client::{Console, Exit, Failure, Interrupted};
 type Command = fn(&[&str]) -> ExitCode;
 
 /// Every command by its name. `ptg-store --help` lists them in `config::Flags`.
-const COMMANDS: &[(&str, Command)] = &[("bench", bench::main), ("record", record::main)];
+const COMMANDS: &[(&str, Command)] = &[
+    ("bench", bench::main),
+    ("record", record::main),
+    ("replay", replay::main),
+];
 
 /// The command of this name.
 pub fn find(name: &str) -> Option<Command> {
