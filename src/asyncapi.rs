@@ -61,7 +61,7 @@ fn pull_channel() -> Value {
     channel(
         "/data/{stream_id}/pull",
         &["replyOffsets", "replyBytes"],
-        &[parts::count(), parts::cursor("$")],
+        &parts::pull(),
     )
 }
 

@@ -1,12 +1,16 @@
 //! What a request asks for, decided from its head alone: path, method, token, parameters, in this order.
 //! The door asks before it waits for a body, and a worker asks again when it has the body.
 
+mod pull;
+
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::http::Head;
-use crate::ids::{Cursor, StreamId};
+use crate::ids::StreamId;
 use crate::params::Params;
-use crate::router::{self, Access, Endpoint, Match};
+use crate::router::{self, Access, Dialect, Endpoint, Match};
+
+pub use pull::{Framing, Pull};
 
 /// A checked request with its typed parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +33,11 @@ pub enum Call {
     GetStream { stream: StreamId, report_error: bool },
     PutStream(PutStream),
     DeleteStream { stream: StreamId, force: bool },
-    GetData { stream: StreamId, count: u64, from: Cursor },
+    GetData(Pull),
     PostData { stream: StreamId },
-    Push { stream: StreamId, batch: bool, ack: bool },
-    Pull { stream: StreamId, count: u64, from: Cursor },
+    Push(Push),
+    Pull(Pull),
+    Follow(Pull, Framing),
 }
 
 /// The parameters of `PUT /streams/{id}`.
@@ -44,6 +49,16 @@ pub struct PutStream {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub max_len: u64,
     pub replace: bool,
+}
+
+/// The parameters of `/data/{id}/push`.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub struct Push {
+    pub stream: StreamId,
+    pub batch: bool,
+    pub ack: bool,
+    pub dialect: Dialect,
 }
 
 /// The largest `max_len`: what Redis takes as a count.
@@ -59,13 +74,13 @@ impl Call {
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
             auth.user_of(head, params.text("token"), changes)?;
         }
-        let call = read(found, &mut params, default_max_len);
+        let call = read(found, &mut params, head, default_max_len);
         params.finish()?;
         Ok(call)
     }
 }
 
-pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
+pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_len: u64) -> Call {
     let stream = found.segment;
     match found.route.endpoint {
         Endpoint::Options => Call::Options { methods: found.methods },
@@ -93,24 +108,21 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
             stream: params.stream(stream),
             force: params.boolean("force", false),
         },
-        Endpoint::GetData => Call::GetData {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::Newest),
+        Endpoint::GetData => match Pull::get(stream, params, head, found.dialect) {
+            (pull, None) => Call::GetData(pull),
+            (pull, Some(framing)) => Call::Follow(pull, framing),
         },
+        Endpoint::Mjpeg => Call::Follow(Pull::mjpeg(stream, params), Framing::Mjpeg),
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
-        Endpoint::Push => Call::Push {
+        Endpoint::Push => Call::Push(Push {
             stream: params.stream(stream),
             batch: params.boolean("batch", false),
             ack: params.boolean("ack", false),
-        },
-        Endpoint::Pull => Call::Pull {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::End),
-        },
+            dialect: found.dialect,
+        }),
+        Endpoint::Pull => Call::Pull(Pull::socket(stream, params, found.dialect)),
     }
 }
 

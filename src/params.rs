@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Issue};
-use crate::ids::{Cursor, StreamId};
+use crate::ids::StreamId;
+
+/// The most streams that one request joins. Redis looks at each of them whenever the request is served.
+pub const MOST_STREAMS: usize = 256;
 
 /// The parameters of one request, and what was found wrong with them so far.
 pub struct Params {
@@ -46,7 +49,7 @@ impl Params {
             "true" | "1" | "yes" | "on" | "t" | "y" => true,
             "false" | "0" | "no" | "off" | "f" | "n" => false,
             _ => {
-                self.complain(name, "value could not be parsed to a boolean", "type_error.bool");
+                self.refuse(name, "value could not be parsed to a boolean", "type_error.bool");
                 default
             }
         }
@@ -57,13 +60,13 @@ impl Params {
         let Some(text) = self.text(name) else { return default };
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            self.complain(name, "value is not a valid integer", "type_error.integer");
+            self.refuse(name, "value is not a valid integer", "type_error.integer");
             return default;
         }
         // More digits than fit in a u64 are a number all the same, and a very large one.
         let number = digits.parse().unwrap_or(u64::MAX);
         if number < 1 || text.starts_with('-') {
-            self.complain(
+            self.refuse(
                 name,
                 "ensure this value is greater than or equal to 1",
                 "value_error.number.not_ge",
@@ -72,22 +75,45 @@ impl Params {
         }
         if number > most {
             let message = format!("ensure this value is less than or equal to {most}");
-            self.complain(name, message, "value_error.number.not_le");
+            self.refuse(name, message, "value_error.number.not_le");
             return default;
         }
         number
     }
 
-    /// A `last_entry_id`.
-    pub fn cursor(&mut self, default: Cursor) -> Cursor {
-        match self.text("last_entry_id").map(str::parse) {
-            None => default,
-            Some(Ok(cursor)) => cursor,
-            Some(Err(message)) => {
-                self.complain("last_entry_id", message, "value_error.entry_id");
-                default
-            }
+    /// One of several words, and what it stands for.
+    pub fn one_of<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)], default: T) -> T {
+        let Some(text) = self.text(name) else { return default };
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return *meaning;
         }
+        let permitted: Vec<String> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
+        let message = format!(
+            "value is not a valid enumeration member; permitted: {}",
+            permitted.join(", ")
+        );
+        self.refuse(name, message, "type_error.enum");
+        default
+    }
+
+    /// Refuses a parameter whose text means nothing, or nothing here; the sentence says why.
+    pub fn refuse(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
+        self.issues.push(Issue {
+            place: "query",
+            name,
+            message: sentence.into(),
+            kind,
+        });
+    }
+
+    /// The same for a header.
+    pub fn refuse_header(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
+        self.issues.push(Issue {
+            place: "header",
+            name,
+            message: sentence.into(),
+            kind,
+        });
     }
 
     /// A JSON object.
@@ -97,7 +123,7 @@ impl Params {
             None => serde_json::Map::new(),
             Some(Ok(serde_json::Value::Object(object))) => object,
             Some(_) => {
-                self.complain(name, "value is not a JSON object", "value_error.json");
+                self.refuse(name, "value is not a JSON object", "value_error.json");
                 serde_json::Map::new()
             }
         }
@@ -109,15 +135,28 @@ impl Params {
             .ok_or_else(|| "a stream id is UTF-8".to_string())
             .and_then(|name| StreamId::new(name.into_owned()));
         checked.unwrap_or_else(|message| {
-            let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
-            self.issues.push(Issue {
-                place,
-                name,
-                message,
-                kind,
-            });
+            self.complain_of_stream(message);
             StreamId::default()
         })
+    }
+
+    /// The stream ids from a path segment in which a literal `+` joins several; each is percent-encoded by itself, so that
+    /// `%2B` is a plus in a name. After a complaint there may be none, which `finish` keeps from use.
+    pub fn streams(&mut self, segment: &str) -> Vec<StreamId> {
+        let streams: Vec<StreamId> = segment.split('+').map(|name| self.stream(name)).collect();
+        let complaint = if streams.len() > MOST_STREAMS {
+            Some(format!(
+                "at most {MOST_STREAMS} streams go together, these are {}",
+                streams.len()
+            ))
+        } else {
+            let twice = (1..streams.len()).find(|index| streams[..*index].contains(&streams[*index]));
+            twice.map(|index| format!("the stream '{}' is named twice", streams[index]))
+        };
+        if let Some(message) = complaint {
+            self.complain_of_stream(message);
+        }
+        streams
     }
 
     /// Ends the reading: all complaints together, if there are any.
@@ -129,11 +168,12 @@ impl Params {
         }
     }
 
-    fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
+    fn complain_of_stream(&mut self, message: String) {
+        let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
         self.issues.push(Issue {
-            place: "query",
+            place,
             name,
-            message: message.into(),
+            message,
             kind,
         });
     }
@@ -176,15 +216,15 @@ mod tests {
 
     #[test]
     fn every_complaint_comes_at_once() {
-        let mut params = Params::new("count=x&batch=maybe&last_entry_id=-");
+        let mut params = Params::new("count=x&batch=maybe&format=xml");
         params.positive("count", 1, u64::MAX);
         params.boolean("batch", false);
-        params.cursor(Cursor::End);
+        params.one_of("format", &[("raw", 1), ("json", 2)], 1);
         params.stream("a%2Fb");
         match params.finish() {
             Err(Error::Invalid(issues)) => {
                 let names: Vec<&str> = issues.iter().map(|issue| issue.name).collect();
-                assert_eq!(names, ["count", "batch", "last_entry_id", "stream_id"]);
+                assert_eq!(names, ["count", "batch", "format", "stream_id"]);
             }
             other => panic!("{other:?}"),
         }
@@ -213,6 +253,20 @@ mod tests {
     #[test]
     fn a_plus_in_a_path_stays_a_plus() {
         assert_eq!(Params::new("").stream("a+b%2Bc%20d").as_str(), "a+b+c d");
+    }
+
+    #[test]
+    fn a_plus_joins_streams_where_several_can_be() {
+        let streams = Params::new("").streams("cam1+cam%2B2+mic");
+        assert_eq!(
+            streams.iter().map(StreamId::as_str).collect::<Vec<_>>(),
+            ["cam1", "cam+2", "mic"]
+        );
+        for bad in ["a+", "+", "a+b+a", "a+XMETA:b", &vec!["x"; 300].join("+")] {
+            let mut params = Params::new("");
+            params.streams(bad);
+            assert!(params.finish().is_err(), "{bad}");
+        }
     }
 
     #[test]

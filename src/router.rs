@@ -25,11 +25,25 @@ pub enum Endpoint {
     DeleteStream,
     GetData,
     PostData,
+    Mjpeg,
     Push,
     Pull,
     /// `OPTIONS` of any path: CORS preflight.
     Options,
 }
+
+/// Which of the original server's dialects a request speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// That of the seed, with what was added to it since.
+    #[default]
+    Seed,
+    /// The later one, under the prefix `/v2`.
+    V2,
+}
+
+/// The prefix under which the later dialect is spoken.
+pub const V2_PREFIX: &str = "/v2";
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +91,8 @@ pub const ROUTES: &[Route] = &[
     Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 422] },
     Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 403, 422] },
     Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 422] },
-    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 204, 401, 422] },
+    Route { method: "GET",    pattern: "/mjpeg/{stream_id}",     endpoint: Endpoint::Mjpeg,        access: SignedIn, statuses: &[200, 401, 422] },
     Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
     Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
 ];
@@ -103,12 +118,16 @@ pub struct Match<'a> {
     pub segment: &'a str,
     /// The methods of this path, for `Allow`.
     pub methods: String,
+    /// The dialect that the path asks for.
+    pub dialect: Dialect,
 }
 
 /// Finds the route: 404 if no pattern fits the path, 405 if none of those that do has the method.
 pub fn find<'a>(method: &str, path: &'a str) -> Result<Match<'a>, Error> {
+    let (dialect, path) = dialect_of(path);
     let fitting: Vec<(&'static Route, &'a str)> = ROUTES
         .iter()
+        .filter(|route| dialect == Dialect::Seed || route.endpoint.is_in_v2())
         .filter_map(|route| Some((route, fit(route.pattern, path)?)))
         .collect();
     let &(_, segment) = fitting.first().ok_or(Error::NotFound)?;
@@ -123,18 +142,21 @@ pub fn find<'a>(method: &str, path: &'a str) -> Result<Match<'a>, Error> {
             route,
             segment,
             methods,
+            dialect,
         }),
         None if method == "OPTIONS" => Ok(Match {
             route: &OPTIONS,
             segment,
             methods,
+            dialect,
         }),
         None => Err(Error::MethodNotAllowed(methods)),
     }
 }
 
-/// The pattern that fits a path, for metrics: `none` if there is none.
+/// The pattern that fits a path, for metrics: `none` if there is none. Both dialects count as one.
 pub fn pattern(path: &str) -> &'static str {
+    let (_, path) = dialect_of(path);
     ROUTES
         .iter()
         .find(|route| fit(route.pattern, path).is_some())
@@ -146,6 +168,22 @@ pub fn foretells(method: &str, path: &str, status: u16) -> bool {
     match find(method, path) {
         Ok(found) => found.route.statuses.contains(&status) || COMMON_STATUSES.contains(&status),
         Err(_) => true,
+    }
+}
+
+/// The dialect of a path, and the path without its prefix.
+fn dialect_of(path: &str) -> (Dialect, &str) {
+    match path.strip_prefix(V2_PREFIX) {
+        Some(rest) if rest.starts_with('/') => (Dialect::V2, rest),
+        _ => (Dialect::Seed, path),
+    }
+}
+
+impl Endpoint {
+    /// Whether it is under `/v2`, too: everything but pages and documents for people.
+    fn is_in_v2(self) -> bool {
+        use Endpoint::{AsyncApi, Docs, DocsAsset, LivePage, OpenApi, Redoc};
+        !matches!(self, LivePage | Docs | DocsAsset | Redoc | OpenApi | AsyncApi)
     }
 }
 
@@ -192,6 +230,25 @@ mod tests {
             assert_eq!(find("GET", path).unwrap().route.endpoint, endpoint, "{path}");
         }
         assert_eq!(find("GET", "/data/a%2Fb/push").unwrap().segment, "a%2Fb");
+    }
+
+    #[test]
+    fn the_later_dialect_has_the_same_paths_but_no_pages() {
+        let pull = find("GET", "/v2/data/a+b/pull").unwrap();
+        assert_eq!((pull.route.endpoint, pull.dialect), (Endpoint::Pull, Dialect::V2));
+        assert_eq!(pull.segment, "a+b");
+        assert_eq!(find("GET", "/data/a/pull").unwrap().dialect, Dialect::Seed);
+        assert_eq!(find("GET", "/data/v2/pull").unwrap().dialect, Dialect::Seed);
+        for path in [
+            "/v2",
+            "/v2/",
+            "/v2/docs",
+            "/v2/openapi.json",
+            "/v2x/ping",
+            "/v2/v2/ping",
+        ] {
+            assert_eq!(find("GET", path).unwrap_err(), Error::NotFound, "{path}");
+        }
     }
 
     #[test]

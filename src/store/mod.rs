@@ -26,9 +26,9 @@ use link::Link;
 
 pub use activity::Activity;
 pub use describe::StreamInfo;
-pub use entries::{Arrival, Entries};
+pub use entries::{Arrival, Entries, Place};
 pub use link::{Beside, Nobody};
-pub use read::{ReadAhead, Room};
+pub use read::{ReadAhead, Room, Start};
 pub use session::Session;
 pub use watch::Watch;
 

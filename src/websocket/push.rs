@@ -9,12 +9,13 @@ use rustix::event::PollFd;
 
 use super::Moved;
 use super::frames::Incoming;
-use super::socket::{Ending, Socket};
+use super::socket::Socket;
 use super::storer::Storer;
 use crate::batch::{self, Batch, BatchError};
+use crate::call::Push;
 use crate::context::Context;
+use crate::ending::Ending;
 use crate::error::close;
-use crate::ids::StreamId;
 use crate::limits::{Reservation, UNCOUNTED};
 use crate::store::{Beside, Session};
 use crate::wait::TICK;
@@ -33,16 +34,6 @@ const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 const LAST_READING: Duration = Duration::from_secs(1);
 const LAST_WAITING: Duration = Duration::from_secs(3);
 
-/// The parameters of a push.
-pub struct Push {
-    /// The stream pushed to.
-    pub stream: StreamId,
-    /// Whether entries come in batches.
-    pub batch: bool,
-    /// Whether each message is acknowledged.
-    pub ack: bool,
-}
-
 /// A batch that waits to be stored.
 pub struct Load {
     /// Its entries.
@@ -53,20 +44,18 @@ pub struct Load {
     _share: Option<Reservation>,
 }
 
-impl Push {
-    /// Stores what comes until the socket ends; everything received before is stored by then.
-    pub fn run(self, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
-        let mut intake = Intake::new(&self, socket, context);
-        let mut storer = Storer::new(&self, session, context, moved);
-        loop {
-            intake.wait();
-            if intake.queue.is_empty() {
-                return intake.ending.unwrap_or_else(super::stopping);
-            }
-            // What storing runs into comes first: it says what became of the entries.
-            if let Err(failed) = storer.store_next(&mut intake) {
-                return failed;
-            }
+/// Stores what comes until the socket ends; everything received before is stored by then.
+pub fn run(push: &Push, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
+    let mut intake = Intake::new(push, socket, context);
+    let mut storer = Storer::new(push, session, context, moved);
+    loop {
+        intake.wait();
+        if intake.queue.is_empty() {
+            return intake.ending.unwrap_or_else(Ending::stopping);
+        }
+        // What storing runs into comes first: it says what became of the entries.
+        if let Err(failed) = storer.store_next(&mut intake) {
+            return failed;
         }
     }
 }
@@ -145,7 +134,7 @@ impl<'a> Intake<'a> {
             if self.context.stopping() {
                 // What has arrived is taken; nothing more is waited for.
                 self.read();
-                self.ending.get_or_insert_with(super::stopping);
+                self.ending.get_or_insert_with(Ending::stopping);
                 return;
             }
             self.socket.wait(true, TICK);
@@ -193,7 +182,7 @@ impl<'a> Intake<'a> {
     /// Reads one message; false if there is none.
     fn read_one(&mut self) -> Result<bool, Ending> {
         if self.context.stopping_for().is_some_and(|since| since > LAST_READING) {
-            return Err(super::stopping());
+            return Err(Ending::stopping());
         }
         let message = match &self.deaf {
             None => self.socket.next()?,

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::warn;
 
-use super::push::{Intake, Load, Push};
-use super::socket::Ending;
-use super::{Moved, store_failed};
+use super::Moved;
+use super::push::{Intake, Load};
+use crate::call::Push;
 use crate::context::Context;
+use crate::ending::Ending;
 use crate::error::{StoreError, close};
 use crate::store::Session;
 
@@ -81,7 +82,7 @@ impl<'a> Storer<'a> {
                     let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
                     Ending::close(close::STOPPING, reason)
                 } else {
-                    store_failed(&error)
+                    Ending::store_failed(&error)
                 });
             }
             intake.wait_for(RETRY.min(left));
@@ -123,8 +124,9 @@ impl<'a> Storer<'a> {
     }
 
     fn count(&self, load: &Load) {
-        let bytes = load.batch.iter().map(Bytes::len).sum();
-        self.moved.add(load.batch.len(), bytes);
+        let bytes: usize = load.batch.iter().map(Bytes::len).sum();
+        self.moved.entries.add(load.batch.len() as u64);
+        self.moved.bytes.add(bytes as u64);
         self.context.metrics.entries_in.socket.add(load.batch.len() as u64);
         self.context.metrics.bytes_in.socket.add(bytes as u64);
     }
