@@ -4,8 +4,10 @@ mod record;
 mod replay;
 
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use argh::FromArgs;
+use ptg_store::cursor::Moment;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -69,4 +71,10 @@ fn say_result(line: &str) {
 /// A number and its noun: `1 entry`, `2 entries`.
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// A typed moment in milliseconds since 1970, by the clock of this machine.
+fn milliseconds(moment: Moment) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    moment.milliseconds(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }

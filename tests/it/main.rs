@@ -55,3 +55,7 @@ mod log;
 mod operations;
 mod own_redis;
 mod portal;
+mod record;
+mod record_faults;
+mod replay;
+mod replay_refusals;

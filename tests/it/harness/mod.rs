@@ -9,6 +9,7 @@ mod program;
 mod proxy;
 mod redis;
 mod replies;
+mod running;
 mod socket;
 mod store;
 
@@ -20,6 +21,7 @@ pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
 pub use redis::Redis;
 pub use replies::Replies;
+pub use running::{Running, count_recorded, recorded, text};
 pub use socket::{
     Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,
 };
