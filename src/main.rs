@@ -22,12 +22,12 @@ fn main() -> ExitCode {
     if let Some((name, rest)) = arguments.split_first()
         && let Some(command) = commands::find(name)
     {
-        return command(rest);
+        return (command.main)(rest);
     }
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            println!("{}", exit.output);
+            println!("{}\n{}", exit.output, commands::list().trim_end());
             return ExitCode::SUCCESS;
         }
         Err(exit) => return fail(exit.output.trim_end()),

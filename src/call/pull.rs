@@ -108,11 +108,19 @@ impl Pull {
 
     fn read(segment: &str, params: &mut Params, dialect: Dialect, default: Cursor) -> Pull {
         let streams = params.streams(segment);
+        let close_on_gap = params.one_of("on_gap", &[("ignore", false), ("close", true)], false);
         let named = streams.len() > 1 || dialect == Dialect::V2;
         let (from, newest) = match dialect {
             Dialect::Seed => (from(params, streams.len(), default), params.boolean("newest", false)),
             Dialect::V2 => from_v2(params, streams.len(), default),
         };
+        if newest && close_on_gap {
+            params.refuse(
+                "on_gap",
+                "newest=true skips entries on purpose, so no gap can end it",
+                "value_error.const",
+            );
+        }
         Pull {
             from,
             until: until(params),
@@ -126,7 +134,7 @@ impl Pull {
             newest,
             max_rate: max_rate(params),
             timeout: timeout(params),
-            close_on_gap: params.one_of("on_gap", &[("ignore", false), ("close", true)], false),
+            close_on_gap,
             ..Pull::all_of(streams)
         }
     }
@@ -289,12 +297,13 @@ mod tests {
             "max_rate=inf",
             "max_rate=x",
             "on_gap=explode",
+            "on_gap=close&newest=true",
             "newest=maybe",
             "ack=2",
         ] {
             assert_eq!(socket("a", bad, Dialect::Seed), None, "{bad}");
         }
-        let good = "format=json&until=2026-11-25T10:00:00+01:00&timeout=1500&max_rate=0.5&on_gap=close&newest=1&ack=1";
+        let good = "format=json&until=2026-11-25T10:00:00+01:00&timeout=1500&max_rate=0.5&newest=1&ack=1";
         assert!(socket("a", good, Dialect::Seed).is_some());
     }
 

@@ -34,6 +34,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What a store says to somebody who is just signing in, and needs no advice to do so.
+const BAD_PASSWORD: &str = "Incorrect username or password";
+
 /// Why it could not be done. Shown, it is a sentence without a full stop.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Failure {
@@ -49,6 +52,12 @@ pub enum Failure {
     Foreign(String),
     /// Something on this side failed: a file, a pipe.
     Here(String),
+    /// An entry is larger than this side takes.
+    TooLarge(String),
+    /// Nothing came in time.
+    Nothing(String),
+    /// Whoever read the output has had enough, which is no failure to speak of.
+    Unread,
     /// The user has had enough.
     Interrupted,
 }
@@ -85,6 +94,9 @@ impl Failure {
         match self {
             Failure::Usage(_) => Exit::Usage,
             Failure::Interrupted => Exit::Interrupted,
+            Failure::TooLarge(_) => Exit::TooLarge,
+            Failure::Nothing(_) => Exit::Nothing,
+            Failure::Unread => Exit::Done,
             Failure::Refused { status: 401 | 403, .. } => Exit::NotAllowed,
             Failure::Refused { status: 413, .. } => Exit::TooLarge,
             Failure::Closed {
@@ -127,18 +139,23 @@ impl fmt::Display for Failure {
             Failure::Usage(sentence)
             | Failure::Lost(sentence)
             | Failure::Foreign(sentence)
-            | Failure::Here(sentence) => f.write_str(sentence),
-            Failure::Refused { status: 401, detail } => write!(
-                f,
-                "the store lets nobody in with this token or password, or without one: 401, {detail}; \
-                 sign in with: ptg-store login"
-            ),
+            | Failure::Here(sentence)
+            | Failure::TooLarge(sentence)
+            | Failure::Nothing(sentence) => f.write_str(sentence),
+            Failure::Refused { status: 401, detail } if detail == BAD_PASSWORD => f.write_str(detail),
+            Failure::Refused { status: 401, detail } => {
+                write!(
+                    f,
+                    "the store does not let you in: 401, {detail}; sign in with: ptg-store login"
+                )
+            }
             Failure::Refused { status, detail } => write!(f, "the store refuses: {status}, {detail}"),
             Failure::Closed { code, reason } if reason.is_empty() => {
                 write!(f, "the store closed the connection with code {code}")
             }
             Failure::Closed { code, reason } => write!(f, "the store closed the connection: {code}, {reason}"),
             Failure::Interrupted => f.write_str("interrupted"),
+            Failure::Unread => f.write_str("nobody reads the output any more"),
         }
     }
 }

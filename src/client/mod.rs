@@ -5,13 +5,17 @@
 //! entries, `Push` takes batches and tells when they are stored; `pull::Socket` and `push::Socket` are one connection of each. What
 //! goes wrong is a `Failure`, which knows whether trying again is worth while, and the code to exit with.
 
+// What only `record`, `replay` and `doctor` use.
 #![allow(dead_code, unused_imports)]
 
 mod console;
 mod failure;
+pub mod figures;
 mod http;
+mod input;
 mod interrupted;
 pub mod login;
+mod output;
 pub mod pull;
 pub mod push;
 mod retry;
@@ -22,7 +26,9 @@ mod wire;
 pub use console::Console;
 pub use failure::{Exit, Failure};
 pub use http::Reply;
+pub use input::{Arrival, Input};
 pub use interrupted::Interrupted;
+pub use output::Output;
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
 pub use retry::{Patience, Retry};

@@ -160,11 +160,6 @@ impl Pull {
         }
     }
 
-    /// Whether there is a connection.
-    pub fn is_connected(&self) -> bool {
-        self.socket.is_some()
-    }
-
     /// What the user should know and was not told yet: that the connection broke, or is there again.
     pub fn take_notice(&mut self) -> Option<String> {
         self.retry.take_notice()
@@ -189,6 +184,7 @@ impl Pull {
             From::Typed(typed) => typed.as_str(),
         };
         let pinned = match typed {
+            "first" => EntryId::default(),
             "$" => self.newest("last-generated-id")?,
             "*" | "latest" => self.newest("last-entry-id")?.before(),
             _ => {

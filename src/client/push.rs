@@ -5,6 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use ptg_store::batch;
 use ptg_store::ids::EntryId;
 use tungstenite::Message;
 
@@ -85,6 +86,21 @@ impl Batch {
             entries: entries.len(),
             name: name.into(),
         }
+    }
+
+    /// A batch for each of its entries, if it has several and its header is of offsets alone.
+    pub fn split(&self) -> Option<Vec<Batch>> {
+        if self.entries < 2 {
+            return None;
+        }
+        let offsets = batch::parse_offsets(&self.header, self.entries).ok()?;
+        let entries = batch::split(&offsets, &self.bytes).ok()?;
+        Some(
+            entries
+                .into_iter()
+                .map(|entry| Batch::single(entry, self.name.as_str()))
+                .collect(),
+        )
     }
 }
 

@@ -62,13 +62,6 @@ impl Store {
         })
     }
 
-    /// The same store with this token.
-    pub fn with_token(mut self, token: String) -> Result<Store, Failure> {
-        self.token = Some(token);
-        self.check_token()?;
-        Ok(self)
-    }
-
     /// Its URL in the one form that it has here: with a port, without a slash at its end.
     pub fn url(&self) -> String {
         format!("http://{}{}", self.host, self.prefix)

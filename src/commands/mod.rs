@@ -1,8 +1,13 @@
 //! The commands that make the binary a client of a store, and how each begins and ends.
 
+mod login;
+mod pull;
+mod push;
 mod record;
 mod replay;
+mod streams;
 
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,24 +17,42 @@ use ptg_store::cursor::Moment;
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
 
-/// Runs with the arguments behind the command's name.
-type Command = fn(&[&str]) -> ExitCode;
+/// A command of the binary.
+pub struct Command {
+    /// Its name, the first word behind `ptg-store`.
+    name: &'static str,
+    /// What it does, for the help.
+    about: &'static str,
+    /// Runs it with the arguments behind its name.
+    pub main: fn(&[&str]) -> ExitCode,
+}
 
-/// Every command by its name. `ptg-store --help` lists them in `config::Flags`.
-const COMMANDS: &[(&str, Command)] = &[
-    ("bench", bench::main),
-    ("record", record::main),
-    ("replay", replay::main),
+/// Every command there is.
+#[rustfmt::skip]
+const COMMANDS: &[Command] = &[
+    Command { name: "login",   about: "signs in to a store and keeps the token",                   main: login::main },
+    Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
+    Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
+    Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },
+    Command { name: "record",  about: "records streams into a folder",                             main: record::main },
+    Command { name: "replay",  about: "pushes a recording back, as it came or faster",             main: replay::main },
+    Command { name: "bench",   about: "measures a running store beside its Redis",                 main: bench::main },
 ];
 
 /// The command of this name.
-pub fn find(name: &str) -> Option<Command> {
-    let found = COMMANDS.iter().find(|(known, _)| *known == name);
-    found.map(|(_, command)| *command)
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// All of them, as the help shows them.
+pub fn list() -> String {
+    let line = |command: &Command| format!("  {:<10}{}\n", command.name, command.about);
+    let lines: String = COMMANDS.iter().map(line).collect();
+    format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
-pub fn run<F: FromArgs>(
+fn run<F: FromArgs>(
     name: &'static str,
     arguments: &[&str],
     work: impl FnOnce(F, &Interrupted) -> Result<Exit, Failure>,
@@ -37,34 +60,29 @@ pub fn run<F: FromArgs>(
     let mut console = Console::new(name, false);
     let flags = match F::from_args(&["ptg-store", name], arguments) {
         Ok(flags) => flags,
-        Err(exit) if exit.status.is_ok() => return print(&exit.output).into(),
+        Err(exit) if exit.status.is_ok() => {
+            // Where nobody reads it, nobody misses it.
+            let _ = writeln!(std::io::stdout(), "{}", exit.output.trim_end());
+            return Exit::Done.into();
+        }
         Err(exit) => {
             console.complain(exit.output.trim_end());
             return Exit::Usage.into();
         }
     };
     let done = Interrupted::on_signals().and_then(|interrupted| work(flags, &interrupted));
-    match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            console.complain(&failure.to_string());
-            failure.exit().into()
-        }
+    let failure = match done {
+        Ok(exit) => return exit.into(),
+        Err(failure) => failure,
+    };
+    if failure.exit() != Exit::Done {
+        console.complain(&failure.to_string());
     }
-}
-
-/// Prints a text that is the whole answer.
-fn print(text: &str) -> Exit {
-    use std::io::Write;
-    match writeln!(std::io::stdout(), "{text}") {
-        Ok(()) => Exit::Done,
-        Err(_) => Exit::Failed,
-    }
+    failure.exit().into()
 }
 
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.
 fn say_result(line: &str) {
-    use std::io::Write;
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 

@@ -3,6 +3,7 @@
 
 mod activity;
 mod append;
+mod ask;
 mod describe;
 mod entries;
 mod link;
@@ -25,8 +26,9 @@ use crate::metrics::Metrics;
 use link::Link;
 
 pub use activity::Activity;
+pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
-pub use entries::{Arrival, Entries, Place};
+pub use entries::{Arrival, Entries};
 pub use link::{Beside, Nobody};
 pub use read::{ReadAhead, Room, Start};
 pub use session::Session;

@@ -4,7 +4,8 @@
 //! doubles. A stream whose small entries are followed by large ones can fool it, once, at the expense of Redis alone:
 //! here, what arrives is kept only while there is room.
 
-use super::entries::{Before, Entries};
+use super::ask::Before;
+use super::entries::Entries;
 use super::link::Nobody;
 use super::{Session, value};
 use crate::batch::{FRAME, Joined, item_length};

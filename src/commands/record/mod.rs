@@ -18,7 +18,7 @@ use ptg_store::recording::Writable;
 use ptg_store::units::Span;
 
 use super::{counted, milliseconds, say_result};
-use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, TICK};
+use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, TICK, figures};
 
 /// How many sentences may wait to be shown.
 const SENTENCES: usize = 64;
@@ -210,10 +210,10 @@ fn record_all(tapes: &mut [stream::Tape], session: &Session, console: &mut Conso
 fn progress(counts: &[std::sync::Arc<Counts>], time: Duration) -> String {
     let sum = |what: fn(&Counts) -> &AtomicU64| counts.iter().map(|one| what(one).load(Relaxed)).sum::<u64>();
     format!(
-        "{}, {} bytes, {} in {:.0?}",
+        "{}, {}, {} in {}",
         counted(sum(|one| &one.entries), "entry", "entries"),
-        sum(|one| &one.bytes),
+        figures::bytes(sum(|one| &one.bytes) as f64),
         counted(sum(|one| &one.gaps), "gap", "gaps"),
-        time
+        figures::time(time)
     )
 }

@@ -6,7 +6,7 @@ use super::super::counted;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::target::Target;
-use crate::client::{Console, Failure, Store, TICK};
+use crate::client::{Console, Failure, Store, TICK, figures};
 
 /// What may be under way to all streams together, in bytes; more only if one batch alone is larger.
 const MOST_UNDER_WAY: usize = 32 << 20;
@@ -101,6 +101,10 @@ fn tell(targets: &mut [Target], console: &mut Console) {
     console.progress(|| {
         let entries = targets.iter().map(|target| target.stored).sum();
         let bytes: u64 = targets.iter().map(|target| target.stored_bytes).sum();
-        format!("{}, {bytes} bytes", counted(entries, "entry", "entries"))
+        format!(
+            "{}, {}",
+            counted(entries, "entry", "entries"),
+            figures::bytes(bytes as f64)
+        )
     });
 }
