@@ -68,6 +68,11 @@ impl Record {
         possible.then_some(record)
     }
 
+    /// Whether these are the bytes that it speaks of.
+    pub fn is_of(self, entry: &[u8]) -> bool {
+        entry.len() as u64 == self.length && crc32fast::hash(entry) == self.checksum
+    }
+
     /// Where its bytes end in the data file.
     pub fn end(self) -> u64 {
         self.start.saturating_add(self.length)

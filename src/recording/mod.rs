@@ -24,6 +24,8 @@ mod tests;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -42,6 +44,9 @@ pub use writer::Writer;
 
 /// This file is locked while somebody records into the folder. It is empty.
 pub const LOCK: &str = "lock";
+
+/// How long a lock may be held by somebody who only looks whether there is one; far longer than it takes.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A folder with a recording, to be read.
 #[derive(Debug)]
@@ -168,10 +173,14 @@ fn lock(folder: &Path) -> Result<File, String> {
     let path = folder.join(LOCK);
     let lock = OpenOptions::new().create(true).append(true).open(&path);
     let lock = lock.map_err(|error| at(&path, error))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(Errno::WOULDBLOCK) => Err(format!("another recorder is writing to {}", show(folder))),
-        Err(error) => Err(at(&path, error.into())),
+    let begun = Instant::now();
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(lock),
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < LOOK => thread::sleep(LOOK / 10),
+            Err(Errno::WOULDBLOCK) => return Err(format!("another recorder is writing to {}", show(folder))),
+            Err(error) => return Err(at(&path, error.into())),
+        }
     }
 }
 

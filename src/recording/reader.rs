@@ -1,7 +1,7 @@
 //! Reads one stream of a recording in order, in a few kilobytes of memory besides the entry itself.
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::index::{RECORD_SIZE, Record};
@@ -98,26 +98,33 @@ impl Reader {
         Ok(Some(record))
     }
 
-    /// Appends the bytes of a record's entry to `into`, and checks them.
+    /// Appends the bytes of a record's entry to `into`, and checks them. Nothing is appended if that fails.
     pub fn read(&mut self, record: Record, into: &mut Vec<u8>) -> Result<(), String> {
-        let failed = |error| at(&self.data_path, error);
-        if self.data_at != record.start {
-            self.data.seek(SeekFrom::Start(record.start)).map_err(failed)?;
-        }
         let begin = into.len();
-        // By and by, so that a length that is not true takes no memory.
-        let read = self.data.by_ref().take(record.length).read_to_end(into);
-        let read = read.map_err(failed)? as u64;
-        self.data_at = record.start + read;
-        if read < record.length || crc32fast::hash(&into[begin..]) != record.checksum {
-            return Err(format!(
+        let sound = self.read_bytes(record, into).map(|()| record.is_of(&into[begin..]));
+        if !matches!(sound, Ok(true)) {
+            into.truncate(begin);
+        }
+        match sound {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(format!(
                 "{}: the bytes of entry {} are damaged, {} bytes from {} on",
                 show(&self.data_path),
                 record.id,
                 record.length,
                 record.start
-            ));
+            )),
+            Err(error) => Err(at(&self.data_path, error)),
         }
+    }
+
+    fn read_bytes(&mut self, record: Record, into: &mut Vec<u8>) -> io::Result<()> {
+        if self.data_at != record.start {
+            self.data.seek(SeekFrom::Start(record.start))?;
+        }
+        // By and by, so that a length that is not true takes no memory.
+        let read = self.data.by_ref().take(record.length).read_to_end(into)?;
+        self.data_at = record.start + read as u64;
         Ok(())
     }
 

@@ -92,6 +92,8 @@ fn a_damaged_entry_ends_it_and_what_was_before_is_there() {
     let output = Running::run(&store, &["replay", path(&folder), "--fast"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("cam.data"), "{}", text(&output.stderr));
+    let stored: Vec<(String, Vec<String>)> = store.redis.command(&["XRANGE", "cam", "-", "+"]);
+    assert_eq!((stored.len(), stored[0].1[1].as_str()), (1, "one"));
 }
 
 #[test]

@@ -20,18 +20,25 @@ pub fn play(
     store: &Store,
     console: &mut Console,
 ) -> Result<(), Failure> {
-    loop {
-        play_once(plan, targets, pace, store, console)?;
-        if !repeat {
-            break;
+    let played = loop {
+        let played = play_once(plan, targets, pace, store, console);
+        if !repeat || played.is_err() {
+            break played;
         }
         pace.next_round(plan.reach().1, plan.entries());
+    };
+    // What was read before the recording turned out to be damaged is replayed.
+    if let Err(failure) = &played
+        && !matches!(failure, Failure::Here(_))
+    {
+        return played;
     }
+    targets.iter_mut().for_each(Target::flush);
     while targets.iter().any(|target| target.under_way() > 0) {
         rest(targets, TICK, store)?;
         tell(targets, console);
     }
-    Ok(())
+    played
 }
 
 fn play_once(
@@ -66,8 +73,7 @@ fn play_once(
             looked = Instant::now();
         }
     }
-    targets.iter_mut().for_each(Target::flush);
-    rest(targets, Duration::ZERO, store)
+    Ok(())
 }
 
 /// Waits until another batch is welcome.
