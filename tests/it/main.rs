@@ -57,5 +57,7 @@ mod own_redis;
 mod portal;
 mod record;
 mod record_faults;
+mod recording_round_trip;
 mod replay;
 mod replay_refusals;
+mod replay_times;

@@ -19,6 +19,7 @@ use crate::client::{Console, Exit, Failure, Interrupted, Push, Store};
 use flags::Flags;
 use pace::Pace;
 use plan::{Part, Plan};
+use play::Play;
 use retention::State;
 use target::Target;
 
@@ -41,7 +42,15 @@ fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     let mut targets = targets(&flags, &plan, &store, &mut console)?;
     let mut pace = Pace::new(plan.reach().0, flags.factor());
-    let played = play::play(&plan, &mut targets, &mut pace, flags.repeat, &store, &mut console);
+    let played = Play {
+        plan: &plan,
+        targets: &mut targets,
+        pace: &mut pace,
+        repeat: flags.repeat,
+        interrupted,
+        console: &mut console,
+    }
+    .run();
     console.clear();
     if pace.late() >= LATE {
         console.say(&format!("the store took entries up to {:.0?} late", pace.late()));

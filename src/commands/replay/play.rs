@@ -6,111 +6,107 @@ use super::super::counted;
 use super::pace::Pace;
 use super::plan::Plan;
 use super::target::Target;
-use crate::client::{Console, Failure, Store, TICK, figures};
+use crate::client::{Console, Failure, Interrupted, TICK, figures};
 
 /// What may be under way to all streams together, in bytes; more only if one batch alone is larger.
 const MOST_UNDER_WAY: usize = 32 << 20;
 
-/// Replays the plan once, or for ever, until everything is stored. The targets are in the order of the plan's parts.
-pub fn play(
-    plan: &Plan,
-    targets: &mut [Target],
-    pace: &mut Pace,
-    repeat: bool,
-    store: &Store,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    let played = loop {
-        let played = play_once(plan, targets, pace, store, console);
-        if !repeat || played.is_err() {
-            break played;
-        }
-        pace.next_round(plan.reach().1, plan.entries());
-    };
-    // What was read before the recording turned out to be damaged is replayed.
-    if let Err(failure) = &played
-        && !matches!(failure, Failure::Here(_))
-    {
-        return played;
-    }
-    targets.iter_mut().for_each(Target::flush);
-    while targets.iter().any(|target| target.under_way() > 0) {
-        rest(targets, TICK, store)?;
-        tell(targets, console);
-    }
-    played
+/// A replay that is going on.
+pub struct Play<'a> {
+    pub plan: &'a Plan,
+    /// In the order of the plan's parts.
+    pub targets: &'a mut [Target],
+    pub pace: &'a mut Pace,
+    /// Whether it begins again at its end.
+    pub repeat: bool,
+    pub interrupted: &'a Interrupted,
+    pub console: &'a mut Console,
 }
 
-fn play_once(
-    plan: &Plan,
-    targets: &mut [Target],
-    pace: &mut Pace,
-    store: &Store,
-    console: &mut Console,
-) -> Result<(), Failure> {
-    let mut merge = plan.merge()?;
-    let mut looked = Instant::now();
-    while let Some(next) = merge.peek() {
-        let wait = pace.wait(next);
-        if !wait.is_zero() {
-            targets.iter_mut().for_each(Target::flush);
-            rest(targets, wait, store)?;
-            tell(targets, console);
-            continue;
+impl Play<'_> {
+    /// Replays the plan once, or for ever, until everything is stored.
+    pub fn run(&mut self) -> Result<(), Failure> {
+        let played = loop {
+            let played = self.once();
+            if !self.repeat || played.is_err() {
+                break played;
+            }
+            self.pace.next_round(self.plan.reach().1, self.plan.entries());
+        };
+        // What was read before the recording turned out to be damaged is replayed.
+        if matches!(played, Ok(()) | Err(Failure::Here(_))) {
+            self.targets.iter_mut().for_each(Target::flush);
+            while self.under_way() > 0 {
+                self.rest(TICK)?;
+            }
         }
-        let taken = merge.take(|which| targets[which].bytes()).map_err(Failure::Here)?;
-        let Some((which, record)) = taken else { break };
-        targets[which].add(record);
-        if targets[which].is_full() {
-            targets[which].flush();
-            targets[which].step(Duration::ZERO)?;
-            make_room(which, targets, store, console)?;
+        played
+    }
+
+    fn once(&mut self) -> Result<(), Failure> {
+        let mut merge = self.plan.merge()?;
+        let mut looked = Instant::now();
+        while let Some(next) = merge.peek() {
+            let wait = self.pace.wait(next);
+            if !wait.is_zero() {
+                self.targets.iter_mut().for_each(Target::flush);
+                self.rest(wait)?;
+                continue;
+            }
+            let taken = merge.take(|which| self.targets[which].bytes());
+            let Some((which, record)) = taken.map_err(Failure::Here)? else {
+                break;
+            };
+            self.targets[which].add(record);
+            if self.targets[which].is_full() {
+                self.send(which)?;
+            }
+            // A stream whose entries are rare must not fall silent while another is busy.
+            if looked.elapsed() > TICK {
+                self.rest(Duration::ZERO)?;
+                looked = Instant::now();
+            }
         }
-        // A stream whose entries are rare must not fall silent while another is busy.
-        if looked.elapsed() > TICK {
-            rest(targets, Duration::ZERO, store)?;
-            tell(targets, console);
-            looked = Instant::now();
+        Ok(())
+    }
+
+    /// Sends a batch, and waits until another is welcome.
+    fn send(&mut self, which: usize) -> Result<(), Failure> {
+        self.targets[which].flush();
+        self.targets[which].step(Duration::ZERO)?;
+        while !self.targets[which].has_room() || self.under_way() > MOST_UNDER_WAY {
+            self.rest(TICK)?;
+        }
+        Ok(())
+    }
+
+    /// Sees to all connections and to the user, then waits for what is most under way, or for the time.
+    fn rest(&mut self, wait: Duration) -> Result<(), Failure> {
+        for target in self.targets.iter_mut() {
+            target.step(Duration::ZERO)?;
+            if let Some(notice) = target.take_notice() {
+                self.console.say(&notice);
+            }
+        }
+        self.console.progress(|| progress(self.targets, self.plan, self.repeat));
+        let wait = wait.min(TICK);
+        match self.targets.iter_mut().max_by_key(|target| target.under_way()) {
+            Some(target) if target.under_way() > 0 => target.step(wait),
+            _ => self.interrupted.sleep(wait),
         }
     }
-    Ok(())
+
+    fn under_way(&self) -> usize {
+        self.targets.iter().map(Target::under_way).sum()
+    }
 }
 
-/// Waits until another batch is welcome.
-fn make_room(which: usize, targets: &mut [Target], store: &Store, console: &mut Console) -> Result<(), Failure> {
-    while !targets[which].has_room() || targets.iter().map(Target::under_way).sum::<usize>() > MOST_UNDER_WAY {
-        rest(targets, TICK, store)?;
-        tell(targets, console);
+fn progress(targets: &[Target], plan: &Plan, repeat: bool) -> String {
+    let entries: u64 = targets.iter().map(|target| target.stored).sum();
+    let bytes: u64 = targets.iter().map(|target| target.stored_bytes).sum();
+    let bytes = figures::bytes(bytes as f64);
+    match repeat {
+        true => format!("{}, {bytes}", counted(entries, "entry", "entries")),
+        false => format!("{entries} of {}, {bytes}", counted(plan.entries(), "entry", "entries")),
     }
-    Ok(())
-}
-
-/// Sees to all connections, then waits for what is most under way, or for the time.
-fn rest(targets: &mut [Target], wait: Duration, store: &Store) -> Result<(), Failure> {
-    for target in targets.iter_mut() {
-        target.step(Duration::ZERO)?;
-    }
-    let wait = wait.min(TICK);
-    match targets.iter_mut().max_by_key(|target| target.under_way()) {
-        Some(target) if target.under_way() > 0 => target.step(wait),
-        _ => store.interrupted.sleep(wait),
-    }
-}
-
-/// Tells the user what happened, and how far it is.
-fn tell(targets: &mut [Target], console: &mut Console) {
-    for target in targets.iter_mut() {
-        if let Some(notice) = target.take_notice() {
-            console.say(&notice);
-        }
-    }
-    console.progress(|| {
-        let entries = targets.iter().map(|target| target.stored).sum();
-        let bytes: u64 = targets.iter().map(|target| target.stored_bytes).sum();
-        format!(
-            "{}, {}",
-            counted(entries, "entry", "entries"),
-            figures::bytes(bytes as f64)
-        )
-    });
 }
