@@ -14,7 +14,7 @@ pub enum Exit {
     Done = 0,
     /// It failed; a sentence on standard error says why.
     Failed = 1,
-    /// The command line makes no sense.
+    /// The command line makes no sense, or the store does not take one of its values: 422.
     Usage = 2,
     /// Nobody is signed in, or the store does not allow it: 401, 403.
     NotAllowed = 3,
@@ -99,6 +99,7 @@ impl Failure {
             Failure::Unread => Exit::Done,
             Failure::Refused { status: 401 | 403, .. } => Exit::NotAllowed,
             Failure::Refused { status: 413, .. } => Exit::TooLarge,
+            Failure::Refused { status: 422, .. } => Exit::Usage,
             Failure::Closed {
                 code: close::TOO_LARGE, ..
             } => Exit::TooLarge,

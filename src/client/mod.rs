@@ -11,11 +11,13 @@
 mod console;
 mod failure;
 pub mod figures;
+mod gap;
 mod http;
 mod input;
 mod interrupted;
 pub mod login;
 mod output;
+mod place;
 pub mod pull;
 pub mod push;
 mod retry;
@@ -25,6 +27,7 @@ mod wire;
 
 pub use console::Console;
 pub use failure::{Exit, Failure};
+pub use gap::Gap;
 pub use http::Reply;
 pub use input::{Arrival, Input};
 pub use interrupted::Interrupted;

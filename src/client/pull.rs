@@ -5,13 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ptg_store::ids::EntryId;
-use ptg_store::units::Span;
 use tungstenite::Message;
 
-use super::{Failure, Patience, Retry, Store, encode, websocket};
-
-/// How long after its beginning a pull still begins as it was typed: "thirty seconds ago" is not meant more exactly.
-const SOON: Duration = Duration::from_secs(1);
+use super::{Failure, Gap, Patience, Retry, Store, encode, place, websocket};
 
 /// An entry. Its bytes are a part of the reply it came in, which stays in memory as long as any of them does.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +26,9 @@ pub struct Socket {
     /// Entries that have come and were not asked for yet.
     entries: VecDeque<Entry>,
     last: EntryId,
+    /// Whether each reply is asked for (`ack=true`), and whether the next one is still to be.
+    asks: bool,
+    due: bool,
 }
 
 /// A pull that outlives its connections: it goes on behind the last entry that was given out, so that none comes twice and none
@@ -37,21 +36,16 @@ pub struct Socket {
 pub struct Pull {
     store: Store,
     stream: String,
-    from: From,
+    /// Where to begin, as it was typed, and the further parameters.
+    from: String,
     parameters: Vec<(String, String)>,
     begun: Instant,
+    /// The entry to go on behind: the last one that was given out.
+    last: Option<EntryId>,
     socket: Option<Socket>,
     retry: Retry,
     /// When to try again.
     again: Instant,
-}
-
-/// Where a connection begins.
-enum From {
-    /// As somebody typed it.
-    Typed(String),
-    /// Behind this entry.
-    After(EntryId),
 }
 
 impl Socket {
@@ -67,6 +61,8 @@ impl Socket {
             offsets: None,
             entries: VecDeque::new(),
             last: EntryId::default(),
+            asks: parameters.contains(&("ack", "true")),
+            due: false,
         })
     }
 
@@ -74,6 +70,10 @@ impl Socket {
     pub fn next(&mut self, wait: Duration) -> Result<Option<Entry>, Failure> {
         if let Some(entry) = self.entries.pop_front() {
             return Ok(Some(entry));
+        }
+        if std::mem::take(&mut self.due) {
+            self.socket.send(Message::Binary(Bytes::new()))?;
+            self.socket.flush()?;
         }
         let until = Instant::now() + wait;
         loop {
@@ -97,7 +97,10 @@ impl Socket {
     fn take(&mut self, message: Message) -> Result<(), Failure> {
         match (message, self.offsets.take()) {
             (Message::Text(text), None) => self.offsets = Some(offsets(&text, &mut self.last)?),
-            (Message::Binary(blob), Some(offsets)) => self.entries.extend(cut(&offsets, &blob)?),
+            (Message::Binary(blob), Some(offsets)) => {
+                self.entries.extend(cut(&offsets, &blob)?);
+                self.due = self.asks;
+            }
             _ => return Err(foreign("its messages are not offsets and bytes by turns")),
         }
         Ok(())
@@ -111,9 +114,10 @@ impl Pull {
         Pull {
             store: store.clone(),
             stream: stream.to_owned(),
-            from: From::Typed(from.to_owned()),
+            from: from.to_owned(),
             parameters,
             begun: Instant::now(),
+            last: None,
             socket: None,
             retry: Retry::new(patience),
             again: Instant::now(),
@@ -129,7 +133,7 @@ impl Pull {
             let failure = match &mut self.socket {
                 Some(socket) => match socket.next(left) {
                     Ok(Some(entry)) => {
-                        self.from = From::After(entry.id);
+                        self.last = Some(entry.id);
                         self.retry.worked();
                         return Ok(Some(entry));
                     }
@@ -165,49 +169,38 @@ impl Pull {
         self.retry.take_notice()
     }
 
+    /// Goes on behind entries that retention has trimmed, after a failure that is a `Gap`.
+    pub fn pass(&mut self, gap: &Gap) {
+        self.last = Some(gap.before.before());
+        self.socket = None;
+    }
+
+    /// Opens a connection that begins where the last one ended. The first one fixes the places that were typed.
     fn open(&mut self) -> Result<Socket, Failure> {
-        let from = self.from()?;
-        let mut parameters = vec![("last_entry_id", from.as_str())];
-        parameters.extend(
-            self.parameters
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str())),
-        );
-        Socket::open(&self.store, &self.stream, &parameters)
-    }
-
-    /// Where to begin. What moves with time is pinned down first, so that a connection that breaks before anything came loses
-    /// nothing.
-    fn from(&mut self) -> Result<String, Failure> {
-        let typed = match &self.from {
-            From::After(id) => return Ok(id.to_string()),
-            From::Typed(typed) => typed.as_str(),
-        };
-        let pinned = match typed {
-            "first" => EntryId::default(),
-            "$" => self.newest("last-generated-id")?,
-            "*" | "latest" => self.newest("last-entry-id")?.before(),
-            _ => {
-                let since = self.begun.elapsed();
-                let ago = typed.strip_prefix('-').and_then(|ago| ago.parse().ok());
-                return Ok(match ago {
-                    Some(Span(ago)) if since > SOON => format!("-{}s", (ago + since).as_secs_f64().ceil()),
-                    _ => typed.to_owned(),
-                });
-            }
-        };
-        self.from = From::After(pinned);
-        Ok(pinned.to_string())
-    }
-
-    /// An id of what the store knows about the stream; 0-0 of one that is not there.
-    fn newest(&self, field: &str) -> Result<EntryId, Failure> {
-        let known = self.store.get(&format!("/streams/{}", encode(&self.stream)))?;
-        match known["info"][field].as_str().map(str::parse) {
-            Some(Ok(id)) => Ok(id),
-            Some(Err(_)) => Err(foreign("what it knows about the stream has no ids")),
-            None => Ok(EntryId::default()),
+        if self.last.is_none() {
+            self.last = place::begin(&self.store, &self.stream, &self.from)?;
         }
+        for (_, until) in self.parameters.iter_mut().filter(|(name, _)| name == "until") {
+            if let Some(id) = place::end(&self.store, &self.stream, until)? {
+                *until = id.to_string();
+            }
+        }
+        let since = self.begun.elapsed();
+        let from = match self.last {
+            Some(last) => last.to_string(),
+            None => place::shifted(&self.from, since),
+        };
+        let mut parameters = vec![("last_entry_id", from)];
+        for (name, value) in &self.parameters {
+            let value = if name == "until" {
+                place::shifted(value, since)
+            } else {
+                value.clone()
+            };
+            parameters.push((name, value));
+        }
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+        Socket::open(&self.store, &self.stream, &parameters)
     }
 }
 

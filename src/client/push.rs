@@ -207,7 +207,9 @@ impl Push {
     /// until there is something in the file `beside`. Connects as need be: at first, and when there is something to send.
     pub fn step(&mut self, wait: Duration, beside: Option<BorrowedFd<'_>>) -> Result<Vec<Stored>, Failure> {
         self.store.interrupted.check()?;
-        if let Some(failure) = self.failure.take() {
+        // A connection that nothing was under way on is not missed: there will be another when there is something to send.
+        let is_missed = |failure: &Failure| !self.waiting.is_empty() || !failure.is_passing();
+        if let Some(failure) = self.failure.take().filter(is_missed) {
             self.again = self.retry.failed(failure)?;
         }
         if self.socket.is_none() {

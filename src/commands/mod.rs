@@ -9,10 +9,9 @@ mod streams;
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use argh::FromArgs;
-use ptg_store::cursor::Moment;
+use ptg_store::ids::StreamId;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -49,6 +48,11 @@ pub fn list() -> String {
     let line = |command: &Command| format!("  {:<10}{}\n", command.name, command.about);
     let lines: String = COMMANDS.iter().map(line).collect();
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
+}
+
+/// A stream's name, checked here so that a bad one costs no connection.
+fn stream_id(name: &str) -> Result<StreamId, Failure> {
+    StreamId::new(name).map_err(Failure::Usage)
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
@@ -89,10 +93,4 @@ fn say_result(line: &str) {
 /// A number and its noun: `1 entry`, `2 entries`.
 fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-/// A typed moment in milliseconds since 1970, by the clock of this machine.
-fn milliseconds(moment: Moment) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    moment.milliseconds(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
 }

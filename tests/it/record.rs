@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Redis, Running, Store, count_recorded, eventually, recorded, text};
+use crate::harness::{PATIENCE, Redis, Shell, Store, count_recorded, eventually, recorded, text};
 
 /// Entries that a store has, with their ids.
 fn filled(store: &Store, stream: &str, count: usize) -> Vec<(String, Vec<u8>)> {
@@ -30,9 +30,10 @@ fn path(folder: &tempfile::TempDir) -> &str {
 #[test]
 fn what_comes_is_recorded_until_ctrl_c_and_a_summary_says_so() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     store.add("cam", &[b"from before"]);
-    let recorder = Running::start(&store, &["record", "cam", "mic", "--out", path(&folder)]);
+    let recorder = shell.start(&["record", "cam", "mic", "--out", path(&folder)]);
     await_pulls(&store, 2);
     let (cam, mic) = (filled(&store, "cam", 3), filled(&store, "mic", 2));
     eventually(PATIENCE, || {
@@ -52,6 +53,7 @@ fn what_comes_is_recorded_until_ctrl_c_and_a_summary_says_so() {
 #[test]
 fn it_goes_on_where_it_ended_and_no_entry_comes_twice() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     let arguments = [
         "record",
@@ -64,13 +66,13 @@ fn it_goes_on_where_it_ended_and_no_entry_comes_twice() {
         "latest",
     ];
     let mut all = filled(&store, "cam", 5);
-    let (said, _) = Running::run_well(&store, &arguments);
+    let (said, _) = shell.do_well(&arguments);
     assert_eq!(said, "cam: 5 entries, 25 bytes, 0 gaps\n");
     all.extend(filled(&store, "cam", 2));
-    let (said, told) = Running::run_well(&store, &arguments);
+    let (said, told) = shell.do_well(&arguments);
     assert_eq!(said, "cam: 2 entries, 10 bytes, 0 gaps, behind 5 entries from before\n");
     assert!(told.contains(&format!("goes on behind {}", all[4].0)), "{told}");
-    let (said, _) = Running::run_well(&store, &arguments);
+    let (said, _) = shell.do_well(&arguments);
     assert!(said.starts_with("cam: 0 entries"), "{said}");
     assert_eq!(recorded(folder.path(), "cam"), all);
 }
@@ -78,6 +80,7 @@ fn it_goes_on_where_it_ended_and_no_entry_comes_twice() {
 #[test]
 fn it_begins_and_ends_where_it_is_told() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let all = filled(&store, "cam", 6);
     let cases: &[(&[&str], std::ops::Range<usize>)] = &[
         (&["--from", "first", "--until", "latest"], 0..6),
@@ -89,7 +92,7 @@ fn it_begins_and_ends_where_it_is_told() {
     ];
     for (flags, expected) in cases {
         let folder = tempfile::tempdir().expect("a folder");
-        let (said, told) = Running::run_well(&store, &[&["record", "cam", "--out", path(&folder)], *flags].concat());
+        let (said, told) = shell.do_well(&[&["record", "cam", "--out", path(&folder)], *flags].concat());
         // With no time at all, nothing or everything may have come.
         if !flags.contains(&"--duration") {
             assert_eq!(recorded(folder.path(), "cam"), all[expected.clone()], "{flags:?}");
@@ -105,6 +108,7 @@ fn it_begins_and_ends_where_it_is_told() {
 #[test]
 fn any_bytes_and_any_name_can_be_recorded() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     let large = vec![0xa5; 3 << 20];
     let entries: [&[u8]; 5] = [b"", &[0, 255, 10, 13, 0], &large, b"", "käse".as_bytes()];
@@ -114,7 +118,7 @@ fn any_bytes_and_any_name_can_be_recorded() {
     }
     let mut arguments = vec!["record", "--out", path(&folder), "--from", "first", "--until", "latest"];
     arguments.extend(names);
-    Running::run_well(&store, &arguments);
+    shell.do_well(&arguments);
     for name in names {
         let recorded: Vec<Vec<u8>> = recorded(folder.path(), name)
             .into_iter()
@@ -127,6 +131,7 @@ fn any_bytes_and_any_name_can_be_recorded() {
 #[test]
 fn what_was_trimmed_before_it_could_be_recorded_is_a_gap_that_is_told_and_kept() {
     let store = Store::on(&Redis::start(), &["--max-len", "100"]);
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     let arguments = [
         "record",
@@ -139,7 +144,7 @@ fn what_was_trimmed_before_it_could_be_recorded_is_a_gap_that_is_told_and_kept()
         "latest",
     ];
     let first = filled(&store, "cam", 10);
-    Running::run_well(&store, &arguments);
+    shell.do_well(&arguments);
     let rest = filled(&store, "cam", 1000);
     let oldest: Vec<Value> = serde_json::from_str(
         store
@@ -149,7 +154,7 @@ fn what_was_trimmed_before_it_could_be_recorded_is_a_gap_that_is_told_and_kept()
     )
     .expect("JSON");
     let oldest = oldest[0][0].as_str().expect("an id").to_owned();
-    let (said, told) = Running::run_well(&store, &arguments);
+    let (said, told) = shell.do_well(&arguments);
     assert!(said.contains(", 1 gap, behind 10 entries"), "{said}");
     assert!(told.contains("a gap") && told.contains(&oldest), "{told}");
     let kept = rest.iter().skip_while(|(id, _)| *id != oldest).cloned();
@@ -163,18 +168,19 @@ fn what_was_trimmed_before_it_could_be_recorded_is_a_gap_that_is_told_and_kept()
         (&"cam".into(), &first[9].0.as_str().into())
     );
     assert_eq!(gap["before"], oldest);
-    let (checked, _) = Running::run_well(&store, &["replay", path(&folder), "--check"]);
+    let (checked, _) = shell.do_well(&["replay", path(&folder), "--check"]);
     assert!(checked.contains("1 gap"), "{checked}");
 }
 
 #[test]
 fn a_second_recorder_on_the_same_folder_is_refused() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
-    let recorder = Running::start(&store, &["record", "cam", "--out", path(&folder)]);
+    let recorder = shell.start(&["record", "cam", "--out", path(&folder)]);
     await_pulls(&store, 1);
     for stream in ["cam", "mic"] {
-        let output = Running::run(&store, &["record", stream, "--out", path(&folder)]);
+        let output = shell.run(&["record", stream, "--out", path(&folder)]);
         assert_eq!(output.status.code(), Some(1));
         let told = text(&output.stderr);
         assert!(
@@ -184,7 +190,7 @@ fn a_second_recorder_on_the_same_folder_is_refused() {
     }
     let entries = filled(&store, "cam", 1);
     eventually(PATIENCE, || count_recorded(folder.path(), "cam") == 1);
-    let (checked, _) = Running::run_well(&store, &["replay", path(&folder), "--check"]);
+    let (checked, _) = shell.do_well(&["replay", path(&folder), "--check"]);
     assert!(checked.starts_with("cam: 1 entry, 5 bytes, "), "{checked}");
     assert!(recorder.interrupt().status.success());
     assert_eq!(recorded(folder.path(), "cam"), entries);
@@ -193,6 +199,7 @@ fn a_second_recorder_on_the_same_folder_is_refused() {
 #[test]
 fn what_makes_no_sense_or_cannot_be_is_one_sentence_and_a_code() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let strange = tempfile::tempdir().expect("a folder");
     std::fs::write(strange.path().join("notes.txt"), "mine").expect("a file");
     let newer = tempfile::tempdir().expect("a folder");
@@ -233,7 +240,7 @@ fn what_makes_no_sense_or_cannot_be_is_one_sentence_and_a_code() {
         (&["cam", "--out", "/proc/nowhere"], 1, "/proc/nowhere"),
     ];
     for (arguments, code, named) in cases {
-        let output = Running::run(&store, &[&["record"], *arguments].concat());
+        let output = shell.run(&[&["record"], *arguments].concat());
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {told}");
         assert!(
@@ -247,8 +254,9 @@ fn what_makes_no_sense_or_cannot_be_is_one_sentence_and_a_code() {
 #[test]
 fn that_nobody_reads_the_summary_does_not_matter() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
-    let mut recorder = Running::start(&store, &["record", "cam", "--out", path(&folder)]);
+    let mut recorder = shell.start(&["record", "cam", "--out", path(&folder)]);
     recorder.close_stdout();
     await_pulls(&store, 1);
     let output = recorder.interrupt();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
-use crate::harness::{PATIENCE, Redis, Running, Store, count_recorded, eventually, recorded, text};
+use crate::harness::{PATIENCE, Redis, Shell, Store, count_recorded, eventually, recorded, text};
 
 /// Longer than a store or a Redis takes to restart, and a client to notice.
 const RESTART: Duration = Duration::from_secs(30);
@@ -45,6 +45,7 @@ fn add_until(redis: &Redis, stream: &str, ended: &AtomicBool) {
 fn killed_at_any_moment_it_leaves_a_beginning_without_holes_and_goes_on() {
     let redis = Redis::start();
     let store = Store::on(&redis, &["--max-len", "1000000"]);
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("a path of text");
     let ended = AtomicBool::new(false);
@@ -53,9 +54,9 @@ fn killed_at_any_moment_it_leaves_a_beginning_without_holes_and_goes_on() {
         scope.spawn(|| add_until(&redis, "busy", &ended));
         for round in 1..=12 {
             let before = count_recorded(folder.path(), "busy");
-            let recorder = Running::start(&store, &record);
+            let recorder = shell.start(&record);
             eventually(PATIENCE, || count_recorded(folder.path(), "busy") > before + round * 7);
-            recorder.kill();
+            drop(recorder);
             let recorded = recorded(folder.path(), "busy");
             let kept = kept(&redis, "busy");
             assert!(
@@ -65,18 +66,19 @@ fn killed_at_any_moment_it_leaves_a_beginning_without_holes_and_goes_on() {
         }
         ended.store(true, Relaxed);
     });
-    Running::run_well(&store, &[&record[..], &["--until", "latest"]].concat());
+    shell.do_well(&[&record[..], &["--until", "latest"]].concat());
     assert_eq!(recorded(folder.path(), "busy"), kept(&redis, "busy"));
-    let (checked, _) = Running::run_well(&store, &["replay", out, "--check"]);
+    let (checked, _) = shell.do_well(&["replay", out, "--check"]);
     assert!(checked.contains("0 gaps"), "{checked}");
 }
 
 /// Records over an interruption: everything is there, once.
 #[track_caller]
 fn records_over(folder: &Path, store: &mut Store, interrupt: impl FnOnce(&mut Store)) {
+    let shell = Shell::of(store);
     let out = folder.to_str().expect("a path of text");
     let mut ids = store.add("cam", &[b"one", b"two"]);
-    let recorder = Running::start(store, &["record", "cam", "--out", out, "--from", "first"]);
+    let recorder = shell.start(&["record", "cam", "--out", out, "--from", "first"]);
     eventually(PATIENCE, || count_recorded(folder, "cam") == 2);
     interrupt(store);
     eventually(RESTART, || store.get("/ping").status == 200);
@@ -115,14 +117,15 @@ fn a_restart_of_redis_is_outlived() {
 #[test]
 fn one_stream_that_fails_ends_all_and_what_came_is_there() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().to_str().expect("a path of text");
-    let recorder = Running::start(&store, &["record", "cam", "mic", "--out", out, "--from", "first"]);
+    let recorder = shell.start(&["record", "cam", "mic", "--out", out, "--from", "first"]);
     store.add("cam", &[b"one"]);
     eventually(PATIENCE, || count_recorded(folder.path(), "cam") == 1);
     // No stream can be there any more.
     store.redis.command::<()>(&["SET", "mic", "text"]);
-    let output = recorder.end(PATIENCE);
+    let output = recorder.wait();
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("mic"), "{}", text(&output.stderr));
     assert!(

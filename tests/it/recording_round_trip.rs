@@ -6,7 +6,7 @@ use std::time::Duration;
 use ptg_store::ids::StreamId;
 use ptg_store::recording::Recording;
 
-use crate::harness::{Program, Redis, Running, eventually, peak, text};
+use crate::harness::{Program, Redis, Shell, eventually, peak, text};
 
 const ENTRIES: u64 = 1_000_000;
 
@@ -66,13 +66,14 @@ fn a_million_entries_come_back_to_the_byte_in_bounded_memory() {
 /// Runs a command to its end, which must be a good one, and looks at its memory meanwhile.
 #[track_caller]
 fn run(store: &Program, arguments: &[&str]) -> String {
-    let mut command = Running::start(store, arguments);
+    let shell = Shell::of(store);
+    let mut command = shell.start(arguments);
     let mut most = 0;
     eventually(LONG, || {
         most = most.max(peak(command.pid()));
         command.has_ended()
     });
-    let output = command.end(LONG);
+    let output = command.wait();
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     assert!(most > 0 && most < MEMORY, "{arguments:?} took {most} bytes");
     text(&output.stdout)

@@ -7,7 +7,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
 use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Redis, Running, Store, eventually, text};
+use crate::harness::{PATIENCE, Redis, Shell, Store, eventually, text};
 
 /// An entry: seconds and thousandths since the recording's beginning, and its bytes.
 type Timed<'a> = (u64, &'a str);
@@ -50,9 +50,10 @@ fn bytes(redis: &Redis, stream: &str) -> Vec<String> {
 #[test]
 fn streams_are_replayed_with_the_spacing_they_had_and_new_times() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "one"), (600, "three")]), ("mic", &[(300, "two")])]);
     let begun = Instant::now();
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder)]);
+    let (said, told) = shell.do_well(&["replay", path(&folder)]);
     // An entry may be late, and is never early.
     assert!(begun.elapsed() >= Duration::from_millis(600));
     assert_eq!(said, "cam: 2 entries, 8 bytes\nmic: 1 entry, 3 bytes\n");
@@ -68,14 +69,15 @@ fn streams_are_replayed_with_the_spacing_they_had_and_new_times() {
 #[test]
 fn a_speed_shortens_the_waits_and_no_speed_takes_them_away() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "one"), (2000, "two")])]);
     let begun = Instant::now();
-    Running::run_well(&store, &["replay", path(&folder), "--speed", "4"]);
+    shell.do_well(&["replay", path(&folder), "--speed", "4"]);
     assert!(begun.elapsed() >= Duration::from_millis(500));
     // An hour long.
     let folder = recording(&[("cam", &[(0, "three"), (3_600_000, "four")])]);
     for fast in [&["--fast"][..], &["--speed", "0"], &["--speed", "1000000"]] {
-        Running::run_well(&store, &[&["replay", path(&folder)], fast].concat());
+        shell.do_well(&[&["replay", path(&folder)], fast].concat());
     }
     let once = ["three", "four"].repeat(3);
     assert_eq!(bytes(&store.redis, "cam"), [vec!["one", "two"], once].concat());
@@ -84,6 +86,7 @@ fn a_speed_shortens_the_waits_and_no_speed_takes_them_away() {
 #[test]
 fn streams_can_be_chosen_and_renamed() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "c")]), ("mic", &[(0, "m")]), ("a=b", &[(0, "ab")])]);
     let streams = || {
         let mut keys: Vec<String> = store.redis.command(&["KEYS", "*"]);
@@ -105,7 +108,7 @@ fn streams_can_be_chosen_and_renamed() {
         ),
     ];
     for (flags, expected) in cases {
-        let (said, _) = Running::run_well(&store, &[&["replay", path(&folder), "--fast"], *flags].concat());
+        let (said, _) = shell.do_well(&[&["replay", path(&folder), "--fast"], *flags].concat());
         assert_eq!(said.lines().count(), expected.len(), "{said}");
         assert_eq!(streams(), *expected, "{flags:?}");
     }
@@ -114,6 +117,7 @@ fn streams_can_be_chosen_and_renamed() {
 #[test]
 fn a_part_can_be_replayed() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let entries = [(0, "a"), (1000, "b"), (2000, "c"), (3000, "d")];
     let folder = recording(&[("cam", &entries)]);
     let cases: &[(&[&str], &[&str])] = &[
@@ -128,7 +132,7 @@ fn a_part_can_be_replayed() {
         (&["--from", "first", "--until", "2020-09-14"], &["a", "b", "c", "d"]),
     ];
     for (flags, expected) in cases {
-        Running::run_well(&store, &[&["replay", path(&folder), "--fast"], *flags].concat());
+        shell.do_well(&[&["replay", path(&folder), "--fast"], *flags].concat());
         assert_eq!(bytes(&store.redis, "cam"), *expected, "{flags:?}");
         store.redis.command::<()>(&["FLUSHALL"]);
     }
@@ -137,8 +141,9 @@ fn a_part_can_be_replayed() {
 #[test]
 fn a_loop_repeats_until_ctrl_c_and_says_when_the_store_begins_to_trim() {
     let store = Store::on(&Redis::start(), &["--max-len", "5"]);
+    let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "a"), (10, "b")])]);
-    let replay = Running::start(&store, &["replay", path(&folder), "--loop"]);
+    let replay = shell.start(&["replay", path(&folder), "--loop"]);
     eventually(PATIENCE, || store.metric("ptg_entries_in_total{via=\"push\"}") > 9.0);
     let output = replay.interrupt();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -162,6 +167,7 @@ fn a_loop_repeats_until_ctrl_c_and_says_when_the_store_begins_to_trim() {
 #[test]
 fn a_stream_that_keeps_too_little_is_told_with_the_command_that_mends_it() {
     let store = Store::on(&Redis::start(), &["--max-len", "100"]);
+    let shell = Shell::of(&store);
     let many: Vec<String> = (0..1000).map(|number| format!("entry {number}")).collect();
     let many: Vec<Timed> = many
         .iter()
@@ -173,7 +179,7 @@ fn a_stream_that_keeps_too_little_is_told_with_the_command_that_mends_it() {
         .put("/streams/cam?desc=left%20eye&meta=%7B%22fps%22%3A30%7D")
         .expect(200);
     store.add("cam", &[b"from before"]);
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder), "--fast"]);
+    let (said, told) = shell.do_well(&["replay", path(&folder), "--fast"]);
     assert!(told.contains("1000 entries") && told.contains("keeps 100"), "{told}");
     assert!(said.contains("trims about 900"), "{said}");
     let length: u64 = store.redis.command(&["XLEN", "cam"]);
@@ -191,16 +197,17 @@ fn a_stream_that_keeps_too_little_is_told_with_the_command_that_mends_it() {
         assert_eq!(meta["max_len"], max_len);
     };
     described(1000 + 1);
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder), "--fast"]);
+    let (said, told) = shell.do_well(&["replay", path(&folder), "--fast"]);
     assert_eq!((said.as_str(), told.as_str()), ("cam: 1000 entries, 8890 bytes\n", ""));
 }
 
 #[test]
 fn a_stream_can_be_made_to_keep_everything() {
     let store = Store::on(&Redis::start(), &["--max-len", "100"]);
+    let shell = Shell::of(&store);
     let many: Vec<Timed> = (0..1000).map(|ms| (ms, "entry")).collect();
     let folder = recording(&[("cam", &many), ("mic", &[(0, "one")])]);
-    let (_, told) = Running::run_well(&store, &["replay", path(&folder), "--fast", "--raise-max-len"]);
+    let (_, told) = shell.do_well(&["replay", path(&folder), "--fast", "--raise-max-len"]);
     assert_eq!(
         told,
         "ptg-store replay: cam: the store keeps 1000 entries of it from now on\n"
@@ -218,6 +225,7 @@ fn a_stream_can_be_made_to_keep_everything() {
 fn a_restart_of_the_store_loses_nothing() {
     let redis = Redis::start();
     let mut store = Store::on(&redis, &["--max-len", "1000000"]);
+    let shell = Shell::of(&store);
     let entries: Vec<String> = (0..2000).map(|number| number.to_string()).collect();
     let timed: Vec<Timed> = entries
         .iter()
@@ -225,12 +233,12 @@ fn a_restart_of_the_store_loses_nothing() {
         .map(|(ms, entry)| (ms as u64, entry.as_str()))
         .collect();
     let folder = recording(&[("cam", &timed)]);
-    let replay = Running::start(&store, &["replay", path(&folder)]);
+    let replay = shell.start(&["replay", path(&folder)]);
     eventually(PATIENCE, || redis.command::<u64>(&["XLEN", "cam"]) > 100);
     let address = store.addr().to_string();
     store.stop();
     let store = Store::on(&redis, &["--listen", &address, "--max-len", "1000000"]);
-    let output = replay.end(PATIENCE);
+    let output = replay.wait();
     assert!(output.status.success(), "{}", text(&output.stderr));
     let mut all = bytes(&store.redis, "cam");
     // What was stored and not acknowledged may be there twice.
@@ -242,14 +250,15 @@ fn a_restart_of_the_store_loses_nothing() {
 #[test]
 fn a_recording_that_is_checked_is_told_stream_by_stream() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "one"), (1000, "two")]), ("mic", &[])]);
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder), "--check"]);
+    let (said, told) = shell.do_well(&["replay", path(&folder), "--check"]);
     let expected = "cam: 2 entries, 6 bytes, 2020-09-13T12:26:40Z to 2020-09-13T12:26:41Z, 0 gaps\n\
                     mic: 0 entries, 0 bytes, 0 gaps\n";
     assert_eq!((said.as_str(), told.as_str()), (expected, ""));
     let checked = |change: &dyn Fn(&Path), named: &str| {
         change(folder.path());
-        let output = Running::run(&store, &["replay", path(&folder), "--check"]);
+        let output = shell.run(&["replay", path(&folder), "--check"]);
         let said = text(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains(named), "{said}");

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Running, Store, text};
+use crate::harness::{Shell, Store, text};
 use tempfile::TempDir;
 
 /// A recording of a stream with three entries.
@@ -10,10 +10,7 @@ fn recording(store: &Store) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     store.add("cam", &[b"one", b"two", b"three"]);
     let out = path(&folder);
-    Running::run_well(
-        store,
-        &["record", "cam", "--out", out, "--from", "first", "--until", "latest"],
-    );
+    Shell::of(store).do_well(&["record", "cam", "--out", out, "--from", "first", "--until", "latest"]);
     store.delete("/streams/cam").expect(200);
     folder
 }
@@ -24,7 +21,8 @@ fn path(folder: &TempDir) -> &str {
 
 #[track_caller]
 fn refused(store: &Store, arguments: &[&str], code: i32, named: &str) {
-    let output = Running::run(store, &[&["replay"], arguments].concat());
+    let shell = Shell::of(store);
+    let output = shell.run(&[&["replay"], arguments].concat());
     let told = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
     assert!(
@@ -87,9 +85,10 @@ fn folders_that_are_no_sound_recordings_are_refused() {
 #[test]
 fn a_damaged_entry_ends_it_and_what_was_before_is_there() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&store);
     fs::write(folder.path().join("cam.data"), "oneTwothree").expect("to write");
-    let output = Running::run(&store, &["replay", path(&folder), "--fast"]);
+    let output = shell.run(&["replay", path(&folder), "--fast"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("cam.data"), "{}", text(&output.stderr));
     let stored: Vec<(String, Vec<String>)> = store.redis.command(&["XRANGE", "cam", "-", "+"]);
@@ -99,9 +98,10 @@ fn a_damaged_entry_ends_it_and_what_was_before_is_there() {
 #[test]
 fn a_torn_end_is_told_and_left_out() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = recording(&store);
     fs::write(folder.path().join("cam.data"), "onetwothre").expect("to write");
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder), "--fast"]);
+    let (said, told) = shell.do_well(&["replay", path(&folder), "--fast"]);
     assert_eq!(said, "cam: 2 entries, 6 bytes\n");
     assert!(
         told.contains("4 bytes of data and 40 bytes of index") && told.contains("torn"),

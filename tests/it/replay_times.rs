@@ -6,7 +6,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
 use tempfile::TempDir;
 
-use crate::harness::{Manner, PATIENCE, Proxy, Redis, Running, Store, eventually, text};
+use crate::harness::{Manner, PATIENCE, Proxy, Redis, Shell, Store, eventually, text};
 
 /// An entry as Redis shows it: its id, and the bytes.
 type Entry = (String, String);
@@ -48,6 +48,7 @@ fn found(redis: &Redis, stream: &str) -> Vec<Entry> {
 #[test]
 fn ids_are_kept_in_every_stream() {
     let store = Store::on(&Redis::start(), &["--max-len", "100000"]);
+    let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(
         folder.path(),
@@ -55,7 +56,7 @@ fn ids_are_kept_in_every_stream() {
         (0..5000).map(|n| (1_600_000_000_000 + n / 10, n % 10)),
     );
     let odd = write(folder.path(), "\"a\\b\" käse", (0..3).map(|n| (5, n + 1)));
-    let (said, told) = Running::run_well(&store, &["replay", path(&folder), "--fast", "--keep-times"]);
+    let (said, told) = shell.do_well(&["replay", path(&folder), "--fast", "--keep-times"]);
     assert_eq!((said.lines().count(), told.as_str()), (2, ""), "{said}");
     assert!(found(&store.redis, "cam") == cam);
     assert_eq!(found(&store.redis, "\"a\\b\" käse"), odd);
@@ -64,12 +65,13 @@ fn ids_are_kept_in_every_stream() {
 #[test]
 fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(folder.path(), "cam", (1..=4).map(|ms| (ms, 0)));
     write(folder.path(), "a", (1..=2).map(|ms| (ms, 0)));
     let xadd = |id: &str| store.redis.command::<String>(&["XADD", "cam", id, "d", "other"]);
     xadd("2-0");
-    let output = Running::run(&store, &["replay", path(&folder), "--fast", "--keep-times"]);
+    let output = shell.run(&["replay", path(&folder), "--fast", "--keep-times"]);
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
@@ -88,36 +90,37 @@ fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
         "--from",
         "2-0",
     ];
-    Running::run_well(&store, &from);
+    shell.do_well(&from);
     assert_eq!(found(&store.redis, "cam")[1..], cam[2..]);
-    let output = Running::run(&store, &from);
+    let output = shell.run(&from);
     assert_eq!(output.status.code(), Some(1));
     assert!(!text(&output.stderr).contains("--from 4-0"), "{}", text(&output.stderr));
     // A stream that was emptied remembers its newest id.
     store.redis.command::<()>(&["XTRIM", "cam", "MAXLEN", "0"]);
-    assert_eq!(Running::run(&store, &from).status.code(), Some(1));
+    assert_eq!(shell.run(&from).status.code(), Some(1));
     let fresh = ["replay", path(&folder), "--fast", "--keep-times", "--prefix", "other-"];
-    Running::run_well(&store, &fresh);
+    shell.do_well(&fresh);
     assert_eq!(found(&store.redis, "other-cam"), cam);
 }
 
 #[test]
 fn somebody_else_who_pushes_a_newer_entry_meanwhile_ends_it() {
     let store = Store::start();
+    let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(
         folder.path(),
         "cam",
         [(1000, 0), (1300, 0), (100_000_000, 0)].into_iter(),
     );
-    let replay = Running::start(&store, &["replay", path(&folder), "--keep-times", "--speed", "100"]);
+    let replay = shell.start(&["replay", path(&folder), "--keep-times", "--speed", "100"]);
     eventually(PATIENCE, || found(&store.redis, "cam").len() == 2);
     store
         .redis
         .command::<String>(&["XADD", "cam", "200000000-0", "d", "other"]);
     drop(replay);
     let from = ["replay", path(&folder), "--keep-times", "--fast", "--from", "1300-0"];
-    let output = Running::run(&store, &from);
+    let output = shell.run(&from);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(found(&store.redis, "cam")[..2], cam[..2]);
 }
@@ -126,14 +129,15 @@ fn somebody_else_who_pushes_a_newer_entry_meanwhile_ends_it() {
 fn a_restart_of_the_store_neither_loses_nor_doubles_an_entry() {
     let redis = Redis::start();
     let mut store = Store::on(&redis, &["--max-len", "1000000"]);
+    let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(folder.path(), "cam", (0..2000).map(|n| (1_600_000_000_000 + n, 1)));
-    let replay = Running::start(&store, &["replay", path(&folder), "--keep-times"]);
+    let replay = shell.start(&["replay", path(&folder), "--keep-times"]);
     eventually(PATIENCE, || redis.command::<u64>(&["XLEN", "cam"]) > 100);
     let address = store.addr().to_string();
     store.stop();
     let _store = Store::on(&redis, &["--listen", &address, "--max-len", "1000000"]);
-    let output = replay.end(PATIENCE);
+    let output = replay.wait();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(found(&redis, "cam") == cam);
 }
@@ -143,9 +147,10 @@ fn lost_acknowledgements_neither_lose_nor_double_an_entry() {
     let redis = Redis::start();
     let proxy = Proxy::to(&redis);
     let store = Store::through(&proxy, &redis, &["--max-len", "1000000", "--redis-patience", "1s"]);
+    let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(folder.path(), "cam", (0..2000).map(|n| (1_600_000_000_000 + n, 1)));
-    let replay = Running::start(&store, &["replay", path(&folder), "--keep-times"]);
+    let replay = shell.start(&["replay", path(&folder), "--keep-times"]);
     for more in [200, 600, 1000] {
         let length = || redis.command::<usize>(&["XLEN", "cam"]);
         eventually(PATIENCE, || length() > more);
@@ -155,7 +160,7 @@ fn lost_acknowledgements_neither_lose_nor_double_an_entry() {
         eventually(PATIENCE, || length() > before);
         proxy.set(Manner::Pass);
     }
-    let output = replay.end(PATIENCE * 3);
+    let output = replay.wait();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(found(&redis, "cam") == cam);
 }

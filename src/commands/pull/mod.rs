@@ -1,19 +1,20 @@
 //! `ptg-store pull`: a stream to standard output, or into files, for as long as the user likes.
 
 mod folder;
-mod json;
+mod received;
+mod sink;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use argh::FromArgs;
-use ptg_store::ids::EntryId;
 use ptg_store::units::Span;
 
-use crate::client::{Console, Entry, Exit, Failure, Interrupted, Output, Patience, Pull, Store, TICK, figures};
-use folder::Folder;
+use crate::client::{Console, Exit, Failure, Gap, Interrupted, Output, Patience, Pull, Store, TICK};
+use received::Received;
+use sink::Sink;
 
 /// How many entries one reply of the store may bring: catching up costs little then.
 const COUNT: u64 = 1_000;
@@ -85,22 +86,14 @@ struct Flags {
     token: Option<String>,
 }
 
-/// Where entries go.
-enum Sink {
-    /// As they are, each followed by this.
-    Plain(&'static [u8]),
-    Json(String),
-    Folder(Folder),
-}
-
-/// What came so far.
-struct Received {
-    entries: u64,
-    bytes: u64,
-    last: Option<EntryId>,
-    begun: Instant,
-    /// When something came last.
-    moved: Instant,
+/// A pull, where its entries go, and what came so far.
+struct Puller {
+    flags: Flags,
+    pull: Pull,
+    sink: Sink,
+    output: Output,
+    console: Console,
+    received: Received,
 }
 
 /// Runs the command.
@@ -109,178 +102,120 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
-    let mut sink = Sink::of(&flags)?;
+    let stream = super::stream_id(&flags.stream)?;
+    if flags.max_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
+        return Err(Failure::Usage("--max-rate must be more than 0".into()));
+    }
+    let sink = Sink::of(&flags, stream)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     if flags.count == Some(0) {
         return Ok(Exit::Done);
     }
-    let mut pull = Pull::new(&store, &flags.stream, &flags.from, parameters(&flags), flags.retry);
-    let mut output = Output::stdout(interrupted)?;
-    // On one terminal, entries and progress would be in each other's way.
-    let shown = matches!(sink, Sink::Folder(_)) || !std::io::stdout().is_terminal();
-    let mut console = Console::new("pull", flags.quiet);
-    let mut received = Received::nothing();
-    let ended = receive(
-        &flags,
-        &mut pull,
-        &mut sink,
-        &mut output,
-        &mut received,
-        &mut |pull, received| {
-            if let Some(notice) = pull.take_notice() {
-                console.say(&notice);
-            }
-            if shown {
-                console.progress(|| received.progress());
-            }
-        },
-    );
-    // What has come is written, however it ended.
-    let ended = output.flush().and(ended);
-    match ended {
-        Ok(()) => {}
-        Err(failure) if failure.is_end() => {}
-        Err(failure) => {
-            if let Some(last) = received.last.filter(|_| failure != Failure::Unread) {
-                console.clear();
-                console.say(&format!("the last entry is {last}; --from {last} goes on behind it"));
+    let puller = Puller {
+        pull: Pull::new(&store, &flags.stream, &flags.from, parameters(&flags), flags.retry),
+        sink,
+        output: Output::stdout(interrupted)?,
+        console: Console::new("pull", flags.quiet),
+        received: Received::nothing(),
+        flags,
+    };
+    puller.run()
+}
+
+impl Puller {
+    fn run(mut self) -> Result<Exit, Failure> {
+        let mut ended = self.receive();
+        while let Some(gap) = ended.as_ref().err().and_then(Gap::of) {
+            ended = self.pass(&gap).and_then(|()| self.receive());
+        }
+        // What has come is written, however it ended.
+        let ended = self.output.flush().and(ended);
+        if let Err(failure) = ended
+            && !failure.is_end()
+        {
+            if let Some(last) = self.received.last.filter(|_| failure != Failure::Unread) {
+                self.console
+                    .say(&format!("the last entry is {last}; --from {last} goes on behind it"));
             }
             return Err(failure);
         }
+        match self.flags.timeout {
+            Some(timeout) if self.received.entries == 0 => Err(Failure::Nothing(format!("nothing came for {timeout}"))),
+            _ => Ok(Exit::Done),
+        }
     }
-    match flags.timeout {
-        Some(timeout) if received.entries == 0 => Err(Failure::Nothing(format!("nothing came for {timeout}"))),
-        _ => Ok(Exit::Done),
-    }
-}
 
-/// Pulls until it is enough; a failure of which `is_end` holds is enough, too.
-fn receive(
-    flags: &Flags,
-    pull: &mut Pull,
-    sink: &mut Sink,
-    output: &mut Output,
-    received: &mut Received,
-    tell: &mut dyn FnMut(&mut Pull, &Received),
-) -> Result<(), Failure> {
-    loop {
-        let entry = match pull.next(Duration::ZERO)? {
-            Some(entry) => Some(entry),
-            None => {
-                output.flush()?;
-                tell(pull, received);
-                pull.next(flags.timeout.map_or(TICK, |Span(timeout)| timeout.min(TICK)))?
+    /// Pulls until it is enough. A failure of which `is_end` holds is enough, too.
+    fn receive(&mut self) -> Result<(), Failure> {
+        let patience = self.flags.timeout.map(|Span(timeout)| timeout);
+        loop {
+            let mut entry = self.pull.next(Duration::ZERO)?;
+            if entry.is_none() {
+                self.output.flush()?;
+                self.tell();
+                entry = self.pull.next(patience.map_or(TICK, |patience| patience.min(TICK)))?;
             }
-        };
-        match entry {
-            Some(entry) => {
-                sink.take(&entry, output)?;
-                received.add(&entry);
-                if flags.count.is_some_and(|count| received.entries >= count) {
-                    return Ok(());
-                }
-                if received.entries.is_multiple_of(COUNT) {
-                    tell(pull, received);
-                }
-            }
-            None => {
-                output.check_read()?;
+            let Some(entry) = entry else {
+                self.output.check_read()?;
                 // The store keeps the same time, but cannot while it is out of reach.
-                if flags
-                    .timeout
-                    .is_some_and(|Span(timeout)| received.moved.elapsed() >= timeout)
-                {
+                if patience.is_some_and(|patience| self.received.silent_for() >= patience) {
                     return Ok(());
                 }
+                continue;
+            };
+            self.sink.take(&entry, &mut self.output)?;
+            self.received.add(&entry);
+            if self.flags.count.is_some_and(|count| self.received.entries >= count) {
+                return Ok(());
             }
+            if self.received.entries.is_multiple_of(COUNT) {
+                self.tell();
+            }
+        }
+    }
+
+    /// Says that entries are missing, and goes on behind them.
+    fn pass(&mut self, gap: &Gap) -> Result<(), Failure> {
+        let Gap { after, before } = gap;
+        self.console.say(&format!(
+            "retention had trimmed what came after {after} and before {before}; what follows is pulled"
+        ));
+        self.sink.miss(gap, &mut self.output)?;
+        self.pull.pass(gap);
+        Ok(())
+    }
+
+    /// Tells how it goes.
+    fn tell(&mut self) {
+        if let Some(notice) = self.pull.take_notice() {
+            self.console.say(&notice);
+        }
+        // On one terminal, entries and progress would be in each other's way.
+        if self.sink.is_folder() || !std::io::stdout().is_terminal() {
+            self.console.progress(|| self.received.progress());
         }
     }
 }
 
 /// What the store is asked for besides the beginning.
 fn parameters(flags: &Flags) -> Vec<(String, String)> {
-    let slow = flags.newest || flags.max_rate.is_some();
-    // A reply with more entries than are wanted, or wanted at once, would make them wait for each other.
-    let count = if slow {
+    // A reply of several would make entries wait for each other when they are to come one by one.
+    let one_by_one = flags.newest || flags.max_rate.is_some();
+    let count = if one_by_one {
         1
     } else {
         flags.count.unwrap_or(COUNT).min(COUNT)
     };
     let mut parameters = vec![("count", count.to_string())];
+    match flags.newest {
+        // Each is asked for, so that none waits in the network until it is old.
+        true => parameters.extend([("newest", "true".into()), ("ack", "true".into())]),
+        false => parameters.push(("on_gap", "close".into())),
+    }
     parameters.extend(flags.until.clone().map(|until| ("until", until)));
-    parameters.extend(
-        flags
-            .timeout
-            .map(|Span(timeout)| ("timeout", timeout.as_millis().max(1).to_string())),
-    );
-    parameters.extend(flags.newest.then(|| ("newest", "true".to_string())));
+    let timeout = flags.timeout.map(|Span(timeout)| timeout.as_millis().max(1));
+    parameters.extend(timeout.map(|timeout| ("timeout", timeout.to_string())));
     parameters.extend(flags.max_rate.map(|rate| ("max_rate", rate.to_string())));
-    parameters
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
-}
-
-impl Sink {
-    fn of(flags: &Flags) -> Result<Sink, Failure> {
-        let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
-        if flags.max_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
-            return usage("--max-rate must be more than 0");
-        }
-        match (&flags.out, flags.lines, flags.json) {
-            (None, ..) if flags.suffix.is_some() => usage("--suffix goes with --out"),
-            (Some(folder), false, false) => Folder::new(folder, flags.suffix.clone()).map(Sink::Folder),
-            (None, false, false) => Ok(Sink::Plain(b"")),
-            (None, true, false) => Ok(Sink::Plain(b"\n")),
-            (None, false, true) => Ok(Sink::Json(flags.stream.clone())),
-            _ => usage("only one of --lines, --json and --out can be had"),
-        }
-    }
-
-    fn take(&mut self, entry: &Entry, output: &mut Output) -> Result<(), Failure> {
-        match self {
-            Sink::Plain(end) => {
-                output.write(&entry.bytes)?;
-                output.write(end)
-            }
-            Sink::Json(stream) => output.line(&json::line(stream, entry)),
-            Sink::Folder(folder) => folder.write(entry),
-        }
-    }
-}
-
-impl Received {
-    fn nothing() -> Received {
-        Received {
-            entries: 0,
-            bytes: 0,
-            last: None,
-            begun: Instant::now(),
-            moved: Instant::now(),
-        }
-    }
-
-    fn add(&mut self, entry: &Entry) {
-        self.entries += 1;
-        self.bytes += entry.bytes.len() as u64;
-        self.moved = Instant::now();
-        self.last = Some(entry.id);
-    }
-
-    fn progress(&self) -> String {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        let behind = self.last.map_or(String::new(), |last| {
-            // Against the clock of this machine, which may not be the store's.
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let age = now.saturating_sub(Duration::from_millis(last.ms));
-            format!("; the last one {} old", figures::time(age))
-        });
-        format!(
-            "{} entries, {}; {}/s, {}/s{behind}",
-            self.entries,
-            figures::bytes(self.bytes as f64),
-            figures::short(self.entries as f64 / seconds),
-            figures::bytes(self.bytes as f64 / seconds),
-        )
-    }
+    let owned = parameters.into_iter().map(|(name, value)| (name.to_owned(), value));
+    owned.collect()
 }

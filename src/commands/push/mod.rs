@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 use ptg_store::units::{Size, Span};
 
+use super::counted;
 use crate::client::push::Stored;
 use crate::client::{Batch, Console, Exit, Failure, Interrupted, Output, Patience, Push, Store, TICK, figures};
 use files::Files;
@@ -107,6 +108,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    super::stream_id(&flags.stream)?;
     let source = Source::of(&flags)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     let pusher = Pusher {
@@ -250,16 +252,14 @@ impl Pusher {
             return Ok(());
         }
         if let Some(batch) = self.push.oldest() {
-            let (stored, left) = (self.stored, self.push.unacknowledged());
-            let name = if batch.name.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", batch.name)
+            let stored = counted(self.stored, "entry is", "entries are");
+            let left = counted(self.push.unacknowledged() as u64, "is", "are");
+            let first = match batch.name.as_str() {
+                "" => format!("entry {}", self.stored + 1),
+                name => format!("entry {} ({name})", self.stored + 1),
             };
-            let from = stored + 1;
-            self.console.complain(&format!(
-                "{stored} entries are stored; {left} are not confirmed, from entry {from}{name} on"
-            ));
+            self.console
+                .complain(&format!("{stored} stored; {left} not confirmed, from {first} on"));
         }
         Err(failure)
     }

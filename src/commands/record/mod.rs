@@ -1,6 +1,5 @@
 //! `ptg-store record`: streams into a folder, each by a thread and a pull of its own.
 
-mod gap;
 mod stream;
 
 use std::collections::BTreeSet;
@@ -13,11 +12,11 @@ use std::time::{Duration, Instant};
 use argh::FromArgs;
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ptg_store::cursor::{Cursor, Until};
-use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
 use ptg_store::units::Span;
 
-use super::{counted, milliseconds, say_result};
+use super::{counted, say_result};
 use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, TICK, figures};
 
 /// How many sentences may wait to be shown.
@@ -91,7 +90,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 
 fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let streams = streams(&flags.streams)?;
-    let flags = checked(flags)?;
+    check_places(&flags)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     let mut console = Console::new("record", flags.quiet);
     let mut folder = Writable::open(&flags.out, &store.url()).map_err(Failure::Here)?;
@@ -130,18 +129,14 @@ fn streams(names: &[String]) -> Result<BTreeSet<StreamId>, Failure> {
     Ok(streams)
 }
 
-/// The flags, if they make sense. An end that is so long ago from now stays where it is, however often the connection breaks.
-fn checked(mut flags: Flags) -> Result<Flags, Failure> {
+/// Refuses places that are none, before anything is made.
+fn check_places(flags: &Flags) -> Result<(), Failure> {
     let wrong = |flag: &str, text: &str, fault: String| Failure::Usage(format!("{flag} {text}: {fault}"));
     let from: Result<Cursor, String> = flags.from.parse();
     from.map_err(|fault| wrong("--from", &flags.from, fault))?;
-    if let Some(text) = &mut flags.until {
-        match text.parse().map_err(|fault| wrong("--until", text, fault))? {
-            Until::Moment(moment) => *text = EntryId::last_of(milliseconds(moment)).to_string(),
-            Until::Id(_) | Until::First | Until::Newest => {}
-        }
-    }
-    Ok(flags)
+    let Some(text) = &flags.until else { return Ok(()) };
+    let until: Result<Until, String> = text.parse();
+    until.map(drop).map_err(|fault| wrong("--until", text, fault))
 }
 
 /// Opens a stream's files, and says where they are.

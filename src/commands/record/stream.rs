@@ -9,9 +9,8 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writer;
 
 use super::super::counted;
-use super::gap::Gap;
 use super::{Counts, Session};
-use crate::client::{Entry, Failure, Pull, TICK};
+use crate::client::{Entry, Failure, Gap, Pull, TICK};
 
 /// The most entries of a reply. Large, because a store sends no more than there are.
 const COUNT: usize = 4096;
@@ -74,7 +73,7 @@ impl Tape {
                 "a gap: the store had trimmed what came after {} and before {}",
                 gap.after, gap.before
             ));
-            pull = open(session, &self.stream, &gap.before.before().to_string());
+            pull.pass(&gap);
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! `--from` and `--until`: places in a recording, typed as everywhere, but for the words that mean a living stream.
 
-use ptg_store::cursor::{Cursor, Until};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ptg_store::cursor::{Cursor, Moment, Until};
 use ptg_store::ids::EntryId;
 
-use super::super::milliseconds;
 use crate::client::Failure;
 
 /// The id behind which to begin.
@@ -35,6 +36,11 @@ pub fn until(text: Option<&str>) -> Result<EntryId, Failure> {
 }
 
 const NOT_HERE: &str = "this is a place in a stream that lives; in a recording, name an entry id, a time or a date";
+
+fn milliseconds(moment: Moment) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    moment.milliseconds(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+}
 
 fn wrong(flag: &str, text: &str, fault: &str) -> Failure {
     Failure::Usage(format!("{flag} {text}: {fault}"))

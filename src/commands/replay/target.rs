@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ptg_store::error::close;
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Record;
 
@@ -120,7 +121,11 @@ impl Target {
                 Ok(())
             }
             // Sent again after a connection broke, ids that are there already are refused.
-            Err(failure) if self.kept && matches!(failure, Failure::Closed { .. }) => self.settle(failure),
+            Err(
+                failure @ Failure::Closed {
+                    code: close::BAD_DATA, ..
+                },
+            ) if self.kept => self.settle(failure),
             Err(failure) => Err(failure),
         }
     }

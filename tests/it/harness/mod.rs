@@ -7,9 +7,10 @@ mod footprint;
 mod own_redis;
 mod program;
 mod proxy;
+mod recordings;
 mod redis;
 mod replies;
-mod running;
+mod shell;
 mod socket;
 mod store;
 
@@ -19,9 +20,10 @@ pub use footprint::{Footprint, descriptors, peak, resident, threads};
 pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
-pub use redis::Redis;
+pub use recordings::{count_recorded, recorded};
+pub use redis::{Redis, next_port};
 pub use replies::Replies;
-pub use running::{Running, count_recorded, recorded, text};
+pub use shell::{Running, Shell, text};
 pub use socket::{
     Socket, expect_close, receive_binary, receive_reply, receive_text, send_binary, send_text, wait_for_pong,
 };

@@ -1,8 +1,8 @@
-//! What a store says when entries were trimmed that were still to be pulled: close code 4001, `gap after=<id> before=<id>: …`.
+//! What a store says, with `on_gap=close`, when entries were trimmed that were still to be pulled: close code 4001, `gap after=<id> before=<id>: …`.
 
 use ptg_store::ids::EntryId;
 
-use crate::client::Failure;
+use super::Failure;
 
 /// The close code (RFC 6455 leaves 4000 to 4999 to applications).
 const CODE: u16 = 4001;
