@@ -52,7 +52,7 @@ pub fn list() -> String {
 
 /// A stream's name, checked here so that a bad one costs no connection.
 fn stream_id(name: &str) -> Result<StreamId, Failure> {
-    StreamId::new(name).map_err(Failure::Usage)
+    StreamId::new(name).map_err(|fault| Failure::Usage(format!("{name:?}: {fault}")))
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.

@@ -5,6 +5,7 @@ mod stream;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +17,9 @@ use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
 use ptg_store::units::Span;
 
-use super::{counted, say_result};
+use super::{counted, say_result, stream_id};
 use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, TICK, figures};
+use stream::Tape;
 
 /// How many sentences may wait to be shown.
 const SENTENCES: usize = 64;
@@ -119,9 +121,7 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
 
 /// The streams that were asked for, each once.
 fn streams(names: &[String]) -> Result<BTreeSet<StreamId>, Failure> {
-    let streams = names
-        .iter()
-        .map(|name| StreamId::new(name).map_err(|fault| Failure::Usage(format!("{name}: {fault}"))));
+    let streams = names.iter().map(|name| stream_id(name));
     let streams: BTreeSet<StreamId> = streams.collect::<Result<_, _>>()?;
     if streams.is_empty() {
         return Err(Failure::Usage("name at least one stream".into()));
@@ -140,7 +140,7 @@ fn check_places(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// Opens a stream's files, and says where they are.
-fn open(id: StreamId, folder: &mut Writable, flags: &Flags, console: &mut Console) -> Result<stream::Tape, Failure> {
+fn open(id: StreamId, folder: &mut Writable, flags: &Flags, console: &mut Console) -> Result<Tape, Failure> {
     let (mut writer, torn) = folder.writer(&id).map_err(Failure::Here)?;
     if !torn.is_none() {
         console.say(&format!("{id}: {torn} at its end were torn, and are cut"));
@@ -152,11 +152,11 @@ fn open(id: StreamId, folder: &mut Writable, flags: &Flags, console: &mut Consol
     if flags.sync {
         writer.sync();
     }
-    Ok(stream::Tape::new(id, writer))
+    Ok(Tape::new(id, writer))
 }
 
 /// Records until all have ended, one of them failed, or the user has had enough.
-fn record_all(tapes: &mut [stream::Tape], session: &Session, console: &mut Console) -> Result<(), Failure> {
+fn record_all(tapes: &mut [Tape], session: &Session, console: &mut Console) -> Result<(), Failure> {
     let begun = Instant::now();
     let (say, said) = bounded::<String>(SENTENCES);
     let counts: Vec<_> = tapes.iter().map(|tape| tape.counts.clone()).collect();
@@ -168,6 +168,7 @@ fn record_all(tapes: &mut [stream::Tape], session: &Session, console: &mut Conso
                 let done = tape.record(session, &say);
                 if done.is_err() {
                     session.ended.store(true, Relaxed);
+                    let _ = say.send(format!("{}: it failed, which ends the recording", tape.stream));
                 }
                 done
             };
@@ -202,7 +203,7 @@ fn record_all(tapes: &mut [stream::Tape], session: &Session, console: &mut Conso
     })
 }
 
-fn progress(counts: &[std::sync::Arc<Counts>], time: Duration) -> String {
+fn progress(counts: &[Arc<Counts>], time: Duration) -> String {
     let sum = |what: fn(&Counts) -> &AtomicU64| counts.iter().map(|one| what(one).load(Relaxed)).sum::<u64>();
     format!(
         "{}, {}, {} in {}",

@@ -21,7 +21,7 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// A stream and the files it goes into.
 pub struct Tape {
-    stream: StreamId,
+    pub stream: StreamId,
     writer: Writer,
     pub counts: Arc<Counts>,
     /// What came and is not written yet: ids with where each starts in the bytes.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::{Merge, Reader, Record, Recording};
 
+use super::super::stream_id;
 use super::flags::Flags;
 use super::place;
 use crate::client::{Console, Failure};
@@ -112,7 +113,7 @@ fn targets(flags: &Flags, recording: &Recording) -> Result<Vec<(StreamId, Stream
     let mut targets = Vec::new();
     for (source, name) in chosen {
         let name = format!("{}{name}", flags.prefix);
-        let target = StreamId::new(&name).map_err(|fault| Failure::Usage(format!("{name}: {fault}")))?;
+        let target = stream_id(&name)?;
         if !sources.insert(source.clone()) {
             return Err(Failure::Usage(format!("--stream {source}: it is there twice")));
         }
