@@ -1,12 +1,16 @@
 //! What a request asks for, decided from its head alone: path, method, token, parameters, in this order.
 //! The door asks before it waits for a body, and a worker asks again when it has the body.
 
+mod push;
+
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::http::Head;
 use crate::ids::{Cursor, StreamId};
 use crate::params::Params;
-use crate::router::{self, Access, Dialect, Endpoint, Match};
+use crate::router::{self, Access, Endpoint, Match};
+
+pub use push::Push;
 
 /// A checked request with its typed parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,16 +48,6 @@ pub struct PutStream {
     pub metadata: serde_json::Map<String, serde_json::Value>,
     pub max_len: u64,
     pub replace: bool,
-}
-
-/// The parameters of `/data/{id}/push`.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub struct Push {
-    pub stream: StreamId,
-    pub batch: bool,
-    pub ack: bool,
-    pub dialect: Dialect,
 }
 
 /// The largest `max_len`: what Redis takes as a count.
@@ -111,12 +105,7 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
-        Endpoint::Push => Call::Push(Push {
-            stream: params.stream(stream),
-            batch: params.boolean("batch", false),
-            ack: params.boolean("ack", false),
-            dialect: found.dialect,
-        }),
+        Endpoint::Push => Call::Push(Push::read(stream, found.dialect, params)),
         Endpoint::Pull => Call::Pull {
             stream: params.stream(stream),
             count: params.positive("count", 1, u64::MAX),

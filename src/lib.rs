@@ -11,6 +11,7 @@
 //! | [`websocket`] | handshake, pings, close codes; `push` and `pull` |
 //! | [`rest`] | tiny_http workers and the handlers of REST requests |
 //! | [`call`] | what a request asks for, decided from its head alone |
+//! | [`batch_header`] | where the entries of a pushed batch lie, and where they go |
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
@@ -18,7 +19,7 @@
 //! | [`context`], [`limits`], [`wait`] | what every thread shares; gates and budgets; waiting and pace |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
-//! | [`batch`], [`ids`], [`read_buffer`] | offsets and entries, stream and entry ids, bytes read ahead: no input or output of their own |
+//! | [`batch`], [`ids`], [`places`], [`read_buffer`] | offsets and entries, stream and entry ids, bytes read ahead: no input or output of their own |
 //! | [`http`], [`error`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`, with two modules beside it that use nothing of the above but plain data: `allocator`
@@ -26,7 +27,7 @@
 //!
 //! # The data's way
 //!
-//! In: `door` → `websocket::frames` → `push` (`batch::split`) → `storer` → `Session::append` → Redis. A large entry is
+//! In: `door` → `websocket::frames` → `push` (`load`, `batch_header`) → `storer` → `Session::append` or `place` → Redis. A large entry is
 //! copied twice: from the network into its own memory, and from there to Redis.
 //! Out: Redis → `store::entries` → `websocket::pull` → socket. An entry goes from Redis into the reply that it is part of,
 //! and from there to the network; what Redis sends beyond one reply stays in the network until that one is taken.
@@ -54,6 +55,7 @@
 pub mod asyncapi;
 pub mod auth;
 pub mod batch;
+pub mod batch_header;
 pub mod call;
 pub mod config;
 pub mod context;
@@ -67,6 +69,7 @@ pub mod limits;
 pub mod metrics;
 pub mod openapi;
 pub mod params;
+pub mod places;
 pub mod read_buffer;
 pub mod redis_server;
 pub mod rest;

@@ -81,6 +81,22 @@ impl Params {
         number
     }
 
+    /// One of these words, the first of which is the default.
+    pub fn choice(&mut self, name: &'static str, words: &[&'static str]) -> &'static str {
+        let default = words.first().copied().unwrap_or_default();
+        let Some(text) = self.text(name) else { return default };
+        if let Some(word) = words.iter().find(|word| **word == text) {
+            return word;
+        }
+        let permitted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let message = format!(
+            "value is not a valid enumeration member; permitted: {}",
+            permitted.join(", ")
+        );
+        self.complain(name, message, "type_error.enum");
+        default
+    }
+
     /// A `last_entry_id`.
     pub fn cursor(&mut self, default: Cursor) -> Cursor {
         match self.text("last_entry_id").map(str::parse) {
@@ -155,7 +171,8 @@ impl Params {
         });
     }
 
-    fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
+    /// Adds a complaint about a query parameter.
+    pub fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
         self.issues.push(Issue {
             place: "query",
             name,

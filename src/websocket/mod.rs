@@ -5,8 +5,10 @@ mod coding;
 mod frames;
 mod gaps;
 mod handshake;
+mod load;
 mod pull;
 mod push;
+mod refusal;
 mod socket;
 mod storer;
 mod wire;
@@ -22,7 +24,6 @@ use crate::call::{self, Call};
 use crate::context::Context;
 use crate::error::{Error, close};
 use crate::http::Head;
-use crate::ids::StreamId;
 use crate::limits::Pass;
 use crate::metrics::PerSocket;
 use crate::store::Session;
@@ -47,7 +48,8 @@ pub struct Opening<'a> {
 pub struct Opened<'a> {
     socket: Socket,
     work: Work,
-    stream: StreamId,
+    /// Its streams, for the log.
+    stream: String,
     peer: SocketAddr,
     context: &'a Arc<Context>,
     _place: Pass<'a>,
@@ -84,12 +86,15 @@ impl Opening<'_> {
         let mut session = context.store.session(OPENING_TIMEOUT).probing();
         let (stream, work) = match call {
             Call::Push(push) => {
-                session.check_is_stream(&push.stream)?;
-                (push.stream.clone(), Work::Push(push, session))
+                match push.target.streams() {
+                    [] => session.ping(OPENING_TIMEOUT)?,
+                    streams => streams.iter().try_for_each(|stream| session.check_is_stream(stream))?,
+                }
+                (push.target.to_string(), Work::Push(push, session))
             }
             Call::Pull { stream, count, from } => {
-                let pull = pull::Pull::begin(session, stream.clone(), count, from)?;
-                (stream, Work::Pull(pull))
+                let name = stream.to_string();
+                (name, Work::Pull(pull::Pull::begin(session, stream, count, from)?))
             }
             _ => return Err(Error::NotFound),
         };

@@ -24,6 +24,7 @@ mod pull;
 mod pull_pace;
 mod push;
 mod push_batches;
+mod push_ids;
 mod push_limits;
 mod sockets;
 mod sockets_busy;
