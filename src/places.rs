@@ -41,6 +41,15 @@ impl Places {
         self.of_entries.len() * size_of::<Place>()
     }
 
+    /// The only stream, if the entries simply go behind the others of it.
+    pub fn only_next_of(&self) -> Option<&StreamId> {
+        let is_next = |place: &Place| place.id == AskedId::Next;
+        match self.streams.as_slice() {
+            [stream] if self.of_entries.iter().all(is_next) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Whether every entry has an id of its own already, so that it can be told whether it has been stored.
     pub fn are_exact(&self) -> bool {
         let is_exact = |place: &Place| matches!(place.id, AskedId::This(_));

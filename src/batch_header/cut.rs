@@ -32,7 +32,7 @@ pub fn places(named: Option<Places>, entries: usize, rules: &Rules) -> Result<Op
     };
     match (named, rules.target) {
         (None, _) if entries == 0 => Ok(Some(Places::default())),
-        (Some(named), Target::One(_)) if named.of_entries.iter().all(|place| *place == next_of(0)) => Ok(None),
+        (Some(named), Target::One(_)) if named.only_next_of().is_some() => Ok(None),
         (Some(named), _) => Ok(Some(named)),
         // One for each, in order.
         (None, Target::Several(streams)) if streams.len() == entries => Ok(Some(Places {

@@ -119,8 +119,13 @@ impl<'a> Storer<'a> {
         match loads.first_mut().map(|load| &mut load.content) {
             Some(Content::Placed { entries, places, told }) => {
                 let max_lens = self.retentions(&places.streams, intake)?;
-                let repeating = replace(told, true);
-                let ids = self.session.place(entries, places, &max_lens, repeating, intake)?;
+                let ids = match (places.only_next_of(), max_lens.as_slice()) {
+                    (Some(stream), [max_len]) => self.session.append(stream, entries, *max_len, intake)?,
+                    _ => {
+                        let repeating = replace(told, true);
+                        self.session.place(entries, places, &max_lens, repeating, intake)?
+                    }
+                };
                 self.stored(loads.drain(..1), &ids, intake);
             }
             Some(Content::Refused(refusal)) => {
