@@ -163,7 +163,7 @@ fn wrong_kinds_and_too_much_still_close() {
         send_text(&mut push, "no blob");
         closes_with(&mut push, 1003);
     }
-    for header in [vec!["0"; 11].join(","), format!("[{}]", vec!["0"; 11].join(","))] {
+    for header in [["0"; 11].join(","), format!("[{}]", ["0"; 11].join(","))] {
         let mut push = store.push("s", REPORTED);
         send_text(&mut push, &header);
         assert!(closes_with(&mut push, 1009).contains("--max-batch"));
