@@ -17,7 +17,8 @@ pub fn document() -> Value {
                 "| code | meaning |\n| --- | --- |\n| 1001 | the server is stopping |\n| 1002 | RFC 6455 was broken |\n",
                 "| 1003 | a message of the wrong kind |\n| 1007 | a bad header, an id that is not larger than the newest, or text that is not UTF-8 |\n",
                 "| 1009 | too large; the reason names the limit |\n| 1011 | the store failed |\n",
-                "| 1013 | Redis cannot be reached or is full; try again later |\n",
+                "| 1013 | Redis cannot be reached or is full; try again later |\n| 1000 | a pull has delivered everything up to `until`, or nothing came within `timeout` |\n",
+                "| 4001 | `on_gap=close`: retention has trimmed what was not read yet; the reason has the ids `after` and `before` the gap |\n",
             ),
         },
         "defaultContentType": "application/octet-stream",
@@ -36,6 +37,9 @@ pub fn document() -> Value {
             "acknowledge": operation("send", "push", &["acknowledgement"], "`ack=true`: one for each entry or batch."),
             "refuse": operation("send", "push", &["refusal"], "`on_error=report`: in place of the acknowledgement of a batch that is refused."),
             "pullReply": operation("send", "pull", &["replyOffsets", "replyBytes"], "Offsets, then bytes, by turns; the server waits when there is nothing."),
+            "pullRaw": operation("send", "pull", &["entry"], "`format=raw`: the bytes of each entry and nothing else."),
+            "pullJson": operation("send", "pull", &["line", "gap"], "`format=json`: a line an entry, and one where retention has trimmed entries that were not read yet."),
+            "next": operation("receive", "pull", &["anything"], "`ack=true`: any message lets the next reply out."),
         },
         "components": {
             "messages": messages(),
@@ -62,8 +66,8 @@ fn push_channel() -> Value {
 fn pull_channel() -> Value {
     channel(
         "/data/{stream_id}/pull",
-        &["replyOffsets", "replyBytes"],
-        &[parts::count(), parts::cursor("$")],
+        &["replyOffsets", "replyBytes", "entry", "line", "gap", "anything"],
+        &parts::pull(),
     )
 }
 
@@ -111,7 +115,10 @@ fn messages() -> Value {
         "batchBytes": message("Bytes of a batch", bytes, "A binary message: all entries joined.", "helloworld"),
         "acknowledgement": message("Acknowledgement", "text/plain", "A text message: the ids of what is now in Redis.", "1795456800000-0,1795456800000-1"),
         "refusal": message("Refusal", "application/json", "A text message: why nothing of a batch is stored, and the code with which the socket would close.", "{\"error\":\"id 5-1 is not larger than 7-0, the newest of 'cam0'\",\"code\":1007,\"stream\":\"cam0\",\"id\":\"5-1\",\"newest\":\"7-0\"}"),
-        "replyOffsets": message("Offsets of a reply", "application/json", "A text message: the id of each entry and where it starts.", "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]"),
+        "replyOffsets": message("Offsets of a reply", "application/json", "A text message: the id of each entry and where it starts; of several streams, joined by `+`, the name of the stream before the id.", "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]"),
+        "line": message("Line of an entry", "application/json", "A text message: all about one entry.", r#"{"stream":"gaze","id":"1795456800000-0","time":"2026-11-23T18:00:00Z","size":12,"data":{"x":0.5}}"#),
+        "gap": message("Gap", "application/json", "A text message: what was missed.", r#"{"stream":"gaze","gap":{"after":"1795456800000-0","before":"1795456800009-0","missed":8}}"#),
+        "anything": message("Anything", bytes, "Any message, an empty one too.", ""),
         "replyBytes": message("Bytes of a reply", bytes, "A binary message: those entries joined.", "helloworld"),
     })
 }

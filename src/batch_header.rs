@@ -13,8 +13,8 @@ use std::slice;
 use bytes::Bytes;
 
 use crate::batch::Batch;
+use crate::destination::{Destinations, quoted};
 use crate::ids::StreamId;
-use crate::places::{Places, quoted};
 use crate::router::Dialect;
 
 /// Which streams a batch may go to.
@@ -45,7 +45,7 @@ pub struct Header {
     /// Starts or ends, never decreasing.
     offsets: Vec<usize>,
     /// Where each entry goes, if the header says so.
-    places: Option<Places>,
+    destinations: Option<Destinations>,
 }
 
 /// Why a batch is refused.
@@ -86,10 +86,10 @@ impl Header {
         } else {
             Header {
                 offsets: parse_numbers(text, rules)?,
-                places: None,
+                destinations: None,
             }
         };
-        let names_none = header.places.is_none() && !header.offsets.is_empty();
+        let names_none = header.destinations.is_none() && !header.offsets.is_empty();
         match (rules.target, rules.dialect) {
             (Target::Several(streams), Dialect::Seed) if names_none => Err(wrong(format!(
                 "{} streams are joined, so name each entry's: [[{},0],…]; a plus in a name is %2B",
@@ -103,18 +103,31 @@ impl Header {
 
     /// The memory that it takes, in bytes.
     pub fn size(&self) -> usize {
-        self.offsets.len() * size_of::<usize>() + self.places.as_ref().map_or(0, Places::size)
+        self.offsets.len() * size_of::<usize>() + self.destinations.as_ref().map_or(0, Destinations::size)
     }
 
-    /// Cuts a blob into its entries, without a copy. Without places they are the next ones of the only stream.
-    pub fn cut(self, blob: &Bytes, rules: &Rules) -> Result<(Batch, Option<Places>), BatchError> {
+    /// Cuts a blob into its entries, without a copy. Without destinations they are the next ones of the only stream.
+    pub fn cut(self, blob: &Bytes, rules: &Rules) -> Result<(Batch, Option<Destinations>), BatchError> {
         let (ends, last_end) = cut::ends(&self, blob.len(), rules.dialect)?;
         let mut start = 0;
         let ends = ends.iter().copied().chain(last_end);
         let entries: Batch = ends.map(|end| blob.slice(replace(&mut start, end)..end)).collect();
-        let places = cut::places(self.places, entries.len(), rules)?;
-        Ok((entries, places))
+        let destinations = cut::destinations(self.destinations, entries.len(), rules)?;
+        Ok((entries, destinations))
     }
+}
+
+/// Cuts a blob at the starts of its entries, if its header has nothing else.
+pub fn cut_at_starts(header: &str, blob: &Bytes, most: usize) -> Result<Batch, BatchError> {
+    // No header can name this stream.
+    let target = Target::One(StreamId::default());
+    let rules = Rules {
+        target: &target,
+        dialect: Dialect::Seed,
+        most,
+    };
+    let (entries, _) = Header::parse(header, &rules)?.cut(blob, &rules)?;
+    Ok(entries)
 }
 
 /// Parses `0,100,256`.

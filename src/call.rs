@@ -1,18 +1,21 @@
 //! What a request asks for, decided from its head alone: path, method, token, parameters, in this order.
 //! The door asks before it waits for a body, and a worker asks again when it has the body.
 
+mod pull;
 mod push;
 mod put_stream;
 
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::http::Head;
-use crate::ids::{Cursor, StreamId};
+use crate::ids::StreamId;
 use crate::params::Params;
 use crate::router::{self, Access, Endpoint, Match};
 
 pub use push::Push;
 pub use put_stream::{LARGEST_MAX_LEN, PutStream};
+
+pub use pull::{Framing, Pull};
 
 /// A checked request with its typed parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +38,11 @@ pub enum Call {
     GetStream { stream: StreamId, report_error: bool },
     PutStream(PutStream),
     DeleteStream { stream: StreamId, force: bool },
-    GetData { stream: StreamId, count: u64, from: Cursor },
+    GetData(Pull),
     PostData { stream: StreamId },
     Push(Push),
-    Pull { stream: StreamId, count: u64, from: Cursor },
+    Pull(Pull),
+    Follow(Pull, Framing),
 }
 
 impl Call {
@@ -51,13 +55,13 @@ impl Call {
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
             auth.user_of(head, params.text("token"), changes)?;
         }
-        let call = read(found, &mut params, default_max_len);
+        let call = read(found, &mut params, head, default_max_len);
         params.finish()?;
         Ok(call)
     }
 }
 
-pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> Call {
+pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_len: u64) -> Call {
     let stream = found.segment;
     match found.route.endpoint {
         Endpoint::Options => Call::Options { methods: found.methods },
@@ -85,20 +89,16 @@ pub(crate) fn read(found: Match, params: &mut Params, default_max_len: u64) -> C
             stream: params.stream(stream),
             force: params.boolean("force", false),
         },
-        Endpoint::GetData => Call::GetData {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::Newest),
+        Endpoint::GetData => match Pull::get(stream, params, head, found.dialect) {
+            (pull, None) => Call::GetData(pull),
+            (pull, Some(framing)) => Call::Follow(pull, framing),
         },
+        Endpoint::Mjpeg => Call::Follow(Pull::mjpeg(stream, params), Framing::Mjpeg),
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
         Endpoint::Push => Call::Push(Push::read(stream, found.dialect, params)),
-        Endpoint::Pull => Call::Pull {
-            stream: params.stream(stream),
-            count: params.positive("count", 1, u64::MAX),
-            from: params.cursor(Cursor::End),
-        },
+        Endpoint::Pull => Call::Pull(Pull::socket(stream, params, found.dialect)),
     }
 }
 

@@ -87,6 +87,8 @@ pub mod close {
     pub const TOO_LARGE: u16 = 1009;
     pub const STORE_FAILED: u16 = 1011;
     pub const TRY_LATER: u16 = 1013;
+    /// One of ours (4000 to 4999 are for applications): retention trimmed what was not read yet.
+    pub const GAP: u16 = 4001;
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Names on the wire: stream ids, entry ids and the cursors that `last_entry_id` takes.
+//! Names on the wire: stream ids and entry ids.
 //! They are checked here, so that nothing doubtful ever reaches Redis.
 
 use std::fmt;
@@ -22,17 +22,6 @@ pub struct EntryId {
     pub ms: u64,
     /// Tells entries of one millisecond apart.
     pub seq: u64,
-}
-
-/// Where reading begins: the value of `last_entry_id`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cursor {
-    /// Everything after this entry; `0` is the start of the stream.
-    After(EntryId),
-    /// `*`: the newest `count` entries, then what follows.
-    Newest,
-    /// `$`: only what is added from now on.
-    End,
 }
 
 impl StreamId {
@@ -81,7 +70,7 @@ impl FromStr for EntryId {
         let (ms, seq) = text.split_once('-').unwrap_or((text, "0"));
         match (number(ms), number(seq)) {
             (Some(ms), Some(seq)) => Ok(EntryId { ms, seq }),
-            _ => Err("value is not an entry id: ms, ms-seq, 0, $ or *".into()),
+            _ => Err("value is not an entry id: ms or ms-seq".into()),
         }
     }
 }
@@ -99,6 +88,11 @@ impl EntryId {
         seq: u64::MAX,
     };
 
+    /// The last id that a millisecond can have.
+    pub fn last_of(ms: u64) -> EntryId {
+        EntryId { ms, seq: u64::MAX }
+    }
+
     /// The id right before this one; `0-0` has none and stays.
     pub fn before(self) -> EntryId {
         match (self.ms, self.seq) {
@@ -115,18 +109,6 @@ impl EntryId {
     pub fn time(self) -> Option<String> {
         let ms = i64::try_from(self.ms).ok()?;
         Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_string())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "*" => Ok(Cursor::Newest),
-            "$" => Ok(Cursor::End),
-            id => id.parse().map(Cursor::After),
-        }
     }
 }
 
@@ -206,7 +188,7 @@ mod tests {
 
         #[test]
         fn no_text_makes_the_parsers_panic(text in ".*") {
-            let _ = text.parse::<Cursor>();
+            let _ = text.parse::<EntryId>();
             let _ = StreamId::new(text);
         }
     }

@@ -32,15 +32,17 @@ pub struct Metrics {
     pub push_entries_lost: Counter,
     pub pull_gaps: Counter,
     pub pull_entries_missed: Counter,
+    pub pull_entries_skipped: Counter,
     pub handler_panics: Counter,
 }
 
-/// One counter for each kind of WebSocket.
+/// One counter for each kind of WebSocket, and one for HTTP replies that stay open.
 #[derive(Debug, Default)]
 #[allow(missing_docs)]
 pub struct PerSocket {
     pub push: Counter,
     pub pull: Counter,
+    pub follow: Counter,
 }
 
 /// One counter for each way that entries travel.
@@ -99,11 +101,16 @@ impl Metrics {
             "TCP connections open.",
             &self.connections_open,
         );
-        text.sockets("ptg_sockets_open", "gauge", "WebSockets open.", &self.sockets_open);
+        text.sockets(
+            "ptg_sockets_open",
+            "gauge",
+            "WebSockets and replies that stay open.",
+            &self.sockets_open,
+        );
         text.sockets(
             "ptg_sockets_total",
             "counter",
-            "WebSockets opened.",
+            "WebSockets and replies that stay open, ever opened.",
             &self.sockets_total,
         );
         text.single(
@@ -159,6 +166,12 @@ impl Metrics {
             &self.pull_entries_missed,
         );
         text.single(
+            "ptg_pull_entries_skipped_total",
+            "counter",
+            "Entries that pulls with newest=true left out because their client was behind.",
+            &self.pull_entries_skipped,
+        );
+        text.single(
             "ptg_handler_panics_total",
             "counter",
             "Requests answered with 500, and connections broken off, because their thread panicked.",
@@ -188,6 +201,7 @@ impl Text {
         let samples = [
             ("{kind=\"push\"}", counters.push.get()),
             ("{kind=\"pull\"}", counters.pull.get()),
+            ("{kind=\"follow\"}", counters.follow.get()),
         ];
         self.family(name, kind, help, samples);
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Issue};
-use crate::ids::{Cursor, StreamId};
+use crate::ids::StreamId;
 
 /// The most streams that one request joins. Redis looks at each of them whenever the request is served.
 pub const MOST_STREAMS: usize = 256;
@@ -46,7 +46,7 @@ impl Params {
     pub fn boolean(&mut self, name: &'static str, default: bool) -> bool {
         let Some(text) = self.text(name) else { return default };
         boolean_of(text).unwrap_or_else(|| {
-            self.complain(name, "value could not be parsed to a boolean", "type_error.bool");
+            self.refuse(name, "value could not be parsed to a boolean", "type_error.bool");
             default
         })
     }
@@ -56,13 +56,13 @@ impl Params {
         let Some(text) = self.text(name) else { return default };
         let digits = text.strip_prefix('-').unwrap_or(text);
         if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            self.complain(name, "value is not a valid integer", "type_error.integer");
+            self.refuse(name, "value is not a valid integer", "type_error.integer");
             return default;
         }
         // More digits than fit in a u64 are a number all the same, and a very large one.
         let number = digits.parse().unwrap_or(u64::MAX);
         if number < 1 || text.starts_with('-') {
-            self.complain(
+            self.refuse(
                 name,
                 "ensure this value is greater than or equal to 1",
                 "value_error.number.not_ge",
@@ -71,38 +71,45 @@ impl Params {
         }
         if number > most {
             let message = format!("ensure this value is less than or equal to {most}");
-            self.complain(name, message, "value_error.number.not_le");
+            self.refuse(name, message, "value_error.number.not_le");
             return default;
         }
         number
     }
 
-    /// One of these words, the first of which is the default.
-    pub fn choice(&mut self, name: &'static str, words: &[&'static str]) -> &'static str {
-        let default = words.first().copied().unwrap_or_default();
+    /// One of several words, and what it stands for.
+    pub fn one_of<T: Copy>(&mut self, name: &'static str, words: &[(&str, T)], default: T) -> T {
         let Some(text) = self.text(name) else { return default };
-        if let Some(word) = words.iter().find(|word| **word == text) {
-            return word;
+        if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text) {
+            return *meaning;
         }
-        let permitted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let permitted: Vec<String> = words.iter().map(|(word, _)| format!("'{word}'")).collect();
         let message = format!(
             "value is not a valid enumeration member; permitted: {}",
             permitted.join(", ")
         );
-        self.complain(name, message, "type_error.enum");
+        self.refuse(name, message, "type_error.enum");
         default
     }
 
-    /// A `last_entry_id`.
-    pub fn cursor(&mut self, default: Cursor) -> Cursor {
-        match self.text("last_entry_id").map(str::parse) {
-            None => default,
-            Some(Ok(cursor)) => cursor,
-            Some(Err(message)) => {
-                self.complain("last_entry_id", message, "value_error.entry_id");
-                default
-            }
-        }
+    /// Refuses a parameter whose text means nothing, or nothing here; the sentence says why.
+    pub fn refuse(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
+        self.issues.push(Issue {
+            place: "query",
+            name,
+            message: sentence.into(),
+            kind,
+        });
+    }
+
+    /// The same for a header.
+    pub fn refuse_header(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
+        self.issues.push(Issue {
+            place: "header",
+            name,
+            message: sentence.into(),
+            kind,
+        });
     }
 
     /// A JSON object.
@@ -112,7 +119,7 @@ impl Params {
             None => serde_json::Map::new(),
             Some(Ok(serde_json::Value::Object(object))) => object,
             Some(_) => {
-                self.complain(name, "value is not a JSON object", "value_error.json");
+                self.refuse(name, "value is not a JSON object", "value_error.json");
                 serde_json::Map::new()
             }
         }
@@ -166,16 +173,6 @@ impl Params {
             kind,
         });
     }
-
-    /// Adds a complaint about a query parameter.
-    pub fn complain(&mut self, name: &'static str, message: impl Into<String>, kind: &'static str) {
-        self.issues.push(Issue {
-            place: "query",
-            name,
-            message: message.into(),
-            kind,
-        });
-    }
 }
 
 /// A boolean in any of its spellings.
@@ -224,15 +221,15 @@ mod tests {
 
     #[test]
     fn every_complaint_comes_at_once() {
-        let mut params = Params::new("count=x&batch=maybe&last_entry_id=-");
+        let mut params = Params::new("count=x&batch=maybe&format=xml");
         params.positive("count", 1, u64::MAX);
         params.boolean("batch", false);
-        params.cursor(Cursor::End);
+        params.one_of("format", &[("raw", 1), ("json", 2)], 1);
         params.stream("a%2Fb");
         match params.finish() {
             Err(Error::Invalid(issues)) => {
                 let names: Vec<&str> = issues.iter().map(|issue| issue.name).collect();
-                assert_eq!(names, ["count", "batch", "last_entry_id", "stream_id"]);
+                assert_eq!(names, ["count", "batch", "format", "stream_id"]);
             }
             other => panic!("{other:?}"),
         }

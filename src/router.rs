@@ -25,6 +25,7 @@ pub enum Endpoint {
     DeleteStream,
     GetData,
     PostData,
+    Mjpeg,
     Push,
     Pull,
     /// `OPTIONS` of any path: CORS preflight.
@@ -90,7 +91,8 @@ pub const ROUTES: &[Route] = &[
     Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 422] },
     Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 403, 422] },
     Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 422] },
-    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 204, 401, 422] },
+    Route { method: "GET",    pattern: "/mjpeg/{stream_id}",     endpoint: Endpoint::Mjpeg,        access: SignedIn, statuses: &[200, 401, 422] },
     Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
     Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
 ];

@@ -1,7 +1,7 @@
 //! Where the entries of a blob end, and where they go, once its length is known.
 
 use super::{BatchError, Header, Rules, Target, example, wrong};
-use crate::places::{AskedId, Place, Places};
+use crate::destination::{AskedId, Destination, Destinations};
 use crate::router::Dialect;
 
 /// Where each entry ends, if the first begins at 0 and each other where the one before it ends: here, and the last one
@@ -12,7 +12,7 @@ pub fn ends(header: &Header, length: usize, dialect: Dialect) -> Result<(&[usize
         [] if is_v2 && length == 0 => Ok((&[], None)),
         [] => Err(wrong(format!("no entry is named for a blob of {length} bytes"))),
         // A 0 before the ends is no entry, unless it has a name.
-        [0, ends @ .., last] if is_v2 && *last == length && header.places.is_none() => Ok((ends, Some(length))),
+        [0, ends @ .., last] if is_v2 && *last == length && header.destinations.is_none() => Ok((ends, Some(length))),
         ends @ [.., last] if is_v2 && *last == length => Ok((ends, None)),
         [.., last] if *last > length => Err(wrong(format!(
             "offset {last} is past the end of the blob of {length} bytes"
@@ -25,17 +25,21 @@ pub fn ends(header: &Header, length: usize, dialect: Dialect) -> Result<(&[usize
 }
 
 /// Where the entries go; none if that is simply behind the others of the only stream.
-pub fn places(named: Option<Places>, entries: usize, rules: &Rules) -> Result<Option<Places>, BatchError> {
-    let next_of = |stream| Place {
+pub fn destinations(
+    named: Option<Destinations>,
+    entries: usize,
+    rules: &Rules,
+) -> Result<Option<Destinations>, BatchError> {
+    let next_of = |stream| Destination {
         stream,
         id: AskedId::Next,
     };
     match (named, rules.target) {
-        (None, _) if entries == 0 => Ok(Some(Places::default())),
+        (None, _) if entries == 0 => Ok(Some(Destinations::default())),
         (Some(named), Target::One(_)) if named.only_next_of().is_some() => Ok(None),
         (Some(named), _) => Ok(Some(named)),
         // One for each, in order.
-        (None, Target::Several(streams)) if streams.len() == entries => Ok(Some(Places {
+        (None, Target::Several(streams)) if streams.len() == entries => Ok(Some(Destinations {
             streams: streams.clone(),
             of_entries: (0..entries).map(next_of).collect(),
         })),

@@ -7,9 +7,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::{BatchError, Header, Rules, Target, follow, wrong};
+use crate::destination::{AskedId, Destination, Destinations, quoted};
 use crate::ids::StreamId;
 use crate::params::MOST_STREAMS;
-use crate::places::{AskedId, Place, Places, quoted};
 use crate::router::Dialect;
 
 /// The longest sentence about a wrong header, in characters: serde_json repeats what it found, however long that is.
@@ -21,7 +21,7 @@ pub fn parse(text: &str, rules: &Rules) -> Result<Header, BatchError> {
         rules,
         shape: None,
         offsets: Vec::new(),
-        places: Places::default(),
+        destinations: Destinations::default(),
         known: HashMap::new(),
         too_many: false,
     };
@@ -35,7 +35,7 @@ pub fn parse(text: &str, rules: &Rules) -> Result<Header, BatchError> {
         Ok(()) if items.offsets.is_empty() && rules.dialect == Dialect::Seed => Err(wrong("no entry is named")),
         Ok(()) => Ok(Header {
             offsets: items.offsets,
-            places: Some(items.places).filter(|places| !places.of_entries.is_empty()),
+            destinations: Some(items.destinations).filter(|destinations| !destinations.of_entries.is_empty()),
         }),
     }
 }
@@ -45,7 +45,7 @@ struct Items<'a> {
     rules: &'a Rules<'a>,
     shape: Option<Shape>,
     offsets: Vec<usize>,
-    places: Places,
+    destinations: Destinations,
     /// The streams by name.
     known: HashMap<String, usize>,
     too_many: bool,
@@ -68,16 +68,16 @@ impl Items<'_> {
         if *self.rules.target != Target::Any && !self.rules.target.streams().contains(&stream) {
             return Err(format!("the stream {} is not in the path", quoted(name)));
         }
-        let index = self.places.streams.len();
+        let index = self.destinations.streams.len();
         if index == MOST_STREAMS {
             return Err(format!("a batch goes to at most {MOST_STREAMS} streams"));
         }
         self.known.insert(name.to_string(), index);
-        self.places.streams.push(stream);
+        self.destinations.streams.push(stream);
         Ok(index)
     }
 
-    fn add(&mut self, shape: Shape, place: Option<Place>, offset: u64) -> Result<(), String> {
+    fn add(&mut self, shape: Shape, place: Option<Destination>, offset: u64) -> Result<(), String> {
         let number = self.offsets.len() + 1;
         if number > self.rules.most {
             self.too_many = true;
@@ -88,7 +88,7 @@ impl Items<'_> {
         }
         let offset = usize::try_from(offset).map_err(|_| format!("offset {number} is too large"))?;
         follow(&mut self.offsets, offset, self.rules.dialect)?;
-        self.places.of_entries.extend(place);
+        self.destinations.of_entries.extend(place);
         Ok(())
     }
 }
@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for Item<'_, '_> {
         if third.is_some() && item.next_element::<IgnoredAny>()?.is_some() {
             return Err(short(4));
         }
-        let place = |id| Some(Place { stream, id });
+        let place = |id| Some(Destination { stream, id });
         let added = match (second, third) {
             (IdOrNumber::Number(offset), None) => items.add(Shape::WithStream, place(AskedId::Next), offset),
             (IdOrNumber::Number(0), Some(offset)) if dialect == Dialect::V2 => {

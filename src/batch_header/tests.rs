@@ -1,8 +1,8 @@
 //! Every shape in both dialects: what it means, and what is refused.
 
 use super::*;
+use crate::destination::{AskedId, Destination};
 use crate::ids::EntryId;
-use crate::places::{AskedId, Place};
 use proptest::prelude::*;
 
 type Entry = (String, String, Vec<u8>);
@@ -30,12 +30,12 @@ fn read(path: &str, dialect: Dialect, text: &str, blob: &[u8]) -> Result<Vec<Ent
         most: 100,
     };
     let header = Header::parse(text, &rules)?;
-    let (entries, places) = header.cut(&Bytes::copy_from_slice(blob), &rules)?;
-    let place = |index: usize| match &places {
+    let (entries, destinations) = header.cut(&Bytes::copy_from_slice(blob), &rules)?;
+    let place = |index: usize| match &destinations {
         None => (".".to_string(), "*".to_string()),
-        Some(places) => {
-            let Place { stream, id } = places.of_entries[index];
-            (places.streams[stream].to_string(), id.to_string())
+        Some(destinations) => {
+            let Destination { stream, id } = destinations.of_entries[index];
+            (destinations.streams[stream].to_string(), id.to_string())
         }
     };
     let with_place = |(index, bytes): (usize, &Bytes)| {
@@ -242,8 +242,8 @@ fn the_later_dialect_tells_ends_from_starts() {
 #[test]
 fn in_the_later_dialect_ids_may_be_bare_milliseconds() {
     let text = r#"[["s","5",1],["s",6,2],["s","7-1",3],["s","8-*",4],["s",null,5],["s","",6],["s",0,7],["s","0",8]]"#;
-    let places = "s 5-* a|s 6-* b|s 7-1 c|s 8-* d|s * e|s * f|s * g|s * h";
-    assert_eq!(v2("s", text, "abcdefgh"), places);
+    let destinations = "s 5-* a|s 6-* b|s 7-1 c|s 8-* d|s * e|s * f|s * g|s * h";
+    assert_eq!(v2("s", text, "abcdefgh"), destinations);
     for bad in [r#""5-""#, r#""18446744073709551616""#, "5.5", "-5", "true", r#""0-0""#] {
         let told = v2("s", &format!(r#"[["s",{bad},0]]"#), "");
         assert!(told.starts_with("refused: "), "{bad}: {told}");

@@ -21,9 +21,9 @@ impl Push {
     pub fn read(segment: &str, dialect: Dialect, params: &mut Params) -> Push {
         let batch = params.boolean("batch", false);
         let ack = params.boolean("ack", false);
-        let report = params.choice("on_error", &["close", "report"]) == "report";
+        let report = params.one_of("on_error", &[("close", false), ("report", true)], false);
         if report && !ack {
-            params.complain("on_error", "report needs ack=true", "value_error.on_error");
+            params.refuse("on_error", "report needs ack=true", "value_error.on_error");
         }
         let target = match segment {
             "*" if batch => Target::Any,

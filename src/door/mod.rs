@@ -17,12 +17,13 @@ use std::time::{Duration, Instant};
 
 use log::{debug, error, info, warn};
 
-use crate::call::Call;
+use crate::call::{Call, Framing, Pull};
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::Head;
+use crate::follow::Opened;
+use crate::http::{Head, Reply};
 use crate::wait::{STACK, TICK};
-use crate::{router, websocket};
+use crate::{follow, router, websocket};
 use body::Body;
 use inbox::Inbox;
 
@@ -182,12 +183,17 @@ impl Exchange<'_> {
             }
         };
         match self.call() {
-            Ok(Call::Push(_) | Call::Pull { .. }) if !framing.is_empty() => {
-                self.refuse(inbox, &Error::refused(400, "A WebSocket handshake has no body."));
+            Ok(Call::Push(_) | Call::Pull(_) | Call::Follow(..)) if !framing.is_empty() => {
+                let sentence = "A request for a WebSocket, or for a reply that stays open, has no body.";
+                self.refuse(inbox, &Error::refused(400, sentence));
                 false
             }
-            Ok(call @ (Call::Push(_) | Call::Pull { .. })) => {
+            Ok(call @ (Call::Push(_) | Call::Pull(_))) => {
                 self.open_socket(inbox, call);
+                false
+            }
+            Ok(Call::Follow(call, framing)) => {
+                self.follow(inbox, call, framing);
                 false
             }
             Ok(call) => match body::read(inbox, &self.stream, framing, &call, context, &self.head) {
@@ -227,6 +233,25 @@ impl Exchange<'_> {
         }
     }
 
+    fn follow(&mut self, inbox: &mut Inbox, call: Pull, framing: Framing) {
+        let opening = follow::Opening {
+            stream: &self.stream,
+            peer: self.peer,
+            head: &self.head,
+        };
+        match opening.open(call, framing, self.context) {
+            Ok(Opened::Open(open)) => {
+                self.log(200, 0);
+                open.run();
+            }
+            Ok(Opened::Whole(reply)) => {
+                self.reply(&reply);
+                reply::linger(inbox, &self.stream);
+            }
+            Err(error) => self.refuse(inbox, &error),
+        }
+    }
+
     fn hand_over(&self, body: Body) -> bool {
         let keep = reply::keeps_alive(&self.head) && !self.context.stopping();
         match relay::ask(self.context, &self.head, body) {
@@ -258,9 +283,12 @@ impl Exchange<'_> {
     }
 
     fn say(&self, error: &Error) {
-        let reply = error.to_reply();
+        self.reply(&error.to_reply());
+    }
+
+    fn reply(&self, reply: &Reply) {
         self.log(reply.status, reply.body.len());
-        let wire = reply::serialize(&reply, self.head.method == "HEAD");
+        let wire = reply::serialize(reply, self.head.method == "HEAD");
         let _ = reply::write(&self.stream, &wire, self.context);
     }
 

@@ -68,6 +68,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use crate::call;
+    use crate::http::Head;
     use crate::params::Params;
     use crate::router;
 
@@ -134,8 +135,8 @@ mod tests {
                 asked.insert(format!("path {}", name.split_once('}').unwrap().0));
             }
             // Some are only read when they are not empty.
-            let mut params = Params::new("desc=x&max_len=1");
-            call::read(found, &mut params, 1000);
+            let mut params = Params::new("desc=x&max_len=1&timeout=1&max_rate=1");
+            call::read(found, &mut params, &Head::default(), 1000);
             asked.extend(
                 params
                     .asked

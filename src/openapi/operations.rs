@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::parts::{boolean, count, cursor, json_response, on_error, query, stream_id};
+use super::parts::{
+    self, boolean, count, cursor, format, json_response, max_rate, on_error, pace, query, stream_id, timeout, until,
+};
 use crate::router::Endpoint;
 
 /// The documentation of one endpoint.
@@ -91,6 +93,7 @@ pub fn of(endpoint: Endpoint) -> Operation {
         Endpoint::GetData => get_data(),
         Endpoint::Push => push(),
         Endpoint::Pull => pull(),
+        Endpoint::Mjpeg => mjpeg(),
         // Every path has it, and none documents it.
         Endpoint::Options => Operation::new("options", "operations", "CORS preflight"),
     }
@@ -224,15 +227,48 @@ fn post_data() -> Operation {
 }
 
 fn get_data() -> Operation {
-    let offsets = json!({ "description": "Where each entry starts.", "schema": { "type": "string" }, "example": "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]" });
+    let offsets = json!({ "description": "Where each entry starts, unless `format` says otherwise.", "schema": { "type": "string" }, "example": "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]" });
+    let text = |example: &str| json!({ "schema": { "type": "string" }, "example": example });
+    let line = r#"{"stream":"gaze","id":"1795456800000-0","time":"2026-11-23T18:00:00Z","size":12,"data":{"x":0.5}}"#;
     let good = json!({
-        "description": "The entries' bytes, joined. Fewer than `count` may come; ask again from the last id.",
+        "description": "The entries' bytes, joined, or a line of JSON for each. Fewer than `count` may come; ask again from the last id.",
         "headers": { "entry-offset": offsets },
-        "content": { "application/octet-stream": { "schema": { "type": "string", "format": "binary" }, "example": "helloworld" } },
+        "content": {
+            "application/octet-stream": { "schema": { "type": "string", "format": "binary" }, "example": "helloworld" },
+            "application/x-ndjson": text(line),
+            "text/event-stream": text(&format!("id: 1795456800000-0\ndata: {line}\n\n")),
+        },
     });
+    let mut parameters = vec![
+        stream_id(),
+        count(),
+        cursor("*"),
+        until(),
+        format(
+            &["pairs", "raw", "json"],
+            "`pairs`: the bytes, and a header that tells them apart; `raw`: nothing but the bytes; `json`: a line for each entry",
+        ),
+        boolean("follow", "keep the reply open, `raw` or `json`, and send what comes"),
+    ];
+    parameters.extend(pace());
     Operation::new("get_data", "data", "Pull entries")
-        .about("Entries as they are now; to wait for more, use the WebSocket.")
-        .takes(vec![stream_id(), count(), cursor("*")])
+        .about(concat!(
+            "Entries as they are now. Of several streams, joined by `+`, up to `count` of each, and offsets are `[[\"<stream>\",\"<id>\",<offset>],…]`. ",
+            "With `follow=true`, or `Accept: text/event-stream`, the reply stays open; an event's id goes back as `Last-Event-ID`. ",
+            "204: an `EventSource` came back after everything up to `until`.",
+        ))
+        .takes(parameters)
+        .gives(200, good)
+}
+
+fn mjpeg() -> Operation {
+    let good = json!({
+        "description": "Endless: one picture replaces the other.",
+        "content": { "multipart/x-mixed-replace": { "schema": { "type": "string", "format": "binary" }, "example": "…" } },
+    });
+    Operation::new("mjpeg", "data", "A camera for `<img>`")
+        .about("Every entry that is a JPEG, or as many of them as the client can take: the newest wins. `<img src=\"/mjpeg/cam0?token=…\">`.")
+        .takes(vec![stream_id(), cursor("latest"), max_rate(), timeout()])
         .gives(200, good)
 }
 
@@ -248,8 +284,8 @@ fn push() -> Operation {
 
 fn pull() -> Operation {
     Operation::new("pull", "data", "WebSocket: pull entries")
-        .about("Open it as a WebSocket. For each reply a text message `[[\"<id>\",<offset>],…]` and a binary message with those entries' bytes joined. When there is nothing the server waits. See `/asyncapi.json`.")
-        .takes(vec![stream_id(), count(), cursor("$")])
+        .about("Open it as a WebSocket. For each reply a text message `[[\"<id>\",<offset>],…]` and a binary message with those entries' bytes joined, or what `format` says. When there is nothing the server waits. See `/asyncapi.json`.")
+        .takes(std::iter::once(stream_id()).chain(parts::pull()).collect())
         .gives(101, upgraded())
 }
 

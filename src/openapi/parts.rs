@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 14] = [
+const ERRORS: [(u16, &str, &str); 15] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -60,6 +60,7 @@ const ERRORS: [(u16, &str, &str); 14] = [
     ),
     (422, "Parameters that do not parse, all of them.", ""),
     (307, "Elsewhere.", ""),
+    (204, "There will be nothing more.", ""),
 ];
 
 /// Spellings of booleans, besides `true` and `false`.
@@ -108,9 +109,83 @@ pub fn count() -> Value {
 
 /// `last_entry_id`.
 pub fn cursor(default: &str) -> Value {
-    let schema = json!({ "type": "string", "default": default, "pattern": r"^(\*|\$|[0-9]{1,19}(-[0-9]{1,19})?)$" });
-    let description = "`ms` or `ms-seq`: entries after that id; `0`: from the start; `*`: the newest `count`; `$`: what is added from now on";
+    let schema = json!({ "type": "string", "default": default, "pattern": PLACE });
+    let description = concat!(
+        "where to begin: `ms` or `ms-seq`: after that id; `0` or `first`: from the start; `*`: with the newest `count`; `latest`: with the newest; ",
+        "`$`: with what is added from now on; `-30s`, `-5m`, `-2h`: so long ago; an RFC 3339 time or date. Of several streams one place for all, or one for each joined by `+`"
+    );
     query("last_entry_id", schema, description, json!("0"))
+}
+
+/// `until`.
+pub fn until() -> Value {
+    let schema = json!({ "type": "string", "pattern": PLACE });
+    let description =
+        "where to end, in the same forms; that entry, or everything up to that moment, is still delivered";
+    query("until", schema, description, json!("latest"))
+}
+
+/// A place in a stream, of one stream and in the simple forms: a pattern cannot tell which days a month has.
+const PLACE: &str = r"^(\*|\$|first|latest|[0-9]{1,19}(-[0-9]{1,19})?|-[0-9]{1,4}(ms|s|m|h|d)|20[0-9]{2}-0[1-9]-[01][1-9](T[01][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z)?)$";
+
+/// `format`.
+pub fn format(words: &[&str], description: &str) -> Value {
+    query(
+        "format",
+        json!({ "type": "string", "enum": words, "default": words[0] }),
+        description,
+        json!("json"),
+    )
+}
+
+/// The pace of a pull: `newest`, `max_rate`, `timeout` and `on_gap`.
+pub fn pace() -> Vec<Value> {
+    vec![
+        boolean("newest", "skip to the newest entry whenever the client is behind"),
+        max_rate(),
+        timeout(),
+        query(
+            "on_gap",
+            json!({ "type": "string", "enum": ["ignore", "close"], "default": "ignore" }),
+            "`close`: end when retention has trimmed what was not read yet, with code 4001",
+            json!("close"),
+        ),
+    ]
+}
+
+/// `max_rate`.
+pub fn max_rate() -> Value {
+    let schema = json!({ "type": "number", "minimum": 0.001, "maximum": 1e9 });
+    query("max_rate", schema, "the most entries a second", json!(10))
+}
+
+/// `timeout`.
+pub fn timeout() -> Value {
+    query(
+        "timeout",
+        json!({ "type": "integer", "minimum": 1, "maximum": 31_536_000_000_u64 }),
+        "milliseconds of silence after which a pull, or a reply that stays open, ends",
+        json!(5000),
+    )
+}
+
+/// The query parameters of the WebSocket that pulls.
+pub fn pull() -> Vec<Value> {
+    let mut parameters = vec![
+        count(),
+        cursor("$"),
+        until(),
+        format(
+            &["pairs", "raw", "json"],
+            "`pairs`: a text message with ids and offsets, then a binary one with the bytes; `raw`: a binary message for each entry; `json`: a text message for each",
+        ),
+    ];
+    parameters.extend(pace());
+    parameters.push(boolean(
+        "ack",
+        "wait for any message from the client before the next reply",
+    ));
+    parameters
 }
 
 /// A response with a JSON body.
@@ -137,6 +212,7 @@ fn responses() -> Value {
     for (status, description, detail) in ERRORS {
         let mut response = match status {
             307 => continue,
+            204 => json!({ "description": description }),
             422 => json_response(
                 description,
                 json!({ "$ref": "#/components/schemas/ValidationError" }),

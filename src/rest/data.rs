@@ -3,17 +3,23 @@
 use bytes::Bytes;
 use serde_json::json;
 
-use crate::batch::{Batch, Joined};
+use crate::batch::{Batch, Joined, Names};
+use crate::call::Pull;
 use crate::context::Context;
 use crate::error::Error;
 use crate::form::{self, FormKind};
 use crate::http::{Head, Reply};
-use crate::ids::{Cursor, StreamId};
-use crate::limits::Reservation;
-use crate::store::{Nobody, Room, Session};
+use crate::ids::StreamId;
+use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
+use crate::shape::{self, Format, LINE_OVERHEAD};
+use crate::store::{Nobody, Room, Session, Start};
+use crate::units::Size;
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
 const MAX_OFFSETS: usize = 32 << 10;
+
+/// The most lines of one reply: what they say besides their entries stays below a few megabytes.
+const MOST_LINES: usize = 16_384;
 
 /// The name of the form parts that are entries.
 const ENTRIES: &str = "entries";
@@ -23,23 +29,78 @@ pub fn get(
     session: &mut Session,
     context: &Context,
     head: &Head,
-    stream: &StreamId,
-    count: u64,
-    from: Cursor,
+    call: &Pull,
     held: &mut Reservation,
 ) -> Result<Reply, Error> {
-    let span = Room {
-        count: usize::try_from(count).unwrap_or(usize::MAX),
-        bytes: context.config.limits.max_body.0,
-        offsets: MAX_OFFSETS,
-    };
-    let Joined { offsets, bytes, count } = session.read_span(stream, from, span, held)?;
+    let names = call.named.then(|| Names::new(&call.streams));
+    let joined = read(session, context, call, names.as_ref(), held)?;
     // HEAD looks, and takes nothing out.
     if head.method == "GET" {
-        context.metrics.entries_out.rest.add(count as u64);
-        context.metrics.bytes_out.rest.add(bytes.len() as u64);
+        context.metrics.entries_out.rest.add(joined.count() as u64);
+        context.metrics.bytes_out.rest.add(joined.bytes.len() as u64);
     }
-    Ok(Reply::typed(200, "application/octet-stream", bytes).with("entry-offset", offsets.finish()))
+    if call.format == Format::Json {
+        return lines(call, &joined, held);
+    }
+    let offsets = (call.format == Format::Pairs).then(|| joined.offsets(names.as_ref()));
+    let reply = Reply::typed(200, "application/octet-stream", joined.bytes);
+    Ok(match offsets {
+        Some(offsets) => reply.with("entry-offset", offsets),
+        None => reply,
+    })
+}
+
+/// The entries of all streams, one stream after the other. Each has its share of the room.
+fn read(
+    session: &mut Session,
+    context: &Context,
+    call: &Pull,
+    names: Option<&Names>,
+    held: &mut Reservation,
+) -> Result<Joined, Error> {
+    let streams = call.streams.len();
+    let count = usize::try_from(call.count).unwrap_or(usize::MAX);
+    let max_body = context.config.limits.max_body.0;
+    let (bytes, count, offsets) = match call.format {
+        Format::Pairs => (max_body, count, MAX_OFFSETS),
+        Format::Raw => (max_body, count, usize::MAX),
+        // A line is at most twice as long as its entry, and a little.
+        Format::Json => (max_body / 2, count.min(MOST_LINES / streams), usize::MAX),
+    };
+    let now = session.time_for(&call.from, call.until)?;
+    let mut all = Joined::default();
+    for (index, (stream, from)) in call.streams.iter().zip(&call.from).enumerate() {
+        let room = Room {
+            count,
+            bytes: bytes / streams,
+            offsets: offsets / streams,
+            each: names.map_or(0, |names| names.length(index)),
+        };
+        let until = session.end_of(stream, call.until, now)?;
+        let mut share = context.bodies.reserve_nothing();
+        let mut joined = session.read_span(stream, Start::of(*from, count, now), until, room, &mut share)?;
+        joined.items.iter_mut().for_each(|item| item.stream = index);
+        held.take(share.bytes());
+        all.append(joined);
+    }
+    Ok(all)
+}
+
+/// A line of JSON for each entry, each with its end.
+fn lines(call: &Pull, joined: &Joined, held: &mut Reservation) -> Result<Reply, Error> {
+    let most = 2 * joined.bytes.len() + joined.count() * LINE_OVERHEAD;
+    if most > UNCOUNTED && !held.grow_within(most, ROOM_PATIENCE) {
+        let limit = Size(held.limit());
+        return Err(Error::Busy(format!(
+            "Request bodies and replies use all of {limit} (--max-bodies)."
+        )));
+    }
+    let mut body = Vec::new();
+    for (item, entry) in joined.entries() {
+        body.extend_from_slice(shape::line(&call.streams[item.stream], item, entry).as_bytes());
+        body.push(b'\n');
+    }
+    Ok(Reply::typed(200, shape::LINES_TYPE, body))
 }
 
 /// `POST /data/{id}`: all entries are stored, or none.

@@ -128,9 +128,11 @@ fn answer(
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
         Call::PutStream(put) => streams::put(session, &put.with_body(&body)?),
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
-        Call::GetData { stream, count, from } => data::get(session, context, head, &stream, count, from, held),
+        Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
-        Call::Push(_) | Call::Pull { .. } => Err(Error::refused(500, "WebSockets are not opened here.")),
+        Call::Push(_) | Call::Pull(_) | Call::Follow(..) => {
+            Err(Error::refused(500, "What stays open is not served here."))
+        }
     }
 }
 

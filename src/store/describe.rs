@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::slice;
 
-use redis::Value;
+use redis::{ServerError, Value};
 use serde_json::{Map, json};
 
 use super::link::{END_OF_LINE, Link, broken};
@@ -30,6 +30,13 @@ pub struct StreamInfo {
     pub last_generated: EntryId,
 }
 
+impl StreamInfo {
+    /// How many entries were ever trimmed; unknown before Redis 7.
+    pub fn trimmed(&self) -> Option<u64> {
+        Some(self.entries_added?.saturating_sub(self.length))
+    }
+}
+
 impl Session {
     /// Every stream there is, and every stream that was created but is still empty.
     /// Keys that no request could name are left out.
@@ -51,16 +58,9 @@ impl Session {
             .get_packed_command();
         let read = self.converse(|link| {
             link.send(&mut [IoSlice::new(&command)], beside)?;
-            match link.array_or_error(beside)? {
-                Ok(items) => info(link, items, beside).map(Ok),
-                Err(error) => Ok(Err(error)),
-            }
+            info_or_error(link, beside)
         })?;
-        match read {
-            Ok(info) => Ok(Some(info)),
-            Err(error) if error.details() == Some("no such key") => Ok(None),
-            Err(error) => Err(self.stream_refusal(stream, &error)),
-        }
+        read.map_err(|error| self.stream_refusal(stream, &error))
     }
 
     /// The description that `PUT` stored. None if there is none, or if other programs put something else there:
@@ -157,6 +157,18 @@ impl Session {
             }
             cursor = next.to_string();
         }
+    }
+}
+
+/// The reply to `XINFO STREAM`: none if there is no such key, or an error reply.
+pub(super) fn info_or_error(
+    link: &mut Link,
+    beside: &mut dyn Beside,
+) -> io::Result<Result<Option<StreamInfo>, ServerError>> {
+    match link.array_or_error(beside)? {
+        Ok(items) => info(link, items, beside).map(|info| Ok(Some(info))),
+        Err(error) if error.details() == Some("no such key") => Ok(Ok(None)),
+        Err(error) => Ok(Err(error)),
     }
 }
 

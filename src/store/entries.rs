@@ -1,9 +1,6 @@
 //! Entries as they arrive from Redis, one after the other: a reply may be far larger than what is kept of it.
 
-use std::io::{self, IoSlice};
-use std::time::Duration;
-
-use redis::Cmd;
+use std::io;
 
 use super::link::{Beside, END_OF_LINE, Link, Nobody, broken};
 use super::{DATA_FIELD, Session, unexpected, value};
@@ -13,18 +10,28 @@ use crate::ids::{EntryId, StreamId};
 /// How much of a reply is read past when the rest of it is not wanted; beyond that a new connection is cheaper.
 const READ_PAST: usize = 1 << 20;
 
-/// The entries of one reply, and behind them the length of the stream.
+/// The entries of one reply, and behind them the lengths of the streams that were asked for.
 ///
 /// Until it is finished the session is in the middle of a reply, so dropping it earlier costs the connection.
 pub struct Entries<'a> {
     session: &'a mut Session,
+    /// The names of the streams that were asked for, in their order; of a single one none is needed.
+    names: Vec<Vec<u8>>,
+    /// Which of them the next entry is from.
+    stream: usize,
+    /// How many streams are still to come, and how many entries of the present one.
+    streams_left: usize,
     left: usize,
+    /// How many lengths come behind the entries.
+    lengths: usize,
     finished: bool,
 }
 
 /// An entry whose bytes are still to be taken.
 #[derive(Debug)]
 pub struct Arrival {
+    /// Which of the streams that were asked for it is from, counted from 0.
+    pub stream: usize,
     /// Its id.
     pub id: EntryId,
     /// Its bytes.
@@ -33,95 +40,71 @@ pub struct Arrival {
     made: Option<Vec<u8>>,
 }
 
-impl Session {
-    /// At most `count` entries after `after`, oldest first. Waits for the first one for as long as `block` says;
-    /// the session's reply timeout must be longer. See <https://redis.io/docs/latest/commands/xread/>.
-    pub fn read_after(
-        &mut self,
-        stream: &StreamId,
-        after: EntryId,
-        count: usize,
-        block: Option<Duration>,
-        beside: &mut dyn Beside,
-    ) -> Result<Entries<'_>, StoreError> {
-        let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(count);
-        if let Some(block) = block {
-            read.arg("BLOCK").arg(block.as_millis() as u64);
-        }
-        read.arg("STREAMS").arg(stream.as_str()).arg(after.to_string());
-        self.begin(stream, &read, Shape::OfStreams, beside)
-    }
-
-    /// At most `count` entries before an id, or the newest ones, newest first.
-    /// See <https://redis.io/docs/latest/commands/xrevrange/>.
-    pub(super) fn read_before(
-        &mut self,
-        stream: &StreamId,
-        before: Option<EntryId>,
-        count: usize,
-    ) -> Result<Entries<'_>, StoreError> {
-        let end = before.map_or("+".to_string(), |id| format!("({id}"));
-        let mut read = redis::cmd("XREVRANGE");
-        read.arg(stream.as_str()).arg(end).arg("-").arg("COUNT").arg(count);
-        self.begin(stream, &read, Shape::OfOne, &mut Nobody)
-    }
-
-    fn begin(
-        &mut self,
-        stream: &StreamId,
-        read: &Cmd,
-        shape: Shape,
-        beside: &mut dyn Beside,
-    ) -> Result<Entries<'_>, StoreError> {
-        let mut packed = read.get_packed_command();
-        redis::cmd("XLEN")
-            .arg(stream.as_str())
-            .write_packed_command(&mut packed);
-        let begun = self.converse(|link| {
-            link.send(&mut [IoSlice::new(&packed)], beside)?;
-            let begun = link.array_or_error(beside)?;
-            match (&begun, shape) {
-                (Err(_), _) => {
-                    // That of XLEN, whatever it says.
-                    link.reply(beside)?;
-                    Ok(begun)
-                }
-                (Ok(1..), Shape::OfStreams) => {
-                    // One stream: its name and its entries.
-                    link.count(b'*', beside)?;
-                    link.string(beside)?;
-                    link.count(b'*', beside).map(Ok)
-                }
-                _ => Ok(begun),
-            }
-        })?;
-        let left = begun.map_err(|error| self.stream_refusal(stream, &error))?;
-        Ok(Entries {
-            session: self,
-            left,
-            finished: false,
-        })
-    }
-}
-
 /// The two forms in which commands return entries.
 #[derive(Clone, Copy)]
-enum Shape {
-    /// `XREAD`: nil, or `[[key, entries]]`.
+pub(super) enum Shape {
+    /// `XREAD`: nil, or `[[key, entries], …]`.
     OfStreams,
     /// `XRANGE` and its kin: the entries.
     OfOne,
 }
 
+impl<'a> Entries<'a> {
+    /// Those of a reply whose first line said `count`: of the streams that have any, or of entries.
+    pub(super) fn new(
+        session: &'a mut Session,
+        streams: &[&StreamId],
+        shape: Shape,
+        count: usize,
+        lengths: usize,
+    ) -> Entries<'a> {
+        let (streams_left, left) = match shape {
+            Shape::OfStreams => (count, 0),
+            Shape::OfOne => (0, count),
+        };
+        let names = match streams {
+            [_] => Vec::new(),
+            streams => streams.iter().map(|stream| stream.as_str().into()).collect(),
+        };
+        Entries {
+            session,
+            names,
+            stream: 0,
+            streams_left,
+            left,
+            lengths,
+            finished: false,
+        }
+    }
+}
+
 impl Entries<'_> {
     /// The next entry, whose bytes must be taken or skipped before the one after it; none at the end.
     pub fn next(&mut self, beside: &mut dyn Beside) -> Result<Option<Arrival>, StoreError> {
-        if self.left == 0 {
-            return Ok(None);
+        while self.left == 0 {
+            if self.streams_left == 0 {
+                return Ok(None);
+            }
+            self.streams_left -= 1;
+            self.begin_stream(beside)?;
         }
         self.left -= 1;
-        self.session.go_on(|link| arrival(link, beside)).map(Some)
+        let stream = self.stream;
+        self.session.go_on(|link| arrival(link, stream, beside)).map(Some)
+    }
+
+    /// Reads the name of the next stream, and how many entries follow. Redis leaves out streams that have none.
+    fn begin_stream(&mut self, beside: &mut dyn Beside) -> Result<(), StoreError> {
+        let (name, left) = self.session.go_on(|link| {
+            link.count(b'*', beside)?;
+            Ok((link.string(beside)?, link.count(b'*', beside)?))
+        })?;
+        self.left = left;
+        if !self.names.is_empty() {
+            let found = self.names.iter().position(|known| *known == name);
+            self.stream = found.ok_or_else(|| unexpected("XREAD"))?;
+        }
+        Ok(())
     }
 
     /// Appends an entry's bytes to `blob`.
@@ -143,11 +126,16 @@ impl Entries<'_> {
         }
     }
 
-    /// The length of the stream right after, once all its entries have been taken.
-    pub fn finish(mut self, beside: &mut dyn Beside) -> Result<u64, StoreError> {
-        let length = self.session.go_on(|link| link.reply(beside))?;
+    /// The lengths of the streams right after, once all entries have been taken. None are told of what was read together with
+    /// more about them.
+    pub fn finish(mut self, beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
+        let mut lengths = Vec::with_capacity(self.lengths);
+        for _ in 0..self.lengths {
+            let length = self.session.go_on(|link| link.reply(beside))?;
+            lengths.push(value::number(&length).ok_or_else(|| unexpected("XLEN"))?);
+        }
         self.finished = true;
-        value::number(&length).ok_or_else(|| unexpected("XLEN"))
+        Ok(lengths)
     }
 
     /// Reads past an entry and all after it, unless that is so much that a new connection is cheaper.
@@ -175,7 +163,7 @@ impl Drop for Entries<'_> {
 }
 
 /// An entry up to where its bytes begin: `[id, [field, value, …]]`.
-fn arrival(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Arrival> {
+fn arrival(link: &mut Link, stream: usize, beside: &mut dyn Beside) -> io::Result<Arrival> {
     link.count(b'*', beside)?;
     let id = link.id(beside)?;
     let strings = link.count(b'*', beside)?;
@@ -185,7 +173,12 @@ fn arrival(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Arrival> {
     let name = link.string(beside)?;
     if strings == 2 && name == DATA_FIELD.as_bytes() {
         let size = link.count(b'$', beside)?;
-        return Ok(Arrival { id, size, made: None });
+        return Ok(Arrival {
+            stream,
+            id,
+            size,
+            made: None,
+        });
     }
     let mut fields = vec![name];
     for _ in 1..strings {
@@ -193,6 +186,7 @@ fn arrival(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Arrival> {
     }
     let made = value::data(fields);
     Ok(Arrival {
+        stream,
         id,
         size: made.len(),
         made: Some(made),

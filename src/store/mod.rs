@@ -3,6 +3,7 @@
 
 mod activity;
 mod append;
+mod ask;
 mod describe;
 mod entries;
 mod link;
@@ -27,11 +28,12 @@ use crate::metrics::Metrics;
 use link::Link;
 
 pub use activity::Activity;
+pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
 pub use entries::{Arrival, Entries};
 pub use link::{Beside, Nobody};
 pub use place::MOST_PLACED;
-pub use read::{ReadAhead, Room};
+pub use read::{ReadAhead, Room, Start};
 pub use session::Session;
 pub use watch::Watch;
 

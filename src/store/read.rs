@@ -4,12 +4,14 @@
 //! doubles. A stream whose small entries are followed by large ones can fool it, once, at the expense of Redis alone:
 //! here, what arrives is kept only while there is room.
 
+use super::ask::Before;
 use super::entries::Entries;
 use super::link::Nobody;
 use super::{Session, value};
-use crate::batch::{Joined, Offsets};
+use crate::batch::{FRAME, Joined, item_length};
+use crate::cursor::{Cursor, Moment, Until};
 use crate::error::StoreError;
-use crate::ids::{Cursor, EntryId, StreamId};
+use crate::ids::{EntryId, StreamId};
 use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
 use crate::units::Size;
 
@@ -36,6 +38,8 @@ pub struct Room {
     pub bytes: usize,
     /// Most bytes of the list of their offsets.
     pub offsets: usize,
+    /// Bytes of that list that each entry takes besides its id and offset, such as the name of its stream.
+    pub each: usize,
 }
 
 impl Default for ReadAhead {
@@ -66,33 +70,65 @@ impl ReadAhead {
 }
 
 impl Session {
-    /// Entries from a cursor, as many as the span and the memory that can be `held` have room for, oldest first.
-    /// `$` brings none; `NoRoom` if there is none for the first.
+    /// Redis's clock, if any of these places depends on it; else 0.
+    pub fn time_for(&mut self, from: &[Cursor], until: Option<Until>) -> Result<u64, StoreError> {
+        let from = from
+            .iter()
+            .any(|cursor| matches!(cursor, Cursor::Since(Moment::Ago(_))));
+        let until = matches!(until, Some(Until::Moment(Moment::Ago(_))));
+        if from || until { self.time() } else { Ok(0) }
+    }
+
+    /// The last entry of a stream that is wanted, of those that are there now; none for all of them.
+    pub fn end_of(&mut self, stream: &StreamId, until: Option<Until>, now: u64) -> Result<Option<EntryId>, StoreError> {
+        Ok(match until {
+            None | Some(Until::Newest) => None,
+            Some(Until::First) => {
+                let info = self.info(stream, &mut Nobody)?;
+                Some(info.and_then(|info| info.first).unwrap_or_default())
+            }
+            Some(Until::Id(id)) => Some(id),
+            Some(Until::Moment(moment)) => Some(EntryId::last_of(moment.milliseconds(now))),
+        })
+    }
+
+    /// Entries of a stream, as many as the span and the memory that can be `held` have room for, oldest first. `NoRoom` if
+    /// there is none for the first.
     pub fn read_span(
         &mut self,
         stream: &StreamId,
-        from: Cursor,
-        span: Room,
+        from: Start,
+        until: Option<EntryId>,
+        room: Room,
         held: &mut Reservation,
     ) -> Result<Joined, StoreError> {
         match from {
-            Cursor::End => self.check_is_stream(stream).map(|()| Joined::default()),
-            Cursor::After(id) => self.read_forward(stream, id, Kept::new(span, held)),
-            Cursor::Newest => {
-                let newest = self.read_backward(stream, Kept::new(span, held))?;
+            Start::Nowhere => self.check_is_stream(stream).map(|()| Joined::default()),
+            Start::After(id) => self.read_forward(stream, id, until, Kept::new(room, held)),
+            Start::Newest(count) => {
+                let room = Room {
+                    count: room.count.min(count),
+                    ..room
+                };
+                let newest = self.read_backward(stream, until, Kept::new(room, held))?;
                 if let Some(joined) = newest {
                     return Ok(joined);
                 }
                 // Not all of them fit: begin with the oldest, so that asking again from the last id brings the rest.
                 held.shrink_to(0);
-                let start = self.start_of_newest(stream, span.count)?;
-                self.read_forward(stream, start, Kept::new(span, held))
+                let start = self.start_of_newest(stream, until, room.count)?;
+                self.read_forward(stream, start, until, Kept::new(room, held))
             }
         }
     }
 
-    /// The id after which the newest `count` entries come.
-    pub fn start_of_newest(&mut self, stream: &StreamId, count: usize) -> Result<EntryId, StoreError> {
+    /// The id after which the newest `count` entries come, up to and with `until`.
+    pub fn start_of_newest(
+        &mut self,
+        stream: &StreamId,
+        until: Option<EntryId>,
+        count: usize,
+    ) -> Result<EntryId, StoreError> {
         let length = self.command_on(stream, redis::cmd("XLEN").arg(stream.as_str()))?;
         if value::number(&length).is_some_and(|length| length <= count as u64) {
             return Ok(EntryId::default());
@@ -101,7 +137,8 @@ impl Session {
         let mut oldest: Option<EntryId> = None;
         let mut left = count;
         while left > 0 {
-            let mut entries = self.read_before(stream, oldest, ahead.count(left, CHUNK_BYTES))?;
+            let before = oldest.map_or_else(|| Before::newest(until), Before::Entry);
+            let mut entries = self.read_before(stream, before, ahead.count(left, CHUNK_BYTES))?;
             let (mut seen, mut largest) = (0, 0);
             while let Some(arrival) = entries.next(&mut Nobody)? {
                 entries.skip(&arrival, &mut Nobody)?;
@@ -118,12 +155,18 @@ impl Session {
         Ok(oldest.map_or(EntryId::MAX, EntryId::before))
     }
 
-    fn read_forward(&mut self, stream: &StreamId, after: EntryId, mut kept: Kept<'_>) -> Result<Joined, StoreError> {
+    fn read_forward(
+        &mut self,
+        stream: &StreamId,
+        after: EntryId,
+        until: Option<EntryId>,
+        mut kept: Kept<'_>,
+    ) -> Result<Joined, StoreError> {
         let mut ahead = ReadAhead::default();
         let mut last = after;
         while let Some((count, bytes)) = kept.room() {
-            let entries = self.read_after(stream, last, ahead.count(count, bytes), None, &mut Nobody)?;
-            match kept.take(entries, &mut ahead)? {
+            let entries = self.read_after(&[(stream, last)], ahead.count(count, bytes), None, &mut Nobody)?;
+            match kept.take(entries, until, &mut ahead)? {
                 Some(id) => last = id,
                 None => break,
             }
@@ -132,17 +175,57 @@ impl Session {
     }
 
     /// The newest entries; none if there is no room for all of them.
-    fn read_backward(&mut self, stream: &StreamId, mut kept: Kept<'_>) -> Result<Option<Joined>, StoreError> {
+    fn read_backward(
+        &mut self,
+        stream: &StreamId,
+        until: Option<EntryId>,
+        mut kept: Kept<'_>,
+    ) -> Result<Option<Joined>, StoreError> {
         let mut ahead = ReadAhead::default();
-        let mut before = None;
+        let mut before = Before::newest(until);
         while let Some((count, bytes)) = kept.room() {
             let entries = self.read_before(stream, before, ahead.count(count, bytes))?;
-            match kept.take(entries, &mut ahead)? {
-                Some(id) => before = Some(id),
+            match kept.take(entries, None, &mut ahead)? {
+                Some(id) => before = Before::Entry(id),
                 None => break,
             }
         }
         Ok(kept.oldest_first())
+    }
+}
+
+/// Where a reading of what is there now begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// After this entry.
+    After(EntryId),
+    /// With the newest so many.
+    Newest(usize),
+    /// At the end, where nothing is.
+    Nowhere,
+}
+
+impl Start {
+    /// Where a cursor begins. `count` is for `*`, and `now` is Redis's clock.
+    pub fn of(cursor: Cursor, count: usize, now: u64) -> Start {
+        match cursor {
+            Cursor::After(id) => Start::After(id),
+            Cursor::Since(moment) => Start::After(first_of(moment.milliseconds(now)).before()),
+            Cursor::Newest => Start::Newest(count),
+            Cursor::Latest => Start::Newest(1),
+            Cursor::End => Start::Nowhere,
+        }
+    }
+}
+
+fn first_of(ms: u64) -> EntryId {
+    EntryId { ms, seq: 0 }
+}
+
+impl Before {
+    /// The newest of all, or up to and with this one.
+    fn newest(until: Option<EntryId>) -> Before {
+        until.map_or(Before::End, Before::Through)
     }
 }
 
@@ -162,7 +245,7 @@ impl Kept<'_> {
         Kept {
             starts: Vec::new(),
             bytes: Vec::new(),
-            offsets: Offsets::FRAME,
+            offsets: FRAME,
             cut: false,
             span,
             held,
@@ -176,13 +259,23 @@ impl Kept<'_> {
         (count > 0 && !self.cut).then_some((count, bytes))
     }
 
-    /// Keeps what there is room for, and always the first; the last entry's id, none if none came.
-    fn take(&mut self, mut entries: Entries<'_>, ahead: &mut ReadAhead) -> Result<Option<EntryId>, StoreError> {
+    /// Keeps what there is room for up to and with `until`, and always the first; the last entry's id, none if none came.
+    fn take(
+        &mut self,
+        mut entries: Entries<'_>,
+        until: Option<EntryId>,
+        ahead: &mut ReadAhead,
+    ) -> Result<Option<EntryId>, StoreError> {
         let (mut seen, mut largest, mut last) = (0, 0, None);
         while let Some(arrival) = entries.next(&mut Nobody)? {
             let (id, size, start) = (arrival.id, arrival.size, self.bytes.len());
+            if until.is_some_and(|until| id > until) {
+                self.cut = true;
+                entries.abandon(arrival)?;
+                return Ok(last);
+            }
             (seen, largest, last) = (seen + 1, largest.max(size), Some(id));
-            self.offsets += Offsets::item_length(id, start);
+            self.offsets += item_length(id, start) + self.span.each;
             let full = start + size > self.span.bytes || self.offsets > self.span.offsets;
             let first = self.starts.is_empty();
             if (full && !first) || !self.hold(start + size) {
@@ -201,7 +294,7 @@ impl Kept<'_> {
     fn joined(self) -> Joined {
         let mut joined = Joined::default();
         for (id, start) in self.starts {
-            joined.add(id, start);
+            joined.add(0, id, start);
         }
         joined.bytes = self.bytes;
         joined
@@ -229,11 +322,11 @@ impl Kept<'_> {
         let mut joined = Joined::default();
         joined.bytes.reserve_exact(self.bytes.len());
         let mut end = self.bytes.len();
-        let mut length = Offsets::FRAME;
+        let mut length = FRAME;
         for (id, start) in self.starts.into_iter().rev() {
             let offset = joined.bytes.len();
-            length += Offsets::item_length(id, offset);
-            joined.add(id, offset);
+            length += item_length(id, offset) + self.span.each;
+            joined.add(0, id, offset);
             joined.bytes.extend_from_slice(&self.bytes[start..end]);
             end = start;
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redis::{Cmd, ServerError, Value};
 
-use super::Store;
 use super::link::{Beside, LEFT, Link, Nobody};
+use super::{Store, value};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 
@@ -76,6 +76,20 @@ impl Session {
             // It cannot save to its disk, so it takes no writes and answers pings with that; but it reads.
             Err(StoreError::Unreachable(cause)) if cause.starts_with("MISCONF") => Ok(()),
             answer => answer,
+        }
+    }
+
+    /// Redis's clock, in milliseconds since 1970. See <https://redis.io/docs/latest/commands/time/>.
+    pub fn time(&mut self) -> Result<u64, StoreError> {
+        let time = self.command(&redis::cmd("TIME"))?;
+        let parts: Vec<u64> = value::list(time)
+            .into_iter()
+            .flatten()
+            .filter_map(|part| value::text(&part)?.parse().ok())
+            .collect();
+        match parts.as_slice() {
+            [seconds, micros] => Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000)),
+            _ => Err(super::unexpected("TIME")),
         }
     }
 

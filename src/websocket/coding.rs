@@ -3,7 +3,7 @@
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{CloseCode, OpCode};
 
-use super::socket::Ending;
+use crate::ending::Ending;
 use crate::error::close;
 
 /// The most bytes of a control frame (RFC 6455, 5.5).

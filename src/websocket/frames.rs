@@ -12,7 +12,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
-use super::socket::Ending;
+use crate::ending::Ending;
 use crate::error::close;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
 use crate::read_buffer::{DIRECT, ReadBuffer};
@@ -39,6 +39,8 @@ pub struct Limits {
 pub enum Event {
     /// A message.
     Message(Incoming),
+    /// A message that was read past.
+    ReadPast,
     /// Something that nobody needs to know of, such as a pong.
     Passed,
     /// A ping, and what it carries.
@@ -329,7 +331,7 @@ impl Frames {
 
     fn whole_message(&mut self) -> Result<Event, Ending> {
         let Some(message) = self.message.take().filter(|_| self.limits.budget.is_some()) else {
-            return Ok(Event::Passed);
+            return Ok(Event::ReadPast);
         };
         if message.is_text && std::str::from_utf8(&message.bytes).is_err() {
             return Err(Ending::close(close::BAD_DATA, "a text message is not UTF-8"));

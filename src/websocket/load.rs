@@ -4,13 +4,13 @@ use bytes::Bytes;
 
 use super::frames::Incoming;
 use super::refusal::{Refusal, too_many};
-use super::socket::Ending;
 use crate::batch::Batch;
 use crate::batch_header::{BatchError, Header, Rules};
 use crate::call::Push;
+use crate::destination::Destinations;
+use crate::ending::Ending;
 use crate::error::close;
 use crate::limits::Reservation;
-use crate::places::Places;
 use crate::store::MOST_PLACED;
 
 /// What an entry costs in memory besides its bytes, about: without it, a queue of empty entries would have no limit.
@@ -27,8 +27,12 @@ pub struct Load {
 pub enum Content {
     /// The next entries of the only stream.
     Next(Batch),
-    /// A batch with places of its own, and whether Redis has been told of it before.
-    Placed { entries: Batch, places: Places, told: bool },
+    /// A batch with destinations of its own, and whether Redis has been told of it before.
+    Placed {
+        entries: Batch,
+        destinations: Destinations,
+        told: bool,
+    },
     /// A batch of which nothing is stored.
     Refused(Refusal),
 }
@@ -127,9 +131,9 @@ impl<'a> Loading<'a> {
         match header.cut(blob, &self.rules) {
             Ok((entries, None)) => Ok(Content::Next(entries)),
             Ok((entries, Some(_))) if entries.len() > MOST_PLACED => Err(too_many(MOST_PLACED)),
-            Ok((entries, Some(places))) => Ok(Content::Placed {
+            Ok((entries, Some(destinations))) => Ok(Content::Placed {
                 entries,
-                places,
+                destinations,
                 told: false,
             }),
             Err(error) => self.refused(error).map(Content::Refused),

@@ -3,7 +3,6 @@
 
 mod coding;
 mod frames;
-mod gaps;
 mod handshake;
 mod load;
 mod pull;
@@ -11,23 +10,23 @@ mod push;
 mod refusal;
 mod socket;
 mod storer;
-mod wire;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use log::info;
 
 use crate::call::{self, Call};
 use crate::context::Context;
-use crate::error::{Error, close};
+use crate::error::Error;
 use crate::http::Head;
 use crate::limits::Pass;
-use crate::metrics::PerSocket;
+use crate::metrics::{Counter, PerSocket};
+use crate::pull::{Pull, Tally, detail, joined, send_little_ahead};
 use crate::store::Session;
-use socket::{Ending, Socket};
+use pull::Peer;
+use socket::Socket;
 
 /// How long Redis may take to answer what must be known before an upgrade is answered.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -57,21 +56,14 @@ pub struct Opened<'a> {
 
 enum Work {
     Push(call::Push, Session),
-    Pull(pull::Pull),
+    Pull(Box<(call::Pull, Pull)>),
 }
 
 /// Entries and bytes that one socket moved.
 #[derive(Debug, Default)]
 pub struct Moved {
-    entries: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Moved {
-    fn add(&self, entries: usize, bytes: usize) {
-        self.entries.fetch_add(entries as u64, Relaxed);
-        self.bytes.fetch_add(bytes as u64, Relaxed);
-    }
+    entries: Counter,
+    bytes: Counter,
 }
 
 impl Opening<'_> {
@@ -92,9 +84,12 @@ impl Opening<'_> {
                 }
                 (push.target.to_string(), Work::Push(push, session))
             }
-            Call::Pull { stream, count, from } => {
-                let name = stream.to_string();
-                (name, Work::Pull(pull::Pull::begin(session, stream, count, from)?))
+            Call::Pull(call) => {
+                if call.newest {
+                    send_little_ahead(self.stream);
+                }
+                let pull = Pull::begin(session, &call)?;
+                (joined(&call.streams), Work::Pull(Box::new((call, pull))))
             }
             _ => return Err(Error::NotFound),
         };
@@ -127,21 +122,29 @@ impl Opened<'_> {
         let begun = Instant::now();
         let (kind, detail) = match &work {
             Work::Push(push, _) => ("push", format!("batch={} ack={}", push.batch, push.ack)),
-            Work::Pull(pull) => ("pull", pull.detail()),
+            Work::Pull(work) => ("pull", detail(&work.0, &work.1)),
         };
         info!("{kind} open stream={stream} {detail} {peer}");
         let counted = Counted::new(kind, context);
         let moved = Moved::default();
         let ending = match work {
             Work::Push(call, session) => push::run(&call, session, &mut socket, context, &moved),
-            Work::Pull(pull) => pull.run(&mut socket, context, &moved),
+            Work::Pull(work) => {
+                let (call, pull) = *work;
+                let tally = Tally {
+                    context,
+                    entries: [&moved.entries, &context.metrics.entries_out.socket],
+                    bytes: [&moved.bytes, &context.metrics.bytes_out.socket],
+                };
+                pull.run(&mut Peer::new(&mut socket, &call), &tally)
+            }
         };
         drop(counted);
         socket.finish(&ending);
         info!(
             "{kind} closed stream={stream} entries={} bytes={} seconds={:.1} code={} {peer}{}",
-            moved.entries.load(Relaxed),
-            moved.bytes.load(Relaxed),
+            moved.entries.get(),
+            moved.bytes.get(),
             begun.elapsed().as_secs_f64(),
             ending.code(),
             ending.reason(),
@@ -176,14 +179,4 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.of(&self.context.metrics.sockets_open).subtract(1);
     }
-}
-
-/// The ending that a failure of the store brings about.
-fn store_failed(error: &crate::error::StoreError) -> Ending {
-    Ending::close(error.close_code(), error.to_string())
-}
-
-/// The ending that our own stop brings about.
-fn stopping() -> Ending {
-    Ending::close(close::STOPPING, "the server is stopping")
 }

@@ -9,10 +9,11 @@ use rustix::event::PollFd;
 
 use super::Moved;
 use super::load::{Load, Loading};
-use super::socket::{Ending, Socket};
+use super::socket::Socket;
 use super::storer::Storer;
 use crate::call::Push;
 use crate::context::Context;
+use crate::ending::Ending;
 use crate::limits::UNCOUNTED;
 use crate::store::{Beside, Session};
 use crate::wait::TICK;
@@ -35,7 +36,7 @@ pub fn run(push: &Push, session: Session, socket: &mut Socket, context: &Context
     loop {
         intake.wait();
         if intake.queue.is_empty() {
-            return intake.ending.unwrap_or_else(super::stopping);
+            return intake.ending.unwrap_or_else(Ending::stopping);
         }
         // What storing runs into comes first: it says what became of the entries.
         if let Err(failed) = storer.store_next(&mut intake) {
@@ -123,7 +124,7 @@ impl<'a> Intake<'a> {
             if self.context.stopping() {
                 // What has arrived is taken; nothing more is waited for.
                 self.read();
-                self.ending.get_or_insert_with(super::stopping);
+                self.ending.get_or_insert_with(Ending::stopping);
                 return;
             }
             self.socket.wait(true, TICK);
@@ -171,7 +172,7 @@ impl<'a> Intake<'a> {
     /// Reads one message; false if there is none.
     fn read_one(&mut self) -> Result<bool, Ending> {
         if self.context.stopping_for().is_some_and(|since| since > LAST_READING) {
-            return Err(super::stopping());
+            return Err(Ending::stopping());
         }
         let message = match &self.deaf {
             None => self.socket.next()?,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::socket::Ending;
 use crate::batch_header::BatchError;
+use crate::ending::Ending;
 use crate::error::{StoreError, close};
 
 /// A refusal that leaves the socket as it was: nothing of the batch is stored, and the next one may be fine.

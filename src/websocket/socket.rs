@@ -12,10 +12,11 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use super::coding::{close_payload, put_frame, put_header};
 use super::frames::{Event, Frames, Incoming, Limits};
 use super::handshake;
-use super::wire::{Wire, takes_nothing};
 use crate::context::Context;
+use crate::ending::Ending;
 use crate::error::close;
 use crate::wait::is_quiet;
+use crate::wire::{Wire, takes_nothing};
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -44,53 +45,11 @@ pub struct Socket {
     /// Since when it has taken nothing of them.
     stuck: Option<Instant>,
     context: Arc<Context>,
+    /// Messages that were read past and not asked for yet.
+    passed: u64,
     /// When it was first pinged of the times that it has not answered, and when last.
     pinged: Option<Instant>,
     asked_again: Instant,
-}
-
-/// Why a socket ends.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ending {
-    /// The peer closed it, with this code.
-    ByPeer(u16),
-    /// The peer is gone without a word.
-    Lost(String),
-    /// We close it: code and reason.
-    ByUs(u16, String),
-}
-
-impl Ending {
-    /// We close it.
-    pub fn close(code: u16, reason: impl Into<String>) -> Ending {
-        Ending::ByUs(code, reason.into())
-    }
-
-    /// The peer is gone because reading from it or writing to it failed.
-    pub fn lost(error: &io::Error) -> Ending {
-        Ending::Lost(error.to_string())
-    }
-
-    /// The peer is gone without having closed.
-    pub fn gone() -> Ending {
-        Ending::Lost("the peer ended the connection without closing".into())
-    }
-
-    /// The close code for the log.
-    pub fn code(&self) -> u16 {
-        match self {
-            Ending::ByPeer(code) | Ending::ByUs(code, _) => *code,
-            Ending::Lost(_) => close::NO_CLOSE_FRAME,
-        }
-    }
-
-    /// The reason for the log: a colon and a sentence, or nothing.
-    pub fn reason(&self) -> String {
-        match self {
-            Ending::ByPeer(_) => String::new(),
-            Ending::Lost(reason) | Ending::ByUs(_, reason) => format!(": {reason}"),
-        }
-    }
 }
 
 impl Socket {
@@ -109,6 +68,7 @@ impl Socket {
             outbox: Vec::new(),
             stuck: None,
             context: context.clone(),
+            passed: 0,
             pinged: None,
             asked_again: Instant::now(),
         }
@@ -129,6 +89,13 @@ impl Socket {
     /// From now on messages are read past.
     pub fn ignore_messages(&mut self) {
         self.frames.keep_nothing();
+    }
+
+    /// Takes one of the messages that were read past, if there is one.
+    pub fn take_message(&mut self) -> bool {
+        let some = self.passed > 0;
+        self.passed -= u64::from(some);
+        some
     }
 
     /// From now on what arrives is looked for anew.
@@ -153,6 +120,7 @@ impl Socket {
             }
             match event? {
                 Some(Event::Message(message)) => return Ok(Some(message)),
+                Some(Event::ReadPast) => self.passed += 1,
                 Some(Event::Passed) => {}
                 Some(Event::Ping(payload)) => {
                     put_frame(OpCode::Control(Control::Pong), &payload, &mut self.outbox);
@@ -173,7 +141,7 @@ impl Socket {
     /// Answers pings and sees whether the peer left; what else it sent is ignored.
     pub fn tend(&mut self) -> Result<(), Ending> {
         if self.context.stopping() {
-            return Err(super::stopping());
+            return Err(Ending::stopping());
         }
         self.look_again();
         let tended = self.next().map(|_| ());
@@ -219,7 +187,12 @@ impl Socket {
     /// Sends a text and a binary message together, waiting for a slow peer. Short ones are gathered until `flush`.
     pub fn send_pair(&mut self, text: &str, bytes: &[u8]) -> Result<(), Ending> {
         put_frame(OpCode::Data(Data::Text), text.as_bytes(), &mut self.outbox);
-        put_header(OpCode::Data(Data::Binary), bytes.len(), &mut self.outbox);
+        self.send(Data::Binary, bytes)
+    }
+
+    /// Sends a message, waiting for a slow peer. Short ones are gathered until `flush`.
+    pub fn send(&mut self, kind: Data, bytes: &[u8]) -> Result<(), Ending> {
+        put_header(OpCode::Data(kind), bytes.len(), &mut self.outbox);
         if bytes.len() < SENT_IN_PLACE {
             self.outbox.extend_from_slice(bytes);
             return if self.outbox.len() < ONE_WRITE {

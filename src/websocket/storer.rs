@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use log::warn;
 
+use super::Moved;
 use super::load::{Content, Load};
 use super::push::Intake;
 use super::refusal::Refusal;
-use super::socket::Ending;
-use super::{Moved, store_failed};
 use crate::call::Push;
 use crate::context::Context;
+use crate::ending::Ending;
 use crate::error::{StoreError, close};
 use crate::ids::StreamId;
 use crate::store::Session;
@@ -110,20 +110,25 @@ impl<'a> Storer<'a> {
             let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
             Ending::close(close::STOPPING, reason)
         } else {
-            store_failed(error)
+            Ending::store_failed(error)
         }
     }
 
     /// One round trip with the first loads. If they are stored, they are acknowledged and removed.
     fn attempt(&mut self, loads: &mut Vec<Load>, together: usize, intake: &mut Intake<'_>) -> Result<(), StoreError> {
         match loads.first_mut().map(|load| &mut load.content) {
-            Some(Content::Placed { entries, places, told }) => {
-                let max_lens = self.retentions(&places.streams, intake)?;
-                let ids = match (places.only_next_of(), max_lens.as_slice()) {
+            Some(Content::Placed {
+                entries,
+                destinations,
+                told,
+            }) => {
+                let max_lens = self.retentions(&destinations.streams, intake)?;
+                let ids = match (destinations.only_next_of(), max_lens.as_slice()) {
                     (Some(stream), [max_len]) => self.session.append(stream, entries, *max_len, intake)?,
                     _ => {
                         let repeating = replace(told, true);
-                        self.session.place(entries, places, &max_lens, repeating, intake)?
+                        self.session
+                            .place(entries, destinations, &max_lens, repeating, intake)?
                     }
                 };
                 self.stored(loads.drain(..1), &ids, intake);
@@ -192,8 +197,9 @@ impl<'a> Storer<'a> {
 
     fn count(&self, load: &Load) {
         let entries = load.entries();
-        let bytes = entries.iter().map(Bytes::len).sum();
-        self.moved.add(entries.len(), bytes);
+        let bytes: usize = entries.iter().map(Bytes::len).sum();
+        self.moved.entries.add(entries.len() as u64);
+        self.moved.bytes.add(bytes as u64);
         self.context.metrics.entries_in.socket.add(entries.len() as u64);
         self.context.metrics.bytes_in.socket.add(bytes as u64);
     }

@@ -62,6 +62,11 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
     };
     let bare = |line: &str| store.exchange(store.head("POST", line, &[])).status;
     let socket = |path: &str, more: &[(&str, &str)]| store.socket_answer(path, more).status;
+    let events = ("Accept", "text/event-stream");
+    let follow = |path: &str, more: &[(&str, &str)]| {
+        let headers: Vec<(&str, &str)> = token.iter().chain(more).copied().collect();
+        store.ask("GET", path, &headers, None).status
+    };
     let old = [token[0], ("Sec-WebSocket-Version", "8")];
     let mut had: Vec<(&str, &str, u16)> = vec![
         ("POST", "/token", form(b"username=ada&password=ada")),
@@ -78,6 +83,11 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
         ),
         ("GET", "/docs/{asset}", store.get("/docs/README.md").status),
         ("GET", "/docs/{asset}", store.get("/docs/nothing").status),
+        (
+            "GET",
+            "/data/{stream_id}",
+            follow("/data/s?last_entry_id=$&until=latest", &[events]),
+        ),
         ("GET", "/redoc", store.exchange("GET /redoc HTTP/1.1\r\n\r\n").status),
     ];
     for path in [
@@ -99,9 +109,18 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
         ("DELETE", "/streams/{stream_id}"),
         ("POST", "/data/{stream_id}"),
         ("GET", "/data/{stream_id}"),
+        ("GET", "/mjpeg/{stream_id}"),
     ] {
         let body: Option<&[u8]> = (method == "POST").then_some(b"entry");
-        let good = pattern.replace("{stream_id}", "s");
+        // What stays open ends by itself.
+        let good = pattern.replace(
+            "{stream_id}",
+            if pattern.starts_with("/mjpeg") {
+                "s?timeout=1"
+            } else {
+                "s"
+            },
+        );
         let bad = pattern.replace("{stream_id}", "a%2Fb");
         had.push((method, pattern, store.ask(method, &good, &[], body).status));
         had.push((method, pattern, store.ask(method, &good, &page, body).status));

@@ -19,7 +19,7 @@ pub enum AskedId {
 
 /// Where one entry goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Destination {
     /// Which of the streams of its batch.
     pub stream: usize,
     /// With which id.
@@ -28,22 +28,22 @@ pub struct Place {
 
 /// Where the entries of one batch go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Places {
+pub struct Destinations {
     /// The streams of the batch, each once.
     pub streams: Vec<StreamId>,
     /// The place of each entry.
-    pub of_entries: Vec<Place>,
+    pub of_entries: Vec<Destination>,
 }
 
-impl Places {
+impl Destinations {
     /// The memory that they take, in bytes, without the names of the streams.
     pub fn size(&self) -> usize {
-        self.of_entries.len() * size_of::<Place>()
+        self.of_entries.len() * size_of::<Destination>()
     }
 
     /// The only stream, if the entries simply go behind the others of it.
     pub fn only_next_of(&self) -> Option<&StreamId> {
-        let is_next = |place: &Place| place.id == AskedId::Next;
+        let is_next = |place: &Destination| place.id == AskedId::Next;
         match self.streams.as_slice() {
             [stream] if self.of_entries.iter().all(is_next) => Some(stream),
             _ => None,
@@ -52,7 +52,7 @@ impl Places {
 
     /// Whether every entry has an id of its own already, so that it can be told whether it has been stored.
     pub fn are_exact(&self) -> bool {
-        let is_exact = |place: &Place| matches!(place.id, AskedId::This(_));
+        let is_exact = |place: &Destination| matches!(place.id, AskedId::This(_));
         self.of_entries.iter().all(is_exact)
     }
 }

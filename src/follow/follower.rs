@@ -1,0 +1,158 @@
+//! What a pull delivers, as the body of a reply that stays open.
+
+use std::time::Duration;
+
+use rustix::event::PollFd;
+
+use super::body::{BOUNDARY, Body};
+use super::{events, is_whole};
+use crate::batch::{Item, Joined};
+use crate::call::{self, Framing};
+use crate::ending::Ending;
+use crate::ids::{EntryId, StreamId};
+use crate::pull::Outlet;
+use crate::shape::{self, Format, Gap};
+use crate::store::Beside;
+
+/// How often a silent reply of events says that it is still there; proxies drop quiet connections after 30 to 60 seconds.
+const SAY_STILL_HERE: Duration = Duration::from_secs(15);
+
+/// How a JPEG begins.
+const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
+
+/// The client of a reply that stays open.
+pub struct Follower {
+    body: Body,
+    framing: Framing,
+    format: Format,
+    streams: Vec<StreamId>,
+    /// The last entry of each stream that was delivered.
+    positions: Vec<EntryId>,
+    /// Whether the beginning of the body has been sent.
+    begun: bool,
+    ended: Option<Ending>,
+}
+
+impl Follower {
+    /// Nothing of the body has been sent yet.
+    pub fn new(body: Body, call: &call::Pull, framing: Framing, positions: Vec<EntryId>) -> Follower {
+        let mut follower = Follower {
+            body,
+            framing,
+            format: call.format,
+            streams: call.streams.clone(),
+            positions,
+            begun: false,
+            ended: None,
+        };
+        // A client that only waits should still see that it is being served.
+        follower.ended = follower.begin().and_then(|()| follower.body.flush()).err();
+        follower
+    }
+
+    /// Ends the reply; the ending for the log.
+    pub fn finish(mut self, ending: &Ending) -> Ending {
+        match self.body.finish(is_whole(ending)) {
+            Ok(()) => ending.clone(),
+            Err(lost) => lost,
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), Ending> {
+        if std::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        match self.framing {
+            Framing::Plain => Ok(()),
+            Framing::Events => self.body.put(&[events::PREAMBLE.as_bytes()]),
+            Framing::Mjpeg => self.body.put(&[format!("--{BOUNDARY}\r\n").as_bytes()]),
+        }
+    }
+
+    fn deliver_one(&mut self, item: &Item, entry: &[u8]) -> Result<(), Ending> {
+        self.positions[item.stream] = item.id;
+        let line = || shape::line(&self.streams[item.stream], item, entry);
+        match (self.framing, self.format) {
+            (Framing::Events, _) => {
+                let (id, line) = (events::id(&self.positions), line());
+                self.body.put(&[id.as_bytes(), line.as_bytes(), b"\n\n"])
+            }
+            (Framing::Mjpeg, _) => self.deliver_picture(entry),
+            (Framing::Plain, Format::Json) => {
+                let line = line();
+                self.body.put(&[line.as_bytes(), b"\n"])
+            }
+            (Framing::Plain, _) => self.body.put(&[entry]),
+        }
+    }
+
+    /// A browser shows a picture when it sees the boundary behind it, so that goes with it.
+    fn deliver_picture(&mut self, entry: &[u8]) -> Result<(), Ending> {
+        if !entry.starts_with(JPEG) {
+            return Ok(());
+        }
+        let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", entry.len());
+        let behind = format!("\r\n--{BOUNDARY}\r\n");
+        self.body.put(&[head.as_bytes(), entry, behind.as_bytes()])
+    }
+
+    fn tend(&mut self) -> Result<(), Ending> {
+        self.body.tend()?;
+        if self.framing == Framing::Events && self.body.quiet_for() > SAY_STILL_HERE {
+            self.body.put(&[events::STILL_HERE.as_bytes()])?;
+            self.body.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl Outlet for Follower {
+    fn deliver(&mut self, reply: &Joined) -> Result<(), Ending> {
+        for (item, entry) in reply.entries() {
+            self.deliver_one(item, entry)?;
+        }
+        Ok(())
+    }
+
+    fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending> {
+        let line = gap.line();
+        match (self.framing, self.format) {
+            (Framing::Events, _) => self
+                .body
+                .put(&[events::GAP.as_bytes(), b"data: ", line.as_bytes(), b"\n\n"]),
+            (Framing::Plain, Format::Json) => self.body.put(&[line.as_bytes(), b"\n"]),
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Ending> {
+        self.body.flush()
+    }
+
+    fn wait(&mut self, time: Duration) -> Result<(), Ending> {
+        self.body.wait(time);
+        self.tend()
+    }
+
+    fn take_message(&mut self) -> bool {
+        // There is no way to say anything, and so nothing to wait for.
+        true
+    }
+
+    fn ended(&mut self) -> Option<Ending> {
+        self.ended.take()
+    }
+}
+
+impl Beside for Follower {
+    fn interest(&self) -> Option<PollFd<'_>> {
+        Some(self.body.interest())
+    }
+
+    fn see_to(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.tend().err();
+        }
+        self.ended.is_none()
+    }
+}

@@ -1,0 +1,152 @@
+//! Where a pull begins and ends in each of its streams.
+
+use std::time::{Duration, Instant};
+
+use super::gaps::Gaps;
+use super::ledger::Ledger;
+use crate::call;
+use crate::cursor::{Cursor, Moment, Until};
+use crate::error::StoreError;
+use crate::ids::{EntryId, StreamId};
+use crate::shape::Gap;
+use crate::store::{Nobody, Session, StreamInfo};
+
+/// A stream and how far it has been read.
+pub struct Position {
+    /// Its name.
+    pub stream: StreamId,
+    /// The last entry that was read or passed.
+    pub last: EntryId,
+    /// The last entry that is wanted, if there is an end.
+    pub until: Option<EntryId>,
+    /// Whether everything wanted has been read.
+    pub done: bool,
+    /// What is known of gaps, for a look now and then, and for exact books.
+    pub gaps: Gaps,
+    pub ledger: Ledger,
+}
+
+/// Redis's clock, which gives entries their ids.
+pub struct Clock {
+    /// Milliseconds since 1970 when it was asked.
+    ms: u64,
+    asked: Instant,
+}
+
+impl Clock {
+    fn ask(session: &mut Session) -> Result<Clock, StoreError> {
+        let ms = session.time()?;
+        let asked = Instant::now();
+        Ok(Clock { ms, asked })
+    }
+
+    fn now(&self) -> u64 {
+        self.ms
+            .saturating_add(u64::try_from(self.asked.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The places of a pull's streams, and the clock if any of them depends on it.
+pub fn places(session: &mut Session, call: &call::Pull) -> Result<(Vec<Position>, Option<Clock>), StoreError> {
+    let by_time = |cursor: &Cursor| matches!(cursor, Cursor::Since(Moment::Ago(_)));
+    let clock = if call.until.is_some() || call.from.iter().any(by_time) {
+        Some(Clock::ask(session)?)
+    } else {
+        None
+    };
+    let now = clock.as_ref().map_or(0, Clock::now);
+    let mut places = Vec::with_capacity(call.streams.len());
+    for (stream, from) in call.streams.iter().zip(&call.from) {
+        places.push(begin(session, stream, *from, call, now)?);
+    }
+    Ok((places, clock))
+}
+
+fn begin(
+    session: &mut Session,
+    stream: &StreamId,
+    from: Cursor,
+    call: &call::Pull,
+    now: u64,
+) -> Result<Position, StoreError> {
+    let info = session.info(stream, &mut Nobody)?;
+    let until = call.until.map(|until| end(until, info.as_ref(), now));
+    let added = info.as_ref().map_or(Some(0), |info| info.entries_added);
+    let trimmed = info.as_ref().map_or(Some(0), StreamInfo::trimmed);
+    let length = info.as_ref().map_or(Some(0), |info| Some(info.length));
+    let newest = info.as_ref().map_or(EntryId::default(), |info| info.last_generated);
+    let oldest = info.and_then(|info| info.first);
+    let of_newest = |session: &mut Session, count: u64| -> Result<(EntryId, Option<u64>), StoreError> {
+        let skipped = added
+            .zip(length)
+            .map(|(added, length)| added.saturating_sub(length.min(count)));
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        Ok((session.start_of_newest(stream, until, count)?, skipped))
+    };
+    let after = |id: EntryId| match id {
+        id if id >= newest => (id, added),
+        id if oldest.is_none_or(|oldest| id < oldest) => (id, trimmed),
+        id => (id, None),
+    };
+    let (last, passed) = match from {
+        Cursor::End => (newest, added),
+        Cursor::Newest => of_newest(session, call.count)?,
+        Cursor::Latest => of_newest(session, 1)?,
+        Cursor::After(id) => after(id),
+        Cursor::Since(moment) => after(first_of(moment.milliseconds(now)).before()),
+    };
+    // Whoever names an entry has read it, and wants to know of what was trimmed since. `0` is nobody's last entry.
+    let resumed = matches!(from, Cursor::After(id) if id != EntryId::default());
+    Ok(Position {
+        stream: stream.clone(),
+        last,
+        until,
+        done: until.is_some_and(|until| last >= until),
+        gaps: Gaps::new(passed),
+        ledger: if resumed && last < newest {
+            Ledger::resumed()
+        } else {
+            Ledger::new(passed)
+        },
+    })
+}
+
+/// The last entry that is wanted.
+fn end(until: Until, info: Option<&StreamInfo>, now: u64) -> EntryId {
+    match until {
+        Until::Id(id) => id,
+        Until::First => info.and_then(|info| info.first).unwrap_or_default(),
+        Until::Newest => info.map(|info| info.last_generated).unwrap_or_default(),
+        Until::Moment(moment) => EntryId::last_of(moment.milliseconds(now)),
+    }
+}
+
+fn first_of(ms: u64) -> EntryId {
+    EntryId { ms, seq: 0 }
+}
+
+impl Position {
+    /// How long entries that are wanted may still be added; none if without end.
+    pub fn time_left(&self, clock: Option<&Clock>) -> Option<Duration> {
+        let (until, clock) = self.until.zip(clock)?;
+        // Entries can be added to a millisecond until it is over.
+        let left = until.ms.saturating_add(1).saturating_sub(clock.now());
+        Some(Duration::from_millis(left))
+    }
+
+    /// Whether nothing that is wanted will be added any more.
+    pub fn is_past(&self, clock: Option<&Clock>) -> bool {
+        self.time_left(clock).is_some_and(|left| left.is_zero())
+    }
+
+    /// What was trimmed between the last entry that was read and the oldest that is left.
+    pub fn find_gap(&mut self, info: Option<&StreamInfo>) -> Option<Gap> {
+        let missing = self.ledger.check(info, self.last)?;
+        Some(Gap {
+            stream: self.stream.clone(),
+            after: self.last,
+            before: missing.before,
+            missed: missing.count,
+        })
+    }
+}

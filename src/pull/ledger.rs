@@ -1,0 +1,201 @@
+//! Exact books of what retention trimmed before it was read.
+//!
+//! They need what Redis knows of a stream in the very instant of each read. Redis 7 and later tell how many entries were
+//! ever added; of older ones only a reader that comes back learns of a gap, and nobody how large it is.
+
+use crate::ids::EntryId;
+use crate::store::StreamInfo;
+
+/// What a reader has passed of a stream.
+#[derive(Debug)]
+pub struct Ledger {
+    /// How many entries had ever been added up to the last one passed, if that is known.
+    passed: Option<u64>,
+    /// Whether the reader came back with the id of an entry that it had read before.
+    resumed: bool,
+}
+
+/// What was trimmed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// The oldest entry that is left.
+    pub before: EntryId,
+    /// How many there were, if that is known.
+    pub count: Option<u64>,
+}
+
+impl Ledger {
+    /// Begins where so many entries had ever been added, if that is known.
+    pub fn new(passed: Option<u64>) -> Ledger {
+        Ledger { passed, resumed: false }
+    }
+
+    /// Begins behind an entry that the reader had read before.
+    pub fn resumed() -> Ledger {
+        Ledger {
+            passed: None,
+            resumed: true,
+        }
+    }
+
+    /// Looks for entries after `last` that were trimmed before they were read.
+    pub fn check(&mut self, info: Option<&StreamInfo>, last: EntryId) -> Option<Missing> {
+        let info = info?;
+        let first = info.first?;
+        let resumed = std::mem::take(&mut self.resumed);
+        // While the last entry, or an older one, is there, all that came after it is.
+        if first <= last {
+            return None;
+        }
+        let trimmed = info.trimmed();
+        // Everything before the oldest entry is passed now, read or not.
+        let passed = std::mem::replace(&mut self.passed, trimmed);
+        match (passed, trimmed) {
+            // Of a stream that was deleted and begun anew nothing was passed.
+            (Some(passed), Some(trimmed)) if passed > info.entries_added.unwrap_or(0) => missing(first, trimmed),
+            (Some(passed), Some(trimmed)) => missing(first, trimmed.saturating_sub(passed)),
+            // Between neighbours nothing can have been.
+            _ if resumed && first.before() > last && trimmed != Some(0) => Some(Missing {
+                before: first,
+                count: None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// So many entries were read, and in the instant of `info`, `all` says whether they were all after the last one.
+    pub fn read(&mut self, count: u64, all: bool, info: Option<&StreamInfo>) {
+        self.passed = match info {
+            Some(info) if all => info.entries_added,
+            None if all => Some(0),
+            _ => self.passed.map(|passed| passed + count),
+        };
+    }
+
+    /// The newest entry was read, without those between. How many these were, if that is known.
+    pub fn skip_to_newest(&mut self, info: Option<&StreamInfo>) -> Option<u64> {
+        let added = info.and_then(|info| info.entries_added);
+        let passed = std::mem::replace(&mut self.passed, added);
+        let (passed, added) = passed.zip(added)?;
+        Some(
+            added
+                .saturating_sub(1)
+                .saturating_sub(if passed > added { 0 } else { passed }),
+        )
+    }
+}
+
+fn missing(before: EntryId, count: u64) -> Option<Missing> {
+    (count > 0).then_some(Missing {
+        before,
+        count: Some(count),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Map;
+
+    use super::*;
+
+    fn id(ms: u64) -> EntryId {
+        EntryId { ms, seq: 0 }
+    }
+
+    /// A stream with the entries `first` to `last`, of all that were ever added from 1 on.
+    fn holding(first: u64, last: u64) -> StreamInfo {
+        StreamInfo {
+            fields: Map::new(),
+            length: last + 1 - first,
+            entries_added: Some(last),
+            first: Some(id(first)),
+            last_generated: id(last),
+        }
+    }
+
+    fn check(ledger: &mut Ledger, first: u64, last: u64, read: u64) -> Option<u64> {
+        let missing = ledger.check(Some(&holding(first, last)), id(read))?;
+        assert_eq!(missing.before, id(first));
+        missing.count
+    }
+
+    #[test]
+    fn nothing_is_missed_while_the_last_entry_is_there_or_just_trimmed() {
+        let mut ledger = Ledger::new(Some(10));
+        assert_eq!(check(&mut ledger, 5, 20, 10), None);
+        assert_eq!(check(&mut ledger, 11, 20, 10), None);
+        ledger.read(5, false, Some(&holding(11, 20)));
+        assert_eq!(check(&mut ledger, 16, 20, 15), None);
+    }
+
+    #[test]
+    fn what_was_trimmed_is_counted_once_and_exactly() {
+        let mut ledger = Ledger::new(Some(10));
+        assert_eq!(check(&mut ledger, 14, 20, 10), Some(3));
+        ledger.read(2, false, Some(&holding(14, 20)));
+        assert_eq!(check(&mut ledger, 16, 20, 15), None);
+        ledger.read(5, true, Some(&holding(16, 20)));
+        assert_eq!(check(&mut ledger, 41, 60, 20), Some(20));
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_learns_of_a_gap_of_unknown_size() {
+        let mut ledger = Ledger::resumed();
+        let missing = ledger.check(Some(&holding(50, 60)), id(7));
+        assert_eq!(
+            missing,
+            Some(Missing {
+                before: id(50),
+                count: None
+            })
+        );
+        ledger.read(2, false, Some(&holding(50, 60)));
+        assert_eq!(check(&mut ledger, 55, 70, 51), Some(3));
+        // Back where nothing can be missing: the id right before the oldest entry.
+        let mut ledger = Ledger::resumed();
+        assert_eq!(ledger.check(Some(&holding(50, 60)), id(50).before()), None);
+        // Nothing was ever trimmed.
+        let mut ledger = Ledger::resumed();
+        let mut info = holding(50, 60);
+        info.entries_added = Some(info.length);
+        assert_eq!(ledger.check(Some(&info), id(7)), None);
+    }
+
+    #[test]
+    fn a_reader_that_began_in_the_middle_counts_from_there() {
+        let mut ledger = Ledger::new(None);
+        assert_eq!(check(&mut ledger, 5, 20, 10), None);
+        ledger.read(10, true, Some(&holding(5, 20)));
+        assert_eq!(check(&mut ledger, 31, 40, 20), Some(10));
+    }
+
+    #[test]
+    fn a_stream_that_was_deleted_is_begun_anew() {
+        let mut ledger = Ledger::new(Some(100));
+        assert_eq!(ledger.check(None, id(100)), None);
+        let mut anew = holding(203, 210);
+        anew.entries_added = Some(10);
+        let missing = ledger.check(Some(&anew), id(100));
+        assert_eq!(missing.map(|missing| missing.count), Some(Some(2)));
+    }
+
+    #[test]
+    fn skipping_to_the_newest_counts_what_was_between() {
+        let mut ledger = Ledger::new(Some(10));
+        assert_eq!(ledger.skip_to_newest(Some(&holding(1, 11))), Some(0));
+        assert_eq!(ledger.skip_to_newest(Some(&holding(1, 20))), Some(8));
+        let mut unknown = Ledger::new(None);
+        assert_eq!(unknown.skip_to_newest(Some(&holding(1, 20))), None);
+        assert_eq!(unknown.skip_to_newest(Some(&holding(1, 22))), Some(1));
+    }
+
+    #[test]
+    fn without_numbers_nothing_is_counted() {
+        let mut old = holding(50, 60);
+        old.entries_added = None;
+        let mut ledger = Ledger::new(None);
+        assert_eq!(ledger.check(Some(&old), id(7)), None);
+        assert!(Ledger::resumed().check(Some(&old), id(7)).is_some());
+        assert_eq!(ledger.skip_to_newest(Some(&old)), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! Reading streams for one client, entry by entry, for as long as it stays: where each stream has got to, what comes next,
+//! and when. How entries reach the client is the business of its `Outlet`.
+
+mod begin;
+mod delivery;
+mod gaps;
+mod ledger;
+mod turn;
+mod ways;
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::batch::Joined;
+use crate::call;
+use crate::context::Context;
+use crate::ending::Ending;
+use crate::error::{StoreError, close};
+use crate::ids::{EntryId, StreamId};
+use crate::metrics::Counter;
+use crate::shape::{Format, Gap};
+use crate::store::{Beside, ReadAhead, Session};
+use begin::Clock;
+use delivery::Delivery;
+
+pub use delivery::MAX_REPLY;
+
+/// The most entries of one reply, whatever `count` says: their list of offsets stays below half a megabyte.
+pub const MOST_ENTRIES: u64 = 16_384;
+
+/// How long Redis may send nothing: longer than it blocks.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// Bytes that the system takes ahead of a client that only wants the newest entries.
+const LITTLE_AHEAD: usize = 128 << 10;
+
+/// How long to wait before trying a lost Redis again.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Where the entries of a pull go. Its client is also seen to while Redis is waited for.
+pub trait Outlet: Beside {
+    /// Gives a reply out, waiting for a slow client. What is short may be gathered until `flush`.
+    fn deliver(&mut self, reply: &Joined) -> Result<(), Ending>;
+
+    /// Tells of a gap, if the format has a place for that.
+    fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending>;
+
+    /// Gives out what was gathered.
+    fn flush(&mut self) -> Result<(), Ending>;
+
+    /// Waits for the client for so long at most, and sees to it.
+    fn wait(&mut self, time: Duration) -> Result<(), Ending>;
+
+    /// Takes one message of the client's, if there is one.
+    fn take_message(&mut self) -> bool;
+
+    /// Why the client left while Redis was waited for, if it did.
+    fn ended(&mut self) -> Option<Ending>;
+}
+
+/// Where deliveries are counted.
+#[allow(missing_docs)]
+pub struct Tally<'a> {
+    pub context: &'a Context,
+    pub entries: [&'a Counter; 2],
+    pub bytes: [&'a Counter; 2],
+}
+
+impl Tally<'_> {
+    fn add(&self, entries: usize, bytes: usize) {
+        self.entries.iter().for_each(|counter| counter.add(entries as u64));
+        self.bytes.iter().for_each(|counter| counter.add(bytes as u64));
+    }
+}
+
+/// The parameters of a pull, for the log.
+pub fn detail(call: &call::Pull, pull: &Pull) -> String {
+    let positions: Vec<String> = pull.positions().iter().map(EntryId::to_string).collect();
+    let mut detail = format!("count={} after={}", call.count, positions.join("+"));
+    for (word, given) in [
+        ("newest", call.newest),
+        ("ack", call.ack),
+        ("max_rate", call.max_rate.is_some()),
+        ("until", call.until.is_some()),
+        ("timeout", call.timeout.is_some()),
+    ] {
+        if given {
+            detail.push(' ');
+            detail.push_str(word);
+        }
+    }
+    detail
+}
+
+/// The names of streams, for the log.
+pub fn joined(streams: &[StreamId]) -> String {
+    let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
+    names.join("+")
+}
+
+/// Lets the system take little ahead of the client: what lies there is no longer the newest when the client gets it.
+pub fn send_little_ahead(stream: &TcpStream) {
+    // Where the system cannot, older entries come now and then.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, LITTLE_AHEAD);
+}
+
+/// A pull and how far it has come.
+pub struct Pull {
+    session: Session,
+    delivery: Delivery,
+    ahead: ReadAhead,
+    way: Way,
+    count: usize,
+    timeout: Option<Duration>,
+    close_on_gap: bool,
+    clock: Option<Clock>,
+}
+
+/// How it reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    /// As much as there is, and looks for gaps now and then.
+    Plain,
+    /// Knows of each gap before what follows it.
+    Careful,
+    /// The newest entry of each stream whenever the client is ready.
+    Newest,
+}
+
+/// Why a pull cannot go on as it was.
+enum Stop {
+    /// The client has left, or is to go.
+    Client(Ending),
+    /// Redis did not do what was asked.
+    Store(StoreError),
+}
+
+impl From<Ending> for Stop {
+    fn from(ending: Ending) -> Stop {
+        Stop::Client(ending)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Stop {
+        Stop::Store(error)
+    }
+}
+
+impl Pull {
+    /// Finds out where to begin. Whatever is added after this is delivered.
+    pub fn begin(mut session: Session, call: &call::Pull) -> Result<Pull, StoreError> {
+        let (places, clock) = begin::places(&mut session, call)?;
+        let way = match call {
+            call::Pull { newest: true, .. } => Way::Newest,
+            call::Pull {
+                format: Format::Json, ..
+            }
+            | call::Pull { close_on_gap: true, .. } => Way::Careful,
+            _ => Way::Plain,
+        };
+        Ok(Pull {
+            session: session.waiting(REPLY_TIMEOUT),
+            delivery: Delivery::new(places, call),
+            ahead: ReadAhead::default(),
+            way,
+            count: call.count.min(MOST_ENTRIES) as usize,
+            timeout: call.timeout,
+            close_on_gap: call.close_on_gap,
+            clock,
+        })
+    }
+
+    /// The last entry of each stream that was passed.
+    pub fn positions(&self) -> Vec<EntryId> {
+        self.delivery.places.iter().map(|place| place.last).collect()
+    }
+
+    /// Whether nothing is left to be read.
+    pub fn is_done(&self) -> bool {
+        self.delivery.places.iter().all(|place| place.done)
+    }
+
+    /// Delivers until the client leaves or everything wanted has been delivered.
+    pub fn run(mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Ending {
+        loop {
+            let stopped = match self.round(outlet, tally) {
+                Ok(()) => continue,
+                Err(stopped) => stopped,
+            };
+            let stopped = match (outlet.ended(), stopped) {
+                (Some(ending), _) => Stop::Client(ending),
+                // The entries wait in Redis, so the pull waits for Redis, however long it takes.
+                (None, Stop::Store(StoreError::Unreachable(_))) => match self.wait_for_redis(outlet, tally) {
+                    Ok(()) => continue,
+                    Err(ending) => Stop::Client(ending),
+                },
+                (None, stopped) => stopped,
+            };
+            return match stopped {
+                Stop::Client(ending) => ending,
+                Stop::Store(error) => Ending::store_failed(&error),
+            };
+        }
+    }
+
+    /// Waits for entries and delivers what comes.
+    fn round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
+        if self.is_done() {
+            return Err(Ending::close(close::NORMAL, "everything up to 'until' has been delivered").into());
+        }
+        match self.way {
+            Way::Plain => self.plain_round(outlet, tally)?,
+            Way::Careful => self.careful_round(outlet, tally)?,
+            Way::Newest => self.newest_round(outlet, tally)?,
+        }
+        self.delivery.send(outlet, tally)?;
+        outlet.flush()?;
+        Ok(())
+    }
+
+    /// Delivers what there is, then sees to the client until Redis may be tried again.
+    fn wait_for_redis(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Ending> {
+        self.delivery.send(outlet, tally)?;
+        outlet.flush()?;
+        outlet.wait(RETRY)
+    }
+}

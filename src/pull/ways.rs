@@ -1,0 +1,209 @@
+//! The three ways in which a pull reads: plainly, carefully, or only the newest.
+
+use std::time::{Duration, Instant};
+
+use log::warn;
+
+use super::delivery::Taken;
+use super::{MAX_REPLY, MOST_ENTRIES, Outlet, Pull, Stop, Tally};
+use crate::ending::Ending;
+use crate::error::close;
+use crate::ids::{EntryId, StreamId};
+
+/// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// The shortest wait for a look at gaps that is due, and for an end that is near: Redis waits for ever if it is told 0.
+const SHORTEST_BLOCK: Duration = Duration::from_millis(100);
+const INSTANT: Duration = Duration::from_millis(1);
+
+impl Pull {
+    /// Replies of `count` where there is enough. Of several streams each has its turn in each reply.
+    pub(super) fn plain_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
+        // A look that is due need not wait for the next entry.
+        let looks = self.delivery.places.iter().filter_map(|place| place.gaps.due_in());
+        let look = looks.min().map_or(BLOCK, |left| left.max(SHORTEST_BLOCK));
+        let patience = self.patience()?.map(|time| time.min(look));
+        let alone = self.delivery.places.len() == 1;
+        let mut more = self.read_once(patience, outlet, tally)?;
+        while alone && more && !self.delivery.reply.is_empty() && !self.is_done() {
+            more = self.read_once(None, outlet, tally)?;
+        }
+        Ok(())
+    }
+
+    /// One `XREAD`; whether there may be more.
+    fn read_once(
+        &mut self,
+        patience: Option<Duration>,
+        outlet: &mut dyn Outlet,
+        tally: &Tally<'_>,
+    ) -> Result<bool, Stop> {
+        let count = self.count_to_ask();
+        let asked = self.delivery.waiting();
+        let before: Vec<EntryId> = asked.iter().map(|index| self.delivery.places[*index].last).collect();
+        let places = self.delivery.places_of(&asked);
+        let mut entries = self.session.read_after(&places, count, patience, outlet)?;
+        let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
+        let lengths = entries.finish(outlet)?;
+        self.learn(&taken);
+        let mut full = false;
+        for (((index, taken), before), length) in asked.iter().zip(&taken).zip(before).zip(lengths) {
+            let read_all = taken.seen < count;
+            full |= !read_all;
+            let place = &mut self.delivery.places[*index];
+            place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+            if taken.ids.is_empty() {
+                self.delivery.rest();
+            } else {
+                let number = taken.ids.len() as u64;
+                place.gaps.read(number, taken.largest, length, read_all || count == 1);
+            }
+            if self.delivery.places[*index]
+                .gaps
+                .due_in()
+                .is_some_and(|left| left.is_zero())
+            {
+                self.count_gap(*index, before, &taken.ids, outlet, tally)?;
+            }
+        }
+        Ok(full)
+    }
+
+    /// Counts what retention trimmed. What was read is good, whatever becomes of the look.
+    fn count_gap(
+        &mut self,
+        index: usize,
+        before: EntryId,
+        read: &[EntryId],
+        outlet: &mut dyn Outlet,
+        tally: &Tally<'_>,
+    ) -> Result<(), Stop> {
+        let place = &mut self.delivery.places[index];
+        let begun = Instant::now();
+        if let Ok(info) = self.session.info(&place.stream, outlet) {
+            let missed = place.gaps.look(info, begun.elapsed(), before, read);
+            if missed > 0 {
+                gap_seen(&place.stream, Some(missed), place.last, tally);
+            }
+        }
+        outlet.ended().map_or(Ok(()), |ending| Err(ending.into()))
+    }
+
+    /// Reads what there is together with what Redis knows of the streams in the same instant, so that a gap is known before
+    /// what follows it. Then waits for more.
+    pub(super) fn careful_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
+        let patience = self.patience()?;
+        let count = self.count_to_ask();
+        let asked = self.delivery.waiting();
+        let places = self.delivery.places_of(&asked);
+        let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
+        for (index, info) in asked.iter().zip(&infos) {
+            let place = &mut self.delivery.places[*index];
+            if let Some(gap) = place.find_gap(info.as_ref()) {
+                gap_seen(&gap.stream, gap.missed, gap.after, tally);
+                outlet.tell_gap(&gap)?;
+                if self.close_on_gap {
+                    return Err(Ending::close(close::GAP, gap.reason()).into());
+                }
+            }
+        }
+        let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
+        entries.finish(outlet)?;
+        self.learn(&taken);
+        let mut nothing = true;
+        for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
+            let read_all = taken.seen < count;
+            nothing &= taken.seen == 0;
+            let place = &mut self.delivery.places[*index];
+            place.ledger.read(taken.ids.len() as u64, read_all, info.as_ref());
+            place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+        }
+        match patience {
+            Some(patience) if nothing => self.wait_for_more(patience, outlet),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Then waits for more.
+    pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
+        self.delivery.await_turn(outlet)?;
+        let patience = self.patience()?;
+        let mut nothing = true;
+        for index in self.delivery.waiting() {
+            let place = &self.delivery.places[index];
+            let until = place.until;
+            let (infos, mut entries) = self
+                .session
+                .newest_with_info((&place.stream, place.last), until, outlet)?;
+            let info = infos.first().and_then(Option::as_ref);
+            let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
+            entries.finish(outlet)?;
+            nothing &= !came;
+            let place = &mut self.delivery.places[index];
+            place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
+        }
+        match patience {
+            Some(patience) if nothing => self.wait_for_more(patience, outlet),
+            _ => Ok(()),
+        }
+    }
+
+    fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
+        self.delivery.rest();
+        let asked = self.delivery.waiting();
+        let places = self.delivery.places_of(&asked);
+        self.session.wait_after(&places, patience, outlet)?;
+        Ok(())
+    }
+
+    /// How many entries to ask for of each stream.
+    fn count_to_ask(&self) -> usize {
+        let streams = self.delivery.places.len();
+        let room = MAX_REPLY.saturating_sub(self.delivery.reply.bytes.len()) / streams;
+        let most = match streams {
+            1 if !self.delivery.is_paced() => usize::MAX,
+            // What is read beyond one reply would be old when its turn comes.
+            1 => self.delivery.limit() - self.delivery.reply.count(),
+            _ => self.count.min(MOST_ENTRIES as usize / streams),
+        };
+        self.ahead.count(most.max(1), room)
+    }
+
+    fn learn(&mut self, taken: &[Taken]) {
+        let most = taken.iter().map(|taken| taken.seen).max().unwrap_or(0);
+        let largest = taken.iter().map(|taken| taken.largest).max().unwrap_or(0);
+        self.ahead.learn(most, largest);
+    }
+
+    /// How long Redis may be waited for now; none if what there is now is all that is wanted. An error once the silence was
+    /// too long.
+    fn patience(&self) -> Result<Option<Duration>, Ending> {
+        let mut patience = BLOCK;
+        if let Some(timeout) = self.timeout {
+            let left = timeout.saturating_sub(self.delivery.quiet_since.elapsed());
+            if left.is_zero() {
+                let reason = format!("nothing came within {} ms (timeout)", timeout.as_millis());
+                return Err(Ending::close(close::NORMAL, reason));
+            }
+            patience = patience.min(left);
+        }
+        let open = self.delivery.places.iter().filter(|place| !place.done);
+        let mut ends = open.map(|place| place.time_left(self.clock.as_ref()));
+        // None if one of them has no end.
+        let left = ends.try_fold(Duration::ZERO, |most, left| left.map(|left| most.max(left)));
+        match left {
+            Some(left) if left.is_zero() => Ok(None),
+            Some(left) => Ok(Some(patience.min(left).max(INSTANT))),
+            None => Ok(Some(patience.max(INSTANT))),
+        }
+    }
+}
+
+fn gap_seen(stream: &StreamId, missed: Option<u64>, last: EntryId, tally: &Tally<'_>) {
+    let metrics = &tally.context.metrics;
+    metrics.pull_gaps.add(1);
+    metrics.pull_entries_missed.add(missed.unwrap_or(0));
+    let number = missed.map_or("some".to_string(), |missed| missed.to_string());
+    warn!("pull of {stream}: {number} entries were trimmed before they were read, around {last}");
+}

@@ -1,0 +1,252 @@
+//! The shapes in which entries are given out, and the JSON line that tells all about one entry.
+//! Pure functions; docs/pulling.md has the grammar.
+
+use std::fmt::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::IgnoredAny;
+use serde_json::json;
+
+use crate::batch::Item;
+use crate::ids::{EntryId, StreamId};
+
+/// The content type of lines of JSON.
+pub const LINES_TYPE: &str = "application/x-ndjson";
+
+/// How deep JSON may nest to be put into a line as it is: what common parsers take.
+const DEEPEST: usize = 100;
+
+/// How entries are given out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Ids and offsets, then the bytes: the seed's.
+    #[default]
+    Pairs,
+    /// The bytes of each entry and nothing else.
+    Raw,
+    /// A line of JSON an entry.
+    Json,
+}
+
+/// What retention trimmed before it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The stream.
+    pub stream: StreamId,
+    /// The last entry that was read.
+    pub after: EntryId,
+    /// The oldest that is left.
+    pub before: EntryId,
+    /// How many entries were missed, if that is known.
+    pub missed: Option<u64>,
+}
+
+impl Gap {
+    /// For a close reason: the two ids in a form that programs can read, then a sentence.
+    pub fn reason(&self) -> String {
+        let Gap { after, before, .. } = self;
+        format!("gap after={after} before={before}: retention trimmed entries that were not read yet")
+    }
+
+    /// The line of JSON that stands where the entries are missing, without its end.
+    pub fn line(&self) -> String {
+        json!({
+            "stream": self.stream.as_str(),
+            "gap": { "after": self.after.to_string(), "before": self.before.to_string(), "missed": self.missed },
+        })
+        .to_string()
+    }
+}
+
+/// The most bytes that `line` has besides what the entry itself becomes: names are escaped, and no part is longer than this.
+pub const LINE_OVERHEAD: usize = 2 * crate::ids::MAX_STREAM_ID + 256;
+
+/// The line of JSON that tells all about an entry, without its end. At most twice as long as the entry, and `LINE_OVERHEAD`.
+pub fn line(stream: &StreamId, item: &Item, entry: &[u8]) -> String {
+    let mut line = String::with_capacity(LINE_OVERHEAD + entry.len());
+    let time = item.id.time().map_or("null".to_string(), |time| format!("\"{time}\""));
+    // Writing to a String cannot fail.
+    let _ = write!(
+        line,
+        "{{\"stream\":{},\"id\":\"{}\",\"time\":{time},\"size\":{},",
+        quoted(stream.as_str()),
+        item.id,
+        entry.len()
+    );
+    if let Some(skipped) = item.skipped {
+        let _ = write!(line, "\"skipped\":{skipped},");
+    }
+    line.push_str("\"data\":");
+    put_data(entry, &mut line);
+    line.push('}');
+    line
+}
+
+/// JSON as it is, without white space between its tokens; text as a string; anything else in base64.
+fn put_data(entry: &[u8], line: &mut String) {
+    let text = std::str::from_utf8(entry).ok();
+    if text.is_some_and(|text| is_json(text) && put_json(text, line)) {
+        return;
+    }
+    match text.filter(|text| is_text(text)) {
+        Some(text) => line.push_str(&quoted(text)),
+        None => {
+            line.push_str("{\"base64\":\"");
+            STANDARD.encode_string(entry, line);
+            line.push_str("\"}");
+        }
+    }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// Whether people could have typed it. Other control characters speak for something else, and each would become six.
+fn is_text(text: &str) -> bool {
+    let is_odd = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+    !text.chars().any(is_odd)
+}
+
+/// Copies JSON and leaves out the white space between its tokens, which may be line ends. Numbers keep all their digits and
+/// keys their order, which they would not on the way through values. False, and nothing is copied, if it nests so deep that
+/// whoever reads the line may not be able to.
+fn put_json(json: &str, line: &mut String) -> bool {
+    let before = line.len();
+    let (mut in_string, mut escaped, mut begun, mut depth) = (false, false, 0, 0);
+    for (at, byte) in json.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' if depth == DEEPEST => {
+                line.truncate(before);
+                return false;
+            }
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth -= 1,
+            b' ' | b'\t' | b'\n' | b'\r' => {
+                line.push_str(&json[begun..at]);
+                begun = at + 1;
+            }
+            _ => {}
+        }
+    }
+    line.push_str(&json[begun..]);
+    true
+}
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    fn item() -> Item {
+        Item {
+            stream: 0,
+            id: EntryId {
+                ms: 1_650_000_000_123,
+                seq: 4,
+            },
+            start: 0,
+            skipped: None,
+        }
+    }
+
+    fn of(entry: &[u8]) -> String {
+        line(&StreamId::new("cam \"1\"").unwrap(), &item(), entry)
+    }
+
+    fn data(entry: &[u8]) -> String {
+        let line = of(entry);
+        let start = line.find("\"data\":").unwrap() + "\"data\":".len();
+        line[start..line.len() - 1].to_string()
+    }
+
+    #[test]
+    fn a_line_tells_all_about_an_entry() {
+        assert_eq!(
+            of(b"{\"t\": 21.5}"),
+            "{\"stream\":\"cam \\\"1\\\"\",\"id\":\"1650000000123-4\",\"time\":\"2022-04-15T05:20:00.123Z\",\
+             \"size\":11,\"data\":{\"t\":21.5}}"
+        );
+        let skipping = Item {
+            skipped: Some(7),
+            ..item()
+        };
+        assert!(line(&StreamId::new("a").unwrap(), &skipping, b"").contains("\"skipped\":7,"));
+        let distant = Item {
+            id: EntryId::MAX,
+            ..item()
+        };
+        assert!(line(&StreamId::new("a").unwrap(), &distant, b"").contains("\"time\":null,"));
+    }
+
+    #[test]
+    fn json_keeps_its_digits_and_its_order_and_loses_only_white_space() {
+        assert_eq!(
+            data(b"{\n  \"b\": 1.0,\t\"a\" : [ 1, 2 ]\r\n}\n"),
+            "{\"b\":1.0,\"a\":[1,2]}"
+        );
+        assert_eq!(data(b"12345678901234567890123"), "12345678901234567890123");
+        assert_eq!(data(br#" "a \" b \\" "#), r#""a \" b \\""#);
+        assert_eq!(data(b"null"), "null");
+    }
+
+    #[test]
+    fn text_is_a_string_and_anything_else_base64() {
+        assert_eq!(data(b"hello\n\"you\""), r#""hello\n\"you\"""#);
+        assert_eq!(data(b""), r#""""#);
+        assert_eq!(data(b"{broken"), r#""{broken""#);
+        assert_eq!(data(b"\xff\xd8"), r#"{"base64":"/9g="}"#);
+        assert_eq!(data(b"nul\0"), r#"{"base64":"bnVsAA=="}"#);
+    }
+
+    #[test]
+    fn json_that_nests_too_deep_is_text() {
+        let deep = "[".repeat(1000) + &"]".repeat(1000);
+        assert_eq!(data(deep.as_bytes()), format!("\"{deep}\""));
+    }
+
+    proptest! {
+        #[test]
+        fn every_line_is_one_line_of_json_that_gives_the_entry_back(entry in prop::collection::vec(any::<u8>(), 0..200)) {
+            let text = of(&entry);
+            prop_assert!(!text.contains('\n'));
+            prop_assert!(text.len() <= 2 * entry.len() + LINE_OVERHEAD);
+            let line: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(line["size"].as_u64(), Some(entry.len() as u64));
+            match &line["data"] {
+                Value::String(text) if !is_json(std::str::from_utf8(&entry).unwrap_or("")) => prop_assert_eq!(text.as_bytes(), entry),
+                Value::Object(object) if object.contains_key("base64") =>
+                    prop_assert_eq!(STANDARD.decode(object["base64"].as_str().unwrap()).unwrap(), entry),
+                value => prop_assert_eq!(value, &serde_json::from_slice::<Value>(&entry).unwrap()),
+            }
+        }
+
+        #[test]
+        fn text_comes_back_as_it_was(text in "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]*") {
+            let line: Value = serde_json::from_str(&of(text.as_bytes())).unwrap();
+            if !is_json(&text) {
+                prop_assert_eq!(line["data"].as_str(), Some(text.as_str()));
+            }
+        }
+
+        #[test]
+        fn compact_json_means_the_same(number: i64, text in ".*", list in prop::collection::vec(any::<u32>(), 0..5)) {
+            let value = json!({ "number": number, text.clone(): text, "list": list });
+            let pretty = serde_json::to_string_pretty(&value).unwrap();
+            let mut line = String::new();
+            prop_assert!(put_json(&pretty, &mut line));
+            prop_assert_eq!(&line, &value.to_string());
+        }
+    }
+}
