@@ -4,6 +4,7 @@ mod allocator;
 mod bench;
 mod client;
 mod commands;
+mod doctor;
 
 use std::io;
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            println!("{}\n{}", exit.output, commands::list().trim_end());
+            commands::print(&format!("{}\n{}", exit.output, commands::list()));
             return ExitCode::SUCCESS;
         }
         Err(exit) => return fail(exit.output.trim_end()),

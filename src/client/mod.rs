@@ -22,7 +22,7 @@ pub mod pull;
 pub mod push;
 mod retry;
 mod store;
-mod websocket;
+pub mod websocket;
 mod wire;
 
 pub use console::Console;

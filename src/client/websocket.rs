@@ -13,10 +13,12 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::{Error, WebSocket};
 
 use super::wire::{Wire, broke};
 use super::{Failure, Interrupted, Store, TICK, http};
+
+pub use tungstenite::Message;
 
 /// The largest message that is taken. Redis keeps no value over 512 MiB, and a store replies with one such entry at most.
 const MAX_MESSAGE: usize = 1 << 30;

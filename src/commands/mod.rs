@@ -15,6 +15,7 @@ use ptg_store::ids::StreamId;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
+use crate::doctor;
 
 /// A command of the binary.
 pub struct Command {
@@ -36,6 +37,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "record",  about: "records streams into a folder",                             main: record::main },
     Command { name: "replay",  about: "pushes a recording back, as it came or faster",             main: replay::main },
     Command { name: "bench",   about: "measures a running store beside its Redis",                 main: bench::main },
+    Command { name: "doctor",  about: "looks for what is wrong, and says what mends it",           main: doctor::main },
 ];
 
 /// The command of this name.
@@ -50,13 +52,18 @@ pub fn list() -> String {
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
+/// Prints a text. Where nobody reads it, nobody misses it.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
 /// A stream's name, checked here so that a bad one costs no connection.
 fn stream_id(name: &str) -> Result<StreamId, Failure> {
     StreamId::new(name).map_err(|fault| Failure::Usage(format!("{name:?}: {fault}")))
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
-fn run<F: FromArgs>(
+pub fn run<F: FromArgs>(
     name: &'static str,
     arguments: &[&str],
     work: impl FnOnce(F, &Interrupted) -> Result<Exit, Failure>,
@@ -65,8 +72,7 @@ fn run<F: FromArgs>(
     let flags = match F::from_args(&["ptg-store", name], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            // Where nobody reads it, nobody misses it.
-            let _ = writeln!(std::io::stdout(), "{}", exit.output.trim_end());
+            print(&exit.output);
             return Exit::Done.into();
         }
         Err(exit) => {

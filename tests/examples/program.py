@@ -19,6 +19,9 @@ STOP_SECONDS = 15
 # A shell misses a Ctrl-C that comes between two of its commands, so it is pressed again, as anyone would.
 AGAIN_SECONDS = 3
 
+# Whoever runs this in the background, such as a build server, may have it ignore Ctrl-C, and what it starts would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # How often it is looked whether a program has ended or done what is waited for.
 LOOK_SECONDS = 0.02
 

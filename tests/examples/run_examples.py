@@ -89,7 +89,7 @@ def run_document(path, line, store, addresses, bin_folder):
 
 def environment(store, addresses, bin_folder):
     """What examples find set: each document can begin without signing in."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PTG_", "RUST_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PTG_", "RUST_", "XDG_"))}
     folders = [SHIMS, *([bin_folder.resolve()] if bin_folder else []), Path(sys.executable).parent]
     return {
         **kept,

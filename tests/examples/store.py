@@ -37,7 +37,7 @@ class Look:
 
     streams: frozenset
     entries: int  # stored since its start
-    pulls: int  # opened since its start
+    pulls: int  # opened since its start, replies that stay open among them
     pushes: int
     pushes_open: int
 
@@ -70,7 +70,7 @@ class Store:
         return Look(
             streams=frozenset(self.streams()),
             entries=sum(value for (name, _), value in samples.items() if name == "ptg_entries_in_total"),
-            pulls=samples["ptg_sockets_total", 'kind="pull"'],
+            pulls=samples["ptg_sockets_total", 'kind="pull"'] + samples["ptg_sockets_total", 'kind="follow"'],
             pushes=samples["ptg_sockets_total", 'kind="push"'],
             pushes_open=samples["ptg_sockets_open", 'kind="push"'],
         )

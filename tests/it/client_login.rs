@@ -1,12 +1,13 @@
 //! `ptg-store login`: who signed in once needs no token again, and nobody else sees it (docs/command-line.md).
 
-use std::fs::{Permissions, metadata, set_permissions};
+use std::fs::{File, Permissions, metadata, set_permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::client_push_ends::fails;
-use crate::harness::{Running, Shell, Store};
+use crate::harness::{PATIENCE, Running, Shell, Store, eventually};
 
 /// Somebody who has not signed in.
 fn stranger(store: &Store) -> Shell {
@@ -117,16 +118,24 @@ fn a_wrong_password_is_code_3_and_changes_nothing() {
 fn a_password_is_asked_for_on_the_terminal_and_not_shown() {
     let store = Store::start();
     let shell = stranger(&store);
-    let program = env!("CARGO_BIN_EXE_ptg-store");
     // `script` gives it a terminal, and types what it reads.
-    let typed = "sleep 1; echo ada; sleep 1; echo ada; sleep 1";
-    let script = format!("({typed}) | script -qec '{program} login' /dev/null");
-    let output = Running::start(shell.script(&script)).wait();
-    let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
-    assert!(output.status.success(), "{shown}");
-    assert!(shown.contains("User: ada\n"), "{shown}");
-    let question = format!("Password of ada at {}: \n", store.url(""));
-    assert!(shown.contains(&question), "{shown}");
+    let script = format!("exec script -qec '{} login' /dev/null", env!("CARGO_BIN_EXE_ptg-store"));
+    let screen = shell.home().join("screen");
+    let mut command = shell.script(&script);
+    command
+        .stdin(Stdio::piped())
+        .stdout(File::create(&screen).expect("a file"));
+    let mut login = Running::start(command);
+    let mut keys = login.stdin();
+    let shown = || std::fs::read_to_string(&screen).expect("the screen").replace('\r', "");
+    eventually(PATIENCE, || shown().ends_with("User: "));
+    keys.write_all(b"ada\n").expect("to type");
+    let question = format!("User: ada\nPassword of ada at {}: ", store.url(""));
+    eventually(PATIENCE, || shown().ends_with(&question));
+    keys.write_all(b"ada\n").expect("to type");
+    assert_eq!(login.code(), Some(0), "{}", shown());
+    let question = format!("{question}\nada is signed in to ");
+    assert!(shown().starts_with(&question), "{}", shown());
     shell.print(&["streams"]);
 }
 
@@ -139,9 +148,7 @@ fn without_a_terminal_it_says_what_to_do() {
     let mut command = Command::new("setsid");
     command.arg("--wait").arg(login.get_program()).args(login.get_args());
     command.envs(login.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.stdin(std::process::Stdio::null());
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped());
+    command.stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     fails(&Running::start(command).wait(), 2, "--password-stdin");
 }

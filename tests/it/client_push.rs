@@ -89,6 +89,16 @@ fn a_hundred_thousand_lines_are_as_many_entries_in_order() {
 }
 
 #[test]
+fn all_is_pushed_although_nobody_reads_the_ids() {
+    let store = Store::with(&["--max-len", "100000"]);
+    let shell = Shell::of(&store);
+    let script = "set -o pipefail; seq 20000 | \"$P\" push s --lines --print-ids | head -n 1";
+    let output = Running::start(shell.script(script)).wait();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert_eq!(length(&store.redis, "s"), 20_000);
+}
+
+#[test]
 fn input_without_an_end_takes_no_memory() {
     let store = Store::with(&["--max-len", "1000"]);
     let shell = Shell::of(&store);

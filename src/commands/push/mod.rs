@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
+use ptg_store::ids::EntryId;
 use ptg_store::units::{Size, Span};
 
 use super::counted;
@@ -217,6 +218,20 @@ impl Pusher {
         None
     }
 
+    /// Prints ids. That nobody reads them is no reason not to push.
+    fn print(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        if !self.print_ids {
+            return Ok(());
+        }
+        let lines = ids.iter().try_for_each(|id| self.output.line(&id.to_string()));
+        match lines.and_then(|()| self.output.flush()) {
+            Err(Failure::Unread) => self.print_ids = false,
+            printed => printed?,
+        }
+        Ok(())
+    }
+
+    /// Tells how it goes.
     fn tell(&mut self, stored: Vec<Stored>) -> Result<(), Failure> {
         if let Some(notice) = self.push.take_notice() {
             self.console.say(&notice);
@@ -224,11 +239,8 @@ impl Pusher {
         for Stored { batch, ids } in stored {
             self.stored += ids.len() as u64;
             self.bytes += batch.bytes.len() as u64;
-            if self.print_ids {
-                ids.iter().try_for_each(|id| self.output.line(&id.to_string()))?;
-            }
+            self.print(&ids)?;
         }
-        self.output.flush()?;
         let seconds = self.begun.elapsed().as_secs_f64();
         self.console.progress(|| {
             format!(
