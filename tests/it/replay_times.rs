@@ -6,7 +6,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
 use tempfile::TempDir;
 
-use crate::harness::{Manner, PATIENCE, Proxy, Redis, Shell, Store, eventually, text};
+use crate::harness::{Manner, PATIENCE, Program, Proxy, Redis, Shell, Store, eventually, next_port, text};
 
 /// An entry as Redis shows it: its id, and the bytes.
 type Entry = (String, String);
@@ -143,24 +143,56 @@ fn a_restart_of_the_store_neither_loses_nor_doubles_an_entry() {
 }
 
 #[test]
-fn lost_acknowledgements_neither_lose_nor_double_an_entry() {
+fn a_store_killed_before_it_acknowledges_neither_loses_nor_doubles_an_entry() {
+    const ENTRIES: u64 = 100_000;
+    let redis = Redis::start();
+    let listen = format!("127.0.0.1:{}", next_port());
+    let url = redis.url();
+    let start = || Program::start(&["--redis", &url, "--listen", &listen, "--max-len", "1000000"]);
+    let mut store = start();
+    let shell = Shell::of(&store);
+    let folder = folder();
+    let cam = write(folder.path(), "cam", (0..ENTRIES).map(|n| (1_600_000_000_000 + n, 1)));
+    let mut replay = shell.start(&["replay", path(&folder), "--keep-times", "--fast"]);
+    for more in (1..8).map(|eighth| eighth * ENTRIES / 8) {
+        eventually(PATIENCE, || {
+            replay.has_ended() || redis.command::<u64>(&["XLEN", "cam"]) > more
+        });
+        store.signal("KILL");
+        store.wait(PATIENCE);
+        store = start();
+    }
+    let output = replay.wait();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(
+        text(&output.stdout).lines().next(),
+        Some(&*format!("cam: {ENTRIES} entries, {} bytes", size(&cam)))
+    );
+    assert!(found(&redis, "cam") == cam);
+}
+
+#[test]
+fn an_acknowledgement_that_redis_gave_and_the_store_never_got_neither_loses_nor_doubles_an_entry() {
     let redis = Redis::start();
     let proxy = Proxy::to(&redis);
-    let store = Store::through(&proxy, &redis, &["--max-len", "1000000", "--redis-patience", "1s"]);
+    let store = Store::through(&proxy, &redis, &["--max-len", "1000000"]);
     let shell = Shell::of(&store);
     let folder = folder();
     let cam = write(folder.path(), "cam", (0..2000).map(|n| (1_600_000_000_000 + n, 1)));
     let replay = shell.start(&["replay", path(&folder), "--keep-times"]);
-    for more in [200, 600, 1000] {
-        let length = || redis.command::<usize>(&["XLEN", "cam"]);
-        eventually(PATIENCE, || length() > more);
-        proxy.set(Manner::Swallow);
-        // Stored, and nobody learns of it.
-        let before = length();
-        eventually(PATIENCE, || length() > before);
-        proxy.set(Manner::Pass);
+    eventually(PATIENCE, || redis.command::<u64>(&["XLEN", "cam"]) > 100);
+    for byte in [1, 20, 300] {
+        let broken = proxy.broken();
+        proxy.cut_and(Manner::CutAfter(byte));
+        eventually(PATIENCE, || proxy.broken() > broken);
     }
+    proxy.set(Manner::Pass);
     let output = replay.wait();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(found(&redis, "cam") == cam);
+}
+
+/// The bytes of all entries.
+fn size(entries: &[Entry]) -> usize {
+    entries.iter().map(|(_, bytes)| bytes.len()).sum()
 }
