@@ -165,6 +165,19 @@ fn a_loop_repeats_until_ctrl_c_and_says_when_the_store_begins_to_trim() {
 }
 
 #[test]
+fn ctrl_c_ends_it_before_its_end_and_it_says_how_far_it_came() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = recording(&[("cam", &[(0, "one"), (3_600_000, "an hour later")])]);
+    let replay = shell.start(&["replay", path(&folder)]);
+    eventually(PATIENCE, || bytes(&store.redis, "cam") == ["one"]);
+    let output = replay.interrupt();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(text(&output.stdout).starts_with("cam: "), "{}", text(&output.stdout));
+    assert_eq!(text(&output.stderr), "ptg-store replay: interrupted\n");
+}
+
+#[test]
 fn a_stream_that_keeps_too_little_is_told_with_the_command_that_mends_it() {
     let store = Store::on(&Redis::start(), &["--max-len", "100"]);
     let shell = Shell::of(&store);
