@@ -109,7 +109,7 @@ pub struct Names {
 impl Names {
     /// Those of these streams.
     pub fn new(streams: &[StreamId]) -> Names {
-        let quoted = |stream: &StreamId| format!("{},", serde_json::Value::from(stream.as_str()));
+        let quoted = |stream: &StreamId| format!("{},", ascii_json(stream.as_str()));
         Names {
             quoted: streams.iter().map(quoted).collect(),
         }
@@ -119,6 +119,22 @@ impl Names {
     pub fn length(&self, stream: usize) -> usize {
         self.quoted.get(stream).map_or(0, String::len)
     }
+}
+
+/// A JSON string of ASCII alone: lists of offsets also travel in a header, which takes nothing else.
+fn ascii_json(text: &str) -> String {
+    let mut ascii = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.is_ascii() {
+            ascii.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(ascii, "\\u{unit:04x}");
+        }
+    }
+    ascii
 }
 
 /// Bytes of a list of offsets besides its items.
@@ -162,7 +178,19 @@ mod tests {
         );
     }
 
+    #[test]
+    fn names_are_ascii() {
+        assert_eq!(ascii_json("a\"\\é流😀"), r#""a\"\\\u00e9\u6d41\ud83d\ude00""#);
+    }
+
     proptest! {
+        #[test]
+        fn names_survive_as_ascii(name in ".*") {
+            let ascii = ascii_json(&name);
+            prop_assert!(ascii.is_ascii());
+            prop_assert_eq!(serde_json::from_str::<String>(&ascii).unwrap(), name);
+        }
+
         #[test]
         fn joined_offsets_are_json_and_as_long_as_foretold(ids in prop::collection::vec((any::<u64>(), any::<u64>()), 0..20)) {
             let ids: Vec<EntryId> = ids.into_iter().map(|(ms, seq)| EntryId { ms, seq }).collect();

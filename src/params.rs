@@ -139,18 +139,18 @@ impl Params {
     /// The stream ids from a path segment in which a literal `+` joins several; each is percent-encoded by itself, so that
     /// `%2B` is a plus in a name. After a complaint there may be none, which `finish` keeps from use.
     pub fn streams(&mut self, segment: &str) -> Vec<StreamId> {
+        let count = segment.split('+').count();
+        if count > MOST_STREAMS {
+            self.complain_of_stream(format!("at most {MOST_STREAMS} streams go together, these are {count}"));
+            return Vec::new();
+        }
+        let complaints = self.issues.len();
         let streams: Vec<StreamId> = segment.split('+').map(|name| self.stream(name)).collect();
-        let complaint = if streams.len() > MOST_STREAMS {
-            Some(format!(
-                "at most {MOST_STREAMS} streams go together, these are {}",
-                streams.len()
-            ))
-        } else {
-            let twice = (1..streams.len()).find(|index| streams[..*index].contains(&streams[*index]));
-            twice.map(|index| format!("the stream '{}' is named twice", streams[index]))
-        };
-        if let Some(message) = complaint {
-            self.complain_of_stream(message);
+        // What is wrong with many is told of the first.
+        self.issues.truncate(complaints + 1);
+        let twice = (1..streams.len()).find(|index| streams[..*index].contains(&streams[*index]));
+        if let Some(index) = twice.filter(|_| self.issues.len() == complaints) {
+            self.complain_of_stream(format!("the stream '{}' is named twice", streams[index]));
         }
         streams
     }

@@ -1,11 +1,13 @@
 //! The shapes in which entries are given out, and the JSON line that tells all about one entry.
 //! Pure functions; docs/pulling.md has the grammar.
 
-use std::fmt::Write;
+use std::fmt;
+use std::io::Write;
 
-use base64::Engine;
+use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
-use serde::de::IgnoredAny;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use crate::batch::Item;
@@ -63,56 +65,60 @@ impl Gap {
 pub const LINE_OVERHEAD: usize = 2 * crate::ids::MAX_STREAM_ID + 256;
 
 /// The line of JSON that tells all about an entry, without its end. At most twice as long as the entry, and `LINE_OVERHEAD`.
-pub fn line(stream: &StreamId, item: &Item, entry: &[u8]) -> String {
-    let mut line = String::with_capacity(LINE_OVERHEAD + entry.len());
+pub fn line(stream: &StreamId, item: &Item, entry: &[u8]) -> Vec<u8> {
+    let mut line = Vec::with_capacity(LINE_OVERHEAD + entry.len());
+    put_line(stream, item, entry, &mut line);
+    line
+}
+
+/// Puts that line behind others. No second copy is made on the way: an entry may be large.
+pub fn put_line(stream: &StreamId, item: &Item, entry: &[u8], line: &mut Vec<u8>) {
     let time = item.id.time().map_or("null".to_string(), |time| format!("\"{time}\""));
-    // Writing to a String cannot fail.
+    line.extend_from_slice(b"{\"stream\":");
+    put_string(stream.as_str(), line);
+    // Writing to a Vec cannot fail.
     let _ = write!(
         line,
-        "{{\"stream\":{},\"id\":\"{}\",\"time\":{time},\"size\":{},",
-        quoted(stream.as_str()),
+        ",\"id\":\"{}\",\"time\":{time},\"size\":{},",
         item.id,
         entry.len()
     );
     if let Some(skipped) = item.skipped {
         let _ = write!(line, "\"skipped\":{skipped},");
     }
-    line.push_str("\"data\":");
-    put_data(entry, &mut line);
-    line.push('}');
-    line
+    line.extend_from_slice(b"\"data\":");
+    put_data(entry, line);
+    line.push(b'}');
 }
 
 /// JSON as it is, without white space between its tokens; text as a string; anything else in base64.
-fn put_data(entry: &[u8], line: &mut String) {
+fn put_data(entry: &[u8], line: &mut Vec<u8>) {
     let text = std::str::from_utf8(entry).ok();
     if text.is_some_and(|text| is_json(text) && put_json(text, line)) {
         return;
     }
     match text.filter(|text| is_text(text)) {
-        Some(text) => line.push_str(&quoted(text)),
+        Some(text) => put_string(text, line),
         None => {
-            line.push_str("{\"base64\":\"");
-            STANDARD.encode_string(entry, line);
-            line.push_str("\"}");
+            let _ = write!(line, "{{\"base64\":\"{}\"}}", Base64Display::new(entry, &STANDARD));
         }
     }
 }
 
 fn is_json(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
+    serde_json::from_str::<Strict>(text).is_ok()
 }
 
-/// Whether people could have typed it. Other control characters speak for something else, and each would become six.
+/// Whether people could have typed it. Other control characters speak for something else, and most would become six.
 fn is_text(text: &str) -> bool {
-    let is_odd = |c: char| c < ' ' && !matches!(c, '\t' | '\n' | '\r');
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     !text.chars().any(is_odd)
 }
 
 /// Copies JSON and leaves out the white space between its tokens, which may be line ends. Numbers keep all their digits and
 /// keys their order, which they would not on the way through values. False, and nothing is copied, if it nests so deep that
 /// whoever reads the line may not be able to.
-fn put_json(json: &str, line: &mut String) -> bool {
+fn put_json(json: &str, line: &mut Vec<u8>) -> bool {
     let before = line.len();
     let (mut in_string, mut escaped, mut begun, mut depth) = (false, false, 0, 0);
     for (at, byte) in json.bytes().enumerate() {
@@ -128,24 +134,78 @@ fn put_json(json: &str, line: &mut String) -> bool {
             b'[' | b'{' => depth += 1,
             b']' | b'}' => depth -= 1,
             b' ' | b'\t' | b'\n' | b'\r' => {
-                line.push_str(&json[begun..at]);
+                line.extend_from_slice(&json.as_bytes()[begun..at]);
                 begun = at + 1;
             }
             _ => {}
         }
     }
-    line.push_str(&json[begun..]);
+    line.extend_from_slice(&json.as_bytes()[begun..]);
     true
 }
 
 /// A JSON string.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn put_string(text: &str, line: &mut Vec<u8>) {
+    // A str always has a form in JSON.
+    let _ = serde_json::to_writer(line, text);
+}
+
+/// JSON that every parser takes. The grammar also allows halves of surrogate pairs, and numbers that no double holds; one of
+/// them would spoil the whole line.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Strict, D::Error> {
+        deserializer.deserialize_any(Strict)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Strict;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Strict, E> {
+        Ok(Strict)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
+        while items.next_element::<Strict>()?.is_some() {}
+        Ok(Strict)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut items: A) -> Result<Strict, A::Error> {
+        while items.next_entry::<Strict, Strict>()?.is_some() {}
+        Ok(Strict)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -162,7 +222,11 @@ mod tests {
     }
 
     fn of(entry: &[u8]) -> String {
-        line(&StreamId::new("cam \"1\"").unwrap(), &item(), entry)
+        of_item(&item(), entry)
+    }
+
+    fn of_item(item: &Item, entry: &[u8]) -> String {
+        String::from_utf8(line(&StreamId::new("cam \"1\"").unwrap(), item, entry)).unwrap()
     }
 
     fn data(entry: &[u8]) -> String {
@@ -182,12 +246,12 @@ mod tests {
             skipped: Some(7),
             ..item()
         };
-        assert!(line(&StreamId::new("a").unwrap(), &skipping, b"").contains("\"skipped\":7,"));
+        assert!(of_item(&skipping, b"").contains("\"skipped\":7,"));
         let distant = Item {
             id: EntryId::MAX,
             ..item()
         };
-        assert!(line(&StreamId::new("a").unwrap(), &distant, b"").contains("\"time\":null,"));
+        assert!(of_item(&distant, b"").contains("\"time\":null,"));
     }
 
     #[test]
@@ -208,6 +272,16 @@ mod tests {
         assert_eq!(data(b"{broken"), r#""{broken""#);
         assert_eq!(data(b"\xff\xd8"), r#"{"base64":"/9g="}"#);
         assert_eq!(data(b"nul\0"), r#"{"base64":"bnVsAA=="}"#);
+        assert_eq!(data(b"del\x7f"), r#"{"base64":"ZGVsfw=="}"#);
+    }
+
+    #[test]
+    fn json_that_some_parsers_refuse_is_text() {
+        for odd in [r#""\ud800""#, r#"{"\udc00\ud800":1}"#, "1e999", "[-1e400]"] {
+            assert_eq!(data(odd.as_bytes()), Value::from(odd).to_string());
+        }
+        assert_eq!(data(br#""\ud83d\ude00""#), r#""\ud83d\ude00""#);
+        assert_eq!(data(b"1e-999"), "1e-999");
     }
 
     #[test]
@@ -233,7 +307,7 @@ mod tests {
         }
 
         #[test]
-        fn text_comes_back_as_it_was(text in "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]*") {
+        fn text_comes_back_as_it_was(text in "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x{9f}]*") {
             let line: Value = serde_json::from_str(&of(text.as_bytes())).unwrap();
             if !is_json(&text) {
                 prop_assert_eq!(line["data"].as_str(), Some(text.as_str()));
@@ -244,9 +318,9 @@ mod tests {
         fn compact_json_means_the_same(number: i64, text in ".*", list in prop::collection::vec(any::<u32>(), 0..5)) {
             let value = json!({ "number": number, text.clone(): text, "list": list });
             let pretty = serde_json::to_string_pretty(&value).unwrap();
-            let mut line = String::new();
+            let mut line = Vec::new();
             prop_assert!(put_json(&pretty, &mut line));
-            prop_assert_eq!(&line, &value.to_string());
+            prop_assert_eq!(String::from_utf8(line).unwrap(), value.to_string());
         }
     }
 }

@@ -75,12 +75,12 @@ impl Follower {
         match (self.framing, self.format) {
             (Framing::Events, _) => {
                 let (id, line) = (events::id(&self.positions), line());
-                self.body.put(&[id.as_bytes(), line.as_bytes(), b"\n\n"])
+                self.body.put(&[id.as_bytes(), &line, b"\n\n"])
             }
             (Framing::Mjpeg, _) => self.deliver_picture(entry),
             (Framing::Plain, Format::Json) => {
                 let line = line();
-                self.body.put(&[line.as_bytes(), b"\n"])
+                self.body.put(&[&line, b"\n"])
             }
             (Framing::Plain, _) => self.body.put(&[entry]),
         }

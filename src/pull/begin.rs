@@ -76,12 +76,15 @@ fn begin(
     let length = info.as_ref().map_or(Some(0), |info| Some(info.length));
     let newest = info.as_ref().map_or(EntryId::default(), |info| info.last_generated);
     let oldest = info.and_then(|info| info.first);
+    // Entries that are added from here on follow, whatever is asked for, so that the numbers hold.
+    let through = until.map_or(newest, |until| until.min(newest));
     let of_newest = |session: &mut Session, count: u64| -> Result<(EntryId, Option<u64>), StoreError> {
-        let skipped = added
+        let passed = added
             .zip(length)
+            .filter(|_| through == newest)
             .map(|(added, length)| added.saturating_sub(length.min(count)));
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        Ok((session.start_of_newest(stream, until, count)?, skipped))
+        Ok((session.start_of_newest(stream, Some(through), count)?, passed))
     };
     let after = |id: EntryId| match id {
         id if id >= newest => (id, added),
@@ -97,17 +100,18 @@ fn begin(
     };
     // Whoever names an entry has read it, and wants to know of what was trimmed since. `0` is nobody's last entry.
     let resumed = matches!(from, Cursor::After(id) if id != EntryId::default());
+    let ledger = match last {
+        last if last > newest => Ledger::ahead(),
+        last if resumed && last < newest => Ledger::resumed(),
+        _ => Ledger::new(passed),
+    };
     Ok(Position {
         stream: stream.clone(),
         last,
         until,
         done: until.is_some_and(|until| last >= until),
         gaps: Gaps::new(passed),
-        ledger: if resumed && last < newest {
-            Ledger::resumed()
-        } else {
-            Ledger::new(passed)
-        },
+        ledger,
     })
 }
 
@@ -116,7 +120,7 @@ fn end(until: Until, info: Option<&StreamInfo>, now: u64) -> EntryId {
     match until {
         Until::Id(id) => id,
         Until::First => info.and_then(|info| info.first).unwrap_or_default(),
-        Until::Newest => info.map(|info| info.last_generated).unwrap_or_default(),
+        Until::Newest => info.and_then(|info| info.last).unwrap_or_default(),
         Until::Moment(moment) => EntryId::last_of(moment.milliseconds(now)),
     }
 }
@@ -137,6 +141,12 @@ impl Position {
     /// Whether nothing that is wanted will be added any more.
     pub fn is_past(&self, clock: Option<&Clock>) -> bool {
         self.time_left(clock).is_some_and(|left| left.is_zero())
+    }
+
+    /// Whether nothing that is wanted can be added any more, because ids only grow.
+    pub fn is_passed_by(&self, info: Option<&StreamInfo>) -> bool {
+        let newest = info.map(|info| info.last_generated);
+        self.until.zip(newest).is_some_and(|(until, newest)| newest >= until)
     }
 
     /// What was trimmed between the last entry that was read and the oldest that is left.

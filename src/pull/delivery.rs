@@ -100,6 +100,7 @@ impl Delivery {
                 continue;
             }
             self.take_one(entries, arrival, index, outlet, tally)?;
+            self.places[index].ledger.pass();
             taken.ids.push(id);
             self.send_if_full(outlet, tally)?;
         }

@@ -106,6 +106,7 @@ mod tests {
             length: last + 1 - first,
             entries_added: Some(last),
             first: Some(id(first)),
+            last: Some(id(last)),
             last_generated: id(last),
         })
     }

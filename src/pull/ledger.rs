@@ -11,8 +11,18 @@ use crate::store::StreamInfo;
 pub struct Ledger {
     /// How many entries had ever been added up to the last one passed, if that is known.
     passed: Option<u64>,
-    /// Whether the reader came back with the id of an entry that it had read before.
-    resumed: bool,
+    origin: Origin,
+}
+
+/// How a reader came to a place from which it has not read yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// What was trimmed before it came is none of its business. So it is, too, once it has read.
+    New,
+    /// It came back with the id of an entry that it had read before.
+    Resumed,
+    /// Its place is ahead of the stream, and what is added up to there is not wanted.
+    Ahead,
 }
 
 /// What was trimmed.
@@ -27,53 +37,68 @@ pub struct Missing {
 impl Ledger {
     /// Begins where so many entries had ever been added, if that is known.
     pub fn new(passed: Option<u64>) -> Ledger {
-        Ledger { passed, resumed: false }
+        let origin = Origin::New;
+        Ledger { passed, origin }
     }
 
     /// Begins behind an entry that the reader had read before.
     pub fn resumed() -> Ledger {
-        Ledger {
-            passed: None,
-            resumed: true,
-        }
+        let origin = Origin::Resumed;
+        Ledger { passed: None, origin }
+    }
+
+    /// Begins at a place that the stream has not reached.
+    pub fn ahead() -> Ledger {
+        let origin = Origin::Ahead;
+        Ledger { passed: None, origin }
     }
 
     /// Looks for entries after `last` that were trimmed before they were read.
     pub fn check(&mut self, info: Option<&StreamInfo>, last: EntryId) -> Option<Missing> {
         let info = info?;
         let first = info.first?;
-        let resumed = std::mem::take(&mut self.resumed);
         // While the last entry, or an older one, is there, all that came after it is.
         if first <= last {
+            if self.origin == Origin::Resumed {
+                self.origin = Origin::New;
+            }
             return None;
         }
         let trimmed = info.trimmed();
         // Everything before the oldest entry is passed now, read or not.
         let passed = std::mem::replace(&mut self.passed, trimmed);
+        if std::mem::replace(&mut self.origin, Origin::New) == Origin::Resumed {
+            // Between neighbours nothing can have been.
+            let some = first.before() > last && trimmed != Some(0);
+            return some.then_some(Missing {
+                before: first,
+                count: None,
+            });
+        }
         match (passed, trimmed) {
             // Of a stream that was deleted and begun anew nothing was passed.
             (Some(passed), Some(trimmed)) if passed > info.entries_added.unwrap_or(0) => missing(first, trimmed),
             (Some(passed), Some(trimmed)) => missing(first, trimmed.saturating_sub(passed)),
-            // Between neighbours nothing can have been.
-            _ if resumed && first.before() > last && trimmed != Some(0) => Some(Missing {
-                before: first,
-                count: None,
-            }),
             _ => None,
         }
     }
 
-    /// So many entries were read, and in the instant of `info`, `all` says whether they were all after the last one.
-    pub fn read(&mut self, count: u64, all: bool, info: Option<&StreamInfo>) {
-        self.passed = match info {
-            Some(info) if all => info.entries_added,
-            None if all => Some(0),
-            _ => self.passed.map(|passed| passed + count),
-        };
+    /// An entry was read, the one after the last.
+    pub fn pass(&mut self) {
+        self.origin = Origin::New;
+        self.passed = self.passed.map(|passed| passed + 1);
+    }
+
+    /// All that there was after the last entry has been read, in the instant of `info`.
+    pub fn caught_up(&mut self, info: Option<&StreamInfo>) {
+        if self.origin != Origin::Ahead {
+            self.passed = info.map_or(Some(0), |info| info.entries_added);
+        }
     }
 
     /// The newest entry was read, without those between. How many these were, if that is known.
     pub fn skip_to_newest(&mut self, info: Option<&StreamInfo>) -> Option<u64> {
+        self.origin = Origin::New;
         let added = info.and_then(|info| info.entries_added);
         let passed = std::mem::replace(&mut self.passed, added);
         let (passed, added) = passed.zip(added)?;
@@ -109,8 +134,13 @@ mod tests {
             length: last + 1 - first,
             entries_added: Some(last),
             first: Some(id(first)),
+            last: Some(id(last)),
             last_generated: id(last),
         }
+    }
+
+    fn read(ledger: &mut Ledger, count: usize) {
+        (0..count).for_each(|_| ledger.pass());
     }
 
     fn check(ledger: &mut Ledger, first: u64, last: u64, read: u64) -> Option<u64> {
@@ -124,7 +154,7 @@ mod tests {
         let mut ledger = Ledger::new(Some(10));
         assert_eq!(check(&mut ledger, 5, 20, 10), None);
         assert_eq!(check(&mut ledger, 11, 20, 10), None);
-        ledger.read(5, false, Some(&holding(11, 20)));
+        read(&mut ledger, 5);
         assert_eq!(check(&mut ledger, 16, 20, 15), None);
     }
 
@@ -132,9 +162,9 @@ mod tests {
     fn what_was_trimmed_is_counted_once_and_exactly() {
         let mut ledger = Ledger::new(Some(10));
         assert_eq!(check(&mut ledger, 14, 20, 10), Some(3));
-        ledger.read(2, false, Some(&holding(14, 20)));
+        read(&mut ledger, 2);
         assert_eq!(check(&mut ledger, 16, 20, 15), None);
-        ledger.read(5, true, Some(&holding(16, 20)));
+        ledger.caught_up(Some(&holding(16, 20)));
         assert_eq!(check(&mut ledger, 41, 60, 20), Some(20));
     }
 
@@ -149,7 +179,7 @@ mod tests {
                 count: None
             })
         );
-        ledger.read(2, false, Some(&holding(50, 60)));
+        read(&mut ledger, 2);
         assert_eq!(check(&mut ledger, 55, 70, 51), Some(3));
         // Back where nothing can be missing: the id right before the oldest entry.
         let mut ledger = Ledger::resumed();
@@ -165,8 +195,29 @@ mod tests {
     fn a_reader_that_began_in_the_middle_counts_from_there() {
         let mut ledger = Ledger::new(None);
         assert_eq!(check(&mut ledger, 5, 20, 10), None);
-        ledger.read(10, true, Some(&holding(5, 20)));
+        ledger.caught_up(Some(&holding(5, 20)));
         assert_eq!(check(&mut ledger, 31, 40, 20), Some(10));
+    }
+
+    #[test]
+    fn a_reader_that_comes_back_to_an_empty_stream_learns_of_the_gap_with_the_next_entry() {
+        let mut ledger = Ledger::resumed();
+        let mut empty = holding(61, 60);
+        empty.first = None;
+        assert_eq!(ledger.check(Some(&empty), id(7)), None);
+        ledger.caught_up(Some(&empty));
+        let missing = ledger.check(Some(&holding(61, 61)), id(7));
+        assert_eq!(missing.map(|missing| missing.count), Some(None));
+    }
+
+    #[test]
+    fn what_is_added_before_a_place_ahead_is_not_missed() {
+        let mut ledger = Ledger::ahead();
+        assert_eq!(check(&mut ledger, 5, 20, 30), None);
+        ledger.caught_up(Some(&holding(5, 20)));
+        assert_eq!(check(&mut ledger, 31, 40, 30), None);
+        read(&mut ledger, 2);
+        assert_eq!(check(&mut ledger, 35, 40, 32), Some(2));
     }
 
     #[test]

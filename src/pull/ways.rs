@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use log::warn;
 
 use super::delivery::Taken;
-use super::{MAX_REPLY, MOST_ENTRIES, Outlet, Pull, Stop, Tally};
+use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
 use crate::error::close;
 use crate::ids::{EntryId, StreamId};
@@ -116,8 +116,11 @@ impl Pull {
             let read_all = taken.seen < count;
             nothing &= taken.seen == 0;
             let place = &mut self.delivery.places[*index];
-            place.ledger.read(taken.ids.len() as u64, read_all, info.as_ref());
+            if read_all {
+                place.ledger.caught_up(info.as_ref());
+            }
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+            place.done |= read_all && place.is_passed_by(info.as_ref());
         }
         match patience {
             Some(patience) if nothing => self.wait_for_more(patience, outlet),
@@ -142,6 +145,8 @@ impl Pull {
             nothing &= !came;
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
+            // What is past the end would be waited for in vain, again and again.
+            place.done |= !came && place.is_passed_by(info);
         }
         match patience {
             Some(patience) if nothing => self.wait_for_more(patience, outlet),
@@ -152,6 +157,9 @@ impl Pull {
     fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         self.delivery.rest();
         let asked = self.delivery.waiting();
+        if asked.is_empty() {
+            return Ok(());
+        }
         let places = self.delivery.places_of(&asked);
         self.session.wait_after(&places, patience, outlet)?;
         Ok(())
@@ -165,7 +173,7 @@ impl Pull {
             1 if !self.delivery.is_paced() => usize::MAX,
             // What is read beyond one reply would be old when its turn comes.
             1 => self.delivery.limit() - self.delivery.reply.count(),
-            _ => self.count.min(MOST_ENTRIES as usize / streams),
+            _ => self.delivery.limit() / streams,
         };
         self.ahead.count(most.max(1), room)
     }

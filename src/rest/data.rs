@@ -97,7 +97,7 @@ fn lines(call: &Pull, joined: &Joined, held: &mut Reservation) -> Result<Reply, 
     }
     let mut body = Vec::new();
     for (item, entry) in joined.entries() {
-        body.extend_from_slice(shape::line(&call.streams[item.stream], item, entry).as_bytes());
+        shape::put_line(&call.streams[item.stream], item, entry, &mut body);
         body.push(b'\n');
     }
     Ok(Reply::typed(200, shape::LINES_TYPE, body))

@@ -177,16 +177,8 @@ impl Session {
 
     /// What an error reply to a command about several streams means.
     fn refusal_of_one(&self, streams: &[&StreamId], error: &ServerError) -> StoreError {
-        match streams {
-            [stream] => self.stream_refusal(stream, error),
-            _ => match self.refusal(error) {
-                StoreError::Refused(text) if text.contains("WRONGTYPE") => {
-                    let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
-                    StoreError::NotAStream(names.join("' or '"))
-                }
-                other => other,
-            },
-        }
+        let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
+        self.refusal_about(&names.join("' or '"), error)
     }
 }
 

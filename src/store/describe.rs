@@ -26,6 +26,8 @@ pub struct StreamInfo {
     pub entries_added: Option<u64>,
     /// The oldest entry.
     pub first: Option<EntryId>,
+    /// The newest that is left.
+    pub last: Option<EntryId>,
     /// The largest id it ever gave.
     pub last_generated: EntryId,
 }
@@ -179,6 +181,7 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         length: 0,
         entries_added: None,
         first: None,
+        last: None,
         last_generated: EntryId::default(),
     };
     for _ in 0..items / 2 {
@@ -187,6 +190,8 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
             let id = id_of_entry(link, beside)?;
             if name == "first-entry" {
                 info.first = id;
+            } else {
+                info.last = id;
             }
             info.fields
                 .insert(format!("{name}-id"), json!(id.map(|id| id.to_string())));

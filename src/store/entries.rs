@@ -2,6 +2,8 @@
 
 use std::io;
 
+use redis::Value;
+
 use super::link::{Beside, END_OF_LINE, Link, Nobody, broken};
 use super::{DATA_FIELD, Session, unexpected, value};
 use crate::error::StoreError;
@@ -130,8 +132,15 @@ impl Entries<'_> {
     /// more about them.
     pub fn finish(mut self, beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
         let mut lengths = Vec::with_capacity(self.lengths);
-        for _ in 0..self.lengths {
+        for index in 0..self.lengths {
             let length = self.session.go_on(|link| link.reply(beside))?;
+            if let Value::ServerError(error) = &length {
+                // The key became something else while the stream was waited for.
+                return Err(match self.names.get(index) {
+                    Some(name) => self.session.refusal_about(&String::from_utf8_lossy(name), error),
+                    None => self.session.refusal(error),
+                });
+            }
             lengths.push(value::number(&length).ok_or_else(|| unexpected("XLEN"))?);
         }
         self.finished = true;

@@ -192,10 +192,15 @@ impl Session {
     }
 
     /// Like `refusal`, but knows which key the command was about.
-    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &redis::ServerError) -> StoreError {
+    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &ServerError) -> StoreError {
+        self.refusal_about(stream.as_str(), error)
+    }
+
+    /// The same of a key by its name.
+    pub(super) fn refusal_about(&self, key: &str, error: &ServerError) -> StoreError {
         match self.refusal(error) {
             // Scripts of Redis 6 put their own code in front.
-            StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(stream.to_string()),
+            StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(key.to_string()),
             other => other,
         }
     }

@@ -49,7 +49,7 @@ impl Outlet for Peer<'_> {
                 self.socket.send(Data::Binary, entry)?;
             } else {
                 let line = shape::line(&self.streams[item.stream], item, entry);
-                self.socket.send(Data::Text, line.as_bytes())?;
+                self.socket.send(Data::Text, &line)?;
             }
         }
         Ok(())
