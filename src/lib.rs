@@ -22,6 +22,7 @@
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
+//! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
@@ -79,6 +80,7 @@ pub mod openapi;
 pub mod params;
 pub mod pull;
 pub mod read_buffer;
+pub mod recording;
 pub mod redis_server;
 pub mod rest;
 pub mod router;

@@ -58,11 +58,19 @@ pub fn descriptors(pid: u32) -> usize {
 
 /// Bytes of memory that the process with this id has.
 pub fn resident(pid: u32) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: usize = kib.and_then(|number| number.parse().ok()).expect("VmRSS");
-    kib << 10
+    memory(pid, "VmRSS:").expect("VmRSS")
+}
+
+/// The most bytes of memory that the process with this id ever had; nothing once it has ended.
+pub fn peak(pid: u32) -> usize {
+    memory(pid, "VmHWM:").unwrap_or(0)
+}
+
+fn memory(pid: u32, name: &str) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
 }
 
 fn count(directory: &str) -> usize {
