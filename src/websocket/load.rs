@@ -23,25 +23,30 @@ pub struct Load {
     pub share: Option<Reservation>,
 }
 
-/// What a load is.
+/// What a load is. Small, because many may wait.
 pub enum Content {
     /// The next entries of the only stream.
     Next(Batch),
-    /// A batch with destinations of its own, and whether Redis has been told of it before.
-    Placed {
-        entries: Batch,
-        destinations: Destinations,
-        told: bool,
-    },
+    /// A batch with destinations of its own.
+    Placed(Box<Placed>),
     /// A batch of which nothing is stored.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
+}
+
+/// Entries and where they go.
+pub struct Placed {
+    pub entries: Batch,
+    pub destinations: Destinations,
+    /// Whether Redis has been told of them before.
+    pub told: bool,
 }
 
 impl Load {
     /// Its entries.
     pub fn entries(&self) -> &[Bytes] {
         match &self.content {
-            Content::Next(entries) | Content::Placed { entries, .. } => entries,
+            Content::Next(entries) => entries,
+            Content::Placed(placed) => &placed.entries,
             Content::Refused(_) => &[],
         }
     }
@@ -51,7 +56,7 @@ impl Load {
         let entries = self.entries().iter().map(|entry| entry.len() + ENTRY_COST).sum();
         match &self.content {
             Content::Next(_) => entries,
-            Content::Placed { .. } => entries + ENTRY_COST,
+            Content::Placed(_) => entries + ENTRY_COST,
             Content::Refused(refusal) => refusal.size() + ENTRY_COST,
         }
     }
@@ -95,7 +100,7 @@ impl<'a> Loading<'a> {
             }
             (true, false, Some((header, _))) => match header {
                 Ok(header) => self.cut(header, &bytes)?,
-                Err(refusal) => Content::Refused(refusal),
+                Err(refusal) => Content::Refused(Box::new(refusal)),
             },
             (true, true, Some(_)) => {
                 return Err(wrong_kind("offsets came where a binary message was due"));
@@ -131,12 +136,12 @@ impl<'a> Loading<'a> {
         match header.cut(blob, &self.rules) {
             Ok((entries, None)) => Ok(Content::Next(entries)),
             Ok((entries, Some(_))) if entries.len() > MOST_PLACED => Err(too_many(MOST_PLACED)),
-            Ok((entries, Some(destinations))) => Ok(Content::Placed {
+            Ok((entries, Some(destinations))) => Ok(Content::Placed(Box::new(Placed {
                 entries,
                 destinations,
                 told: false,
-            }),
-            Err(error) => self.refused(error).map(Content::Refused),
+            }))),
+            Err(error) => Ok(Content::Refused(Box::new(self.refused(error)?))),
         }
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use log::warn;
 
 use super::Moved;
-use super::load::{Content, Load};
+use super::load::{Content, Load, Placed};
 use super::push::Intake;
 use super::refusal::Refusal;
 use crate::call::Push;
@@ -117,20 +117,8 @@ impl<'a> Storer<'a> {
     /// One round trip with the first loads. If they are stored, they are acknowledged and removed.
     fn attempt(&mut self, loads: &mut Vec<Load>, together: usize, intake: &mut Intake<'_>) -> Result<(), StoreError> {
         match loads.first_mut().map(|load| &mut load.content) {
-            Some(Content::Placed {
-                entries,
-                destinations,
-                told,
-            }) => {
-                let max_lens = self.retentions(&destinations.streams, intake)?;
-                let ids = match (destinations.only_next_of(), max_lens.as_slice()) {
-                    (Some(stream), [max_len]) => self.session.append(stream, entries, *max_len, intake)?,
-                    _ => {
-                        let repeating = replace(told, true);
-                        self.session
-                            .place(entries, destinations, &max_lens, repeating, intake)?
-                    }
-                };
+            Some(Content::Placed(placed)) => {
+                let ids = self.attempt_placed(placed, intake)?;
                 self.stored(loads.drain(..1), &ids, intake);
             }
             Some(Content::Refused(refusal)) => {
@@ -141,6 +129,21 @@ impl<'a> Storer<'a> {
             None => {}
         }
         Ok(())
+    }
+
+    /// One round trip with a batch that has destinations of its own; its ids.
+    fn attempt_placed(&mut self, placed: &mut Placed, intake: &mut Intake<'_>) -> Result<Vec<String>, StoreError> {
+        let Placed {
+            entries,
+            destinations,
+            told,
+        } = placed;
+        let max_lens = self.retentions(&destinations.streams, intake)?;
+        if let (Some(stream), [max_len]) = (destinations.only_next_of(), max_lens.as_slice()) {
+            return self.session.append(stream, entries, *max_len, intake);
+        }
+        let repeating = replace(told, true);
+        self.session.place(entries, destinations, &max_lens, repeating, intake)
     }
 
     /// The same with loads that go behind the others of the only stream.
