@@ -32,6 +32,14 @@ mod sockets_handshake;
 mod sockets_refused;
 mod wire;
 
+mod cursors;
+mod events;
+mod follow;
+mod gaps;
+mod joined;
+mod pace;
+mod shapes;
+
 mod crashes;
 mod fuzz;
 mod hostile;
