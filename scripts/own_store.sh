@@ -5,6 +5,9 @@
 work=$(mktemp -d)
 store='' redis='' url='' failed=0
 
+# Set it to free_port to have Redis listen there too.
+redis_port=0
+
 stop_own() {
     local pid
     for pid in $store $redis; do
@@ -14,13 +17,22 @@ stop_own() {
     rm -rf "$work"
 }
 
+# Below the ports that the system gives to clients, so that none of theirs can take it before its user does.
+free_port() {
+    local port
+    port=$((20000 + RANDOM % 10000))
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((20000 + RANDOM % 10000)); done
+    echo "$port"
+}
+
 store_address() { grep -om 1 'http://127\.0\.0\.1:[0-9]*' "$work/store.log"; }
 
 start_own_store() {
     (cd "$repo" && cargo build --quiet --locked)
     trap stop_own EXIT
     # A Unix socket cannot collide with another Redis, as a port could.
-    "$(find_redis)" --port 0 --unixsocket "$work/redis.sock" --dir "$work" --save '' --appendonly no >"$work/redis.log" 2>&1 &
+    "$(find_redis)" --bind 127.0.0.1 --port "$redis_port" --unixsocket "$work/redis.sock" --dir "$work" \
+        --save '' --appendonly no >"$work/redis.log" 2>&1 &
     redis=$!
     await 10 test -S "$work/redis.sock" || die "Redis did not start: $(cat "$work/redis.log")"
     "$target/debug/ptg-store" --listen 127.0.0.1:0 --redis "redis+unix://$work/redis.sock" 2>"$work/store.log" &
@@ -36,6 +48,8 @@ run_part() {
     "${@:2}" 2>&1 | tee -a "$work/results" || failed=1
 }
 
+count_results() { grep -c "^$1 " "$work/results" || true; }
+
 # Stops the store, which must end well, and ends the script with the count of the parts.
 finish_own_store() {
     say "stopping the store"
@@ -44,6 +58,6 @@ finish_own_store() {
     store=''
     if grep -i 'panicked' "$work/store.log"; then failed=1; fi
     ((failed == 0)) || tail -n 50 "$work/store.log" >&2
-    printf '%d passed, %d failed\n' "$(grep -c '^ok ' "$work/results" || true)" "$(grep -c '^not ok ' "$work/results" || true)"
+    printf '%d passed, %d failed, %d skipped\n' "$(count_results ok)" "$(count_results 'not ok')" "$(count_results skipped)"
     exit "$failed"
 }

@@ -54,5 +54,6 @@ step tests cargo test --locked
 step scripts check_scripts
 step redis check_redis_scripts
 step clients tests/clients/run.sh
+step examples tests/examples/run.sh
 step documents tests/documents/run.sh
 step browser tests/browser/run.sh

@@ -21,7 +21,6 @@ const MOST_REST_WORKERS: usize = 256;
 /// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
 /// Sizes are bytes, or take KiB, MiB, GiB; times are seconds, or take ms, s, m, h, d.
 #[derive(FromArgs, Debug, Clone)]
-#[argh(note = "ptg-store bench measures a running store beside its Redis; ptg-store bench --help says how.")]
 pub struct Flags {
     /// address to serve on (default 127.0.0.1:7890; port 0 takes a free one)
     #[argh(option, default = "String::from(\"127.0.0.1:7890\")")]

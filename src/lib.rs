@@ -23,8 +23,10 @@
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, bytes read ahead: no input or output of their own |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
-//! The program itself is `main.rs`, with two modules beside it that use nothing of the above but plain data: `allocator`
-//! makes malloc give back what large entries used, and `bench/` is `ptg-store bench`, a client of a store and its Redis.
+//! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
+//! `allocator` makes malloc give back what large entries used; `client/` is a store as its clients see it, and `commands/` are the
+//! commands that stand on it, such as `ptg-store push`; `bench/` is `ptg-store bench`, a client of a store and its Redis, and so
+//! is `doctor/`, `ptg-store doctor`, which looks for what is wrong with them.
 //!
 //! # The data's way
 //!
@@ -44,8 +46,8 @@
 //!
 //! # Invariants
 //!
-//! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite, only `store/` and `redis_server.rs` name redis
-//!    (and `bench/`, which talks to it as any client does).
+//! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite (and `client/`, the other end), only `store/` and
+//!    `redis_server.rs` name redis (and `bench/` and `doctor/`, which talk to it as any client does).
 //! 2. Nothing that a client sends can end the process or the accept loop. A panic in a handler is a 500 for that request alone.
 //! 3. Every wait has a deadline, every buffer a limit; both are named constants or flags with a unit and a reason.
 //! 4. A handler is a plain function, values in and value out. Errors are returned, and logged once, at the edge.

@@ -1,7 +1,10 @@
-//! Flags, start, wait for a signal, stop. With the word `bench` first, it measures instead of serving.
+//! Flags, start, wait for a signal, stop. With the name of a command first, it is a client instead of serving.
 
 mod allocator;
 mod bench;
+mod client;
+mod commands;
+mod doctor;
 
 use std::io;
 use std::process::ExitCode;
@@ -17,13 +20,15 @@ use signal_hook::iterator::Signals;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let Some((&"bench", rest)) = arguments.split_first() {
-        return bench::main(rest);
+    if let Some((name, rest)) = arguments.split_first()
+        && let Some(command) = commands::find(name)
+    {
+        return (command.main)(rest);
     }
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            println!("{}", exit.output);
+            commands::print(&format!("{}\n{}", exit.output, commands::list()));
             return ExitCode::SUCCESS;
         }
         Err(exit) => return fail(exit.output.trim_end()),

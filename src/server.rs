@@ -163,14 +163,34 @@ fn fit_descriptors(config: &mut Config) -> Result<(), String> {
         return Ok(());
     };
     let granted = usize::try_from(granted).unwrap_or(usize::MAX);
-    // A worker has a connection to Redis, and a line to it takes one descriptor of the door and two of tiny_http.
-    let fixed = SPARE_DESCRIPTORS + config.rest_workers * (1 + 3);
-    let left = granted.saturating_sub(fixed);
-    let limits = &mut config.limits;
-    // A WebSocket is a connection, and has another one to Redis.
-    if limits.max_connections + limits.max_sockets <= left {
+    let Some((connections, sockets)) = caps_within(granted, config)? else {
         return Ok(());
+    };
+    let limits = &mut config.limits;
+    limits.max_connections = connections;
+    limits.max_sockets = sockets;
+    warn!(
+        "only {granted} open files are granted (ulimit -n): --max-connections is now {}, --max-sockets {}",
+        limits.max_connections, limits.max_sockets
+    );
+    Ok(())
+}
+
+/// How many descriptors a store with these flags takes when every cap is used up.
+pub fn descriptors(config: &Config) -> usize {
+    // A WebSocket is a connection, and has another one to Redis.
+    let caps = config.limits.max_connections.saturating_add(config.limits.max_sockets);
+    caps.saturating_add(fixed_descriptors(config))
+}
+
+/// Connections and sockets that so many descriptors are enough for, none if they are for all; the error says that they are
+/// not even enough to serve.
+pub fn caps_within(granted: usize, config: &Config) -> Result<Option<(usize, usize)>, String> {
+    if descriptors(config) <= granted {
+        return Ok(None);
     }
+    let fixed = fixed_descriptors(config);
+    let left = granted.saturating_sub(fixed);
     let (connections, sockets) = (left / 4 * 3, left / 4);
     if sockets == 0 {
         return Err(format!(
@@ -178,13 +198,16 @@ fn fit_descriptors(config: &mut Config) -> Result<(), String> {
             fixed + 4
         ));
     }
-    limits.max_connections = limits.max_connections.min(connections);
-    limits.max_sockets = limits.max_sockets.min(sockets);
-    warn!(
-        "only {granted} open files are granted (ulimit -n): --max-connections is now {}, --max-sockets {}",
-        limits.max_connections, limits.max_sockets
-    );
-    Ok(())
+    let limits = &config.limits;
+    Ok(Some((
+        limits.max_connections.min(connections),
+        limits.max_sockets.min(sockets),
+    )))
+}
+
+fn fixed_descriptors(config: &Config) -> usize {
+    // A worker has a connection to Redis, and a line to it takes one descriptor of the door and two of tiny_http.
+    SPARE_DESCRIPTORS + config.rest_workers * (1 + 3)
 }
 
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {

@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use ptg_store::ids::EntryId;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, Connection, FromRedisValue, IntoConnectionInfo, Pipeline, Value};
+use redis::{Client, Cmd, Connection, ConnectionInfo, FromRedisValue, IntoConnectionInfo, Pipeline, Value};
 
 use super::socket::advance;
-use super::wire::PATIENCE;
 
 /// How long one `XREAD` waits for an entry.
 const BLOCK: Duration = Duration::from_millis(500);
 
 /// The Redis behind the store.
-pub struct Direct(Client);
+#[derive(Clone)]
+pub struct Direct {
+    client: Client,
+    /// How long it may take to connect, and for one answer.
+    patience: Duration,
+}
 
 /// An error of Redis as a sentence.
 pub fn sentence(error: redis::RedisError) -> String {
@@ -21,25 +25,31 @@ pub fn sentence(error: redis::RedisError) -> String {
 }
 
 impl Direct {
-    pub fn new(url: &str) -> Result<Direct, String> {
+    pub fn new(url: &str, patience: Duration) -> Result<Direct, String> {
         let wrong = |error| format!("--redis is not like redis://127.0.0.1:6789: {error}");
         let info = url.into_connection_info().map_err(wrong)?;
         // The store does the same: what is small is to leave at once.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
-        Client::open(info).map(Direct).map_err(wrong)
+        let client = Client::open(info).map_err(wrong)?;
+        Ok(Direct { client, patience })
     }
 
     /// Where it is, without a password.
     pub fn address(&self) -> String {
-        self.0.get_connection_info().addr().to_string()
+        self.info().addr().to_string()
+    }
+
+    /// How it is reached, with a password if it has one.
+    pub fn info(&self) -> &ConnectionInfo {
+        self.client.get_connection_info()
     }
 
     pub fn connect(&self) -> Result<Connection, String> {
-        let connection = self.0.get_connection_with_timeout(PATIENCE);
+        let connection = self.client.get_connection_with_timeout(self.patience);
         let address = self.address();
         let connection = connection.map_err(|error| format!("Redis at {address} cannot be reached: {error}"))?;
-        connection.set_read_timeout(Some(PATIENCE)).map_err(sentence)?;
-        connection.set_write_timeout(Some(PATIENCE)).map_err(sentence)?;
+        connection.set_read_timeout(Some(self.patience)).map_err(sentence)?;
+        connection.set_write_timeout(Some(self.patience)).map_err(sentence)?;
         Ok(connection)
     }
 

@@ -3,7 +3,7 @@
 
 mod catch_up;
 mod clock;
-mod direct;
+pub mod direct;
 mod flags;
 mod http;
 mod live;
@@ -151,7 +151,7 @@ impl Bench {
         }
         Ok(Bench {
             store,
-            direct: Direct::new(&flags.redis)?,
+            direct: Direct::new(&flags.redis, wire::PATIENCE)?,
             prefix: Prefix::random(),
             seconds: flags.seconds.0,
             pid: flags.pid,

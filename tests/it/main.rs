@@ -55,7 +55,16 @@ mod slow_clients;
 mod smuggling;
 
 mod bench;
+mod client_login;
+mod client_pull;
+mod client_pull_ends;
+mod client_push;
+mod client_push_ends;
+mod client_streams;
+mod client_watch;
 mod command_line;
+mod doctor;
+mod doctor_findings;
 mod documentation;
 mod ending;
 mod live_page;

@@ -10,6 +10,7 @@ mod program;
 mod proxy;
 mod redis;
 mod replies;
+mod shell;
 mod socket;
 mod store;
 
@@ -20,8 +21,9 @@ pub use footprint::{Footprint, descriptors, resident, threads};
 pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
-pub use redis::Redis;
+pub use redis::{Redis, next_port};
 pub use replies::Replies;
+pub use shell::{Running, Shell};
 pub use socket::{
     Socket, expect_close, receive_binary, receive_json, receive_reply, receive_text, receive_triples, send_binary,
     send_text, wait_for_pong,

@@ -24,7 +24,7 @@ pub struct Program {
 struct Process(Child);
 
 impl Program {
-    /// Starts it with these arguments on a port of its own, and waits until it says where it listens.
+    /// Starts it with these arguments on a port of its own unless they name one, and waits until it says where it listens.
     pub fn start(arguments: &[&str]) -> Self {
         Self::start_in(std::env::temp_dir().as_path(), arguments, &[])
     }
@@ -57,8 +57,10 @@ impl Program {
 
     #[track_caller]
     fn start_command(mut command: Command) -> Self {
+        if !command.get_args().any(|argument| argument == "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         let child = command
-            .args(["--listen", "127.0.0.1:0"])
             .process_group(0)
             .stdout(Stdio::null())
             .spawn()
@@ -109,7 +111,7 @@ impl Program {
         output
     }
 
-    /// The binary with these arguments, not yet started, in an environment without a REDIS_URL.
+    /// The binary with these arguments, not yet started, in an environment that tells it nothing.
     pub fn command(arguments: &[&str]) -> Command {
         Self::quiet(env!("CARGO_BIN_EXE_ptg-store"), arguments)
     }
@@ -117,7 +119,10 @@ impl Program {
     fn quiet(program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments);
-        command.env_remove("REDIS_URL").env_remove("RUST_LOG");
+        for variable in ["REDIS_URL", "RUST_LOG", "PTG_STORE_URL", "PTG_STORE_TOKEN"] {
+            command.env_remove(variable);
+        }
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -190,7 +190,7 @@ fn connect(port: u16) -> Option<redis::Connection> {
 }
 
 /// Ports below those that the system hands out, so that nothing takes the port of a killed server before its restart.
-fn next_port() -> u16 {
+pub fn next_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);

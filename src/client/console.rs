@@ -1,0 +1,68 @@
+//! Standard error as a user sees it: sentences, and on a terminal one line of progress below them.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// How often the progress line changes.
+const REFRESH: Duration = Duration::from_millis(250);
+
+/// Goes back to the beginning of the line and clears it (ECMA-48).
+const CLEAR_LINE: &str = "\r\x1b[K";
+
+/// Where a command talks to its user. It ends with a clean line.
+pub struct Console {
+    command: &'static str,
+    quiet: bool,
+    terminal: bool,
+    /// When the progress line was last written, if it is there.
+    shown: Option<Instant>,
+}
+
+impl Console {
+    /// For this command; a quiet one says nothing but why it failed.
+    pub fn new(command: &'static str, quiet: bool) -> Console {
+        Console {
+            command,
+            quiet,
+            terminal: std::io::stderr().is_terminal(),
+            shown: None,
+        }
+    }
+
+    /// Says something, unless it is to be quiet.
+    pub fn say(&mut self, sentence: &str) {
+        if !self.quiet {
+            self.complain(sentence);
+        }
+    }
+
+    /// Says what must be said.
+    pub fn complain(&mut self, sentence: &str) {
+        self.clear();
+        // Where nobody listens, nothing can be said.
+        let _ = writeln!(std::io::stderr(), "ptg-store {}: {sentence}", self.command);
+    }
+
+    /// Shows the progress, now and then, if there is a terminal.
+    pub fn progress(&mut self, line: impl FnOnce() -> String) {
+        let due = self.shown.is_none_or(|shown| shown.elapsed() >= REFRESH);
+        if self.terminal && !self.quiet && due {
+            self.shown = Some(Instant::now());
+            let mut stderr = std::io::stderr();
+            let _ = write!(stderr, "{CLEAR_LINE}{}", line()).and_then(|()| stderr.flush());
+        }
+    }
+
+    /// Takes the progress line away.
+    pub fn clear(&mut self) {
+        if self.shown.take().is_some() {
+            let _ = write!(std::io::stderr(), "{CLEAR_LINE}");
+        }
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

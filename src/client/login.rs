@@ -1,0 +1,112 @@
+//! The login file: tokens by the URL of their store, in `$XDG_CONFIG_HOME/ptg-store/login.json`, else below `~/.config`.
+//! Only its owner may read it, from its first byte on.
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Failure;
+
+/// The largest login file that is read, in bytes: thousands of logins.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The rights of the folder, and those that the file must not grant: anything to anybody else.
+const FOLDER_MODE: u32 = 0o700;
+const OTHERS: u32 = 0o077;
+
+/// One login.
+#[derive(Serialize, Deserialize)]
+struct Login {
+    user: String,
+    token: String,
+}
+
+type Logins = BTreeMap<String, Login>;
+
+/// The token for the store at this URL, if somebody has signed in there.
+pub fn token(url: &str) -> Result<Option<String>, Failure> {
+    let Ok(path) = path() else { return Ok(None) };
+    Ok(read(&path)?.remove(url).map(|login| login.token))
+}
+
+/// Keeps a token; where.
+pub fn remember(url: &str, user: &str, token: &str) -> Result<PathBuf, Failure> {
+    let path = path()?;
+    let mut logins = read(&path)?;
+    let login = Login {
+        user: user.into(),
+        token: token.into(),
+    };
+    logins.insert(url.into(), login);
+    write(&path, &logins)?;
+    Ok(path)
+}
+
+/// Forgets a token; false if there was none.
+pub fn forget(url: &str) -> Result<bool, Failure> {
+    let path = path()?;
+    let mut logins = read(&path)?;
+    let known = logins.remove(url).is_some();
+    if known {
+        write(&path, &logins)?;
+    }
+    Ok(known)
+}
+
+fn path() -> Result<PathBuf, Failure> {
+    let folder = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let base = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+    let base = base.ok_or_else(|| {
+        Failure::Here("there is no place for a login file: neither XDG_CONFIG_HOME nor HOME is set".into())
+    })?;
+    Ok(base.join("ptg-store").join("login.json"))
+}
+
+fn read(path: &Path) -> Result<Logins, Failure> {
+    let failed = |what: &str| Failure::Here(format!("the login file {} {what}", path.display()));
+    let unreadable = |error: std::io::Error| failed(&format!("cannot be read: {error}"));
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Logins::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    // Of the open file, so that nobody can put another in its place.
+    let mode = file.metadata().map_err(unreadable)?.mode();
+    if mode & OTHERS != 0 {
+        return Err(failed(&format!(
+            "is open to others (mode {:03o}), so its tokens are not used; make it yours alone: chmod 600 {}",
+            mode & 0o777,
+            path.display()
+        )));
+    }
+    let mut text = Vec::new();
+    file.take(MAX_FILE).read_to_end(&mut text).map_err(unreadable)?;
+    // The error itself would quote what is there.
+    serde_json::from_slice(&text)
+        .map_err(|_| failed("is not what ptg-store login writes; move it away and sign in again"))
+}
+
+fn write(path: &Path, logins: &Logins) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::Here(format!("the login file {} cannot be written: {error}", path.display()))
+    };
+    let folder = path.parent().unwrap_or(path);
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    builder.create(folder).map_err(|error| failed(&error))?;
+    let text = serde_json::to_string_pretty(logins).map_err(|error| failed(&error))?;
+    // A temporary file is its owner's alone (0600) from the moment it is there, and its new name changes nothing about that.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
+    file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
+    file.as_file().sync_all().map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! The store as its clients see it: plain requests, pushes and pulls that outlive their connections, and what they end with.
+//! Everything that waits here has a deadline, and gives up within half a second once the user has had enough.
+//!
+//! A command begins with `Interrupted::on_signals` and `Store::open`. Then `Store::get` and its like ask for JSON, `Pull` gives
+//! entries, `Push` takes batches and tells when they are stored; `pull::Socket` and `push::Socket` are one connection of each. What
+//! goes wrong is a `Failure`, which knows whether trying again is worth while, and the code to exit with.
+
+// What only `record`, `replay` and `doctor` use.
+#![allow(dead_code, unused_imports)]
+
+mod console;
+mod failure;
+pub mod figures;
+mod gap;
+mod http;
+mod input;
+mod interrupted;
+pub mod login;
+mod output;
+mod place;
+pub mod pull;
+pub mod push;
+mod retry;
+mod store;
+pub mod websocket;
+mod wire;
+
+pub use console::Console;
+pub use failure::{Exit, Failure};
+pub use gap::Gap;
+pub use http::Reply;
+pub use input::{Arrival, Input};
+pub use interrupted::Interrupted;
+pub use output::Output;
+pub use pull::{Entry, Pull};
+pub use push::{Batch, Push};
+pub use retry::{Patience, Retry};
+pub use store::{Store, TOKEN_VARIABLE, URL_VARIABLE, encode};
+
+use std::time::Duration;
+
+/// How often a wait looks up: for Ctrl-C, and for pings that are due.
+pub const TICK: Duration = Duration::from_millis(250);

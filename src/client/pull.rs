@@ -1,0 +1,288 @@
+//! Entries out of a stream: over one WebSocket, or over as many as it takes.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use ptg_store::ids::EntryId;
+use tungstenite::Message;
+
+use super::{Failure, Gap, Patience, Retry, Store, encode, place, websocket};
+
+/// An entry. Its bytes are a part of the reply it came in, which stays in memory as long as any of them does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its id.
+    pub id: EntryId,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// A pull over one connection.
+pub struct Socket {
+    socket: websocket::Socket,
+    /// Where the entries of a reply begin whose bytes are still to come.
+    offsets: Option<Vec<(EntryId, usize)>>,
+    /// Entries that have come and were not asked for yet.
+    entries: VecDeque<Entry>,
+    last: EntryId,
+    /// Whether each reply is asked for (`ack=true`), and whether the next one is still to be.
+    asks: bool,
+    due: bool,
+}
+
+/// A pull that outlives its connections: it goes on behind the last entry that was given out, so that none comes twice and none
+/// is missed.
+pub struct Pull {
+    store: Store,
+    stream: String,
+    /// Where to begin, as it was typed, and the further parameters.
+    from: String,
+    parameters: Vec<(String, String)>,
+    begun: Instant,
+    /// The entry to go on behind: the last one that was given out.
+    last: Option<EntryId>,
+    socket: Option<Socket>,
+    retry: Retry,
+    /// When to try again.
+    again: Instant,
+}
+
+impl Socket {
+    /// Opens a pull; the parameters are those of the wire, such as `last_entry_id` and `count`.
+    pub fn open(store: &Store, stream: &str, parameters: &[(&str, &str)]) -> Result<Socket, Failure> {
+        let query: Vec<String> = parameters
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let path = format!("/data/{}/pull?{}", encode(stream), query.join("&"));
+        Ok(Socket {
+            socket: websocket::Socket::open(store, &path)?,
+            offsets: None,
+            entries: VecDeque::new(),
+            last: EntryId::default(),
+            asks: parameters.contains(&("ack", "true")),
+            due: false,
+        })
+    }
+
+    /// The next entry; none if nothing comes for so long. That the store ends the pull is a `Failure` for which `is_end` holds.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Entry>, Failure> {
+        if let Some(entry) = self.entries.pop_front() {
+            return Ok(Some(entry));
+        }
+        if std::mem::take(&mut self.due) {
+            self.socket.send(Message::Binary(Bytes::new()))?;
+            self.socket.flush()?;
+        }
+        let until = Instant::now() + wait;
+        loop {
+            match self.socket.next()? {
+                Some(message) => self.take(message)?,
+                None => {
+                    let left = until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Ok(None);
+                    }
+                    self.socket.wait(left, None)?;
+                }
+            }
+            if let Some(entry) = self.entries.pop_front() {
+                return Ok(Some(entry));
+            }
+        }
+    }
+
+    /// Offsets or the bytes that they are about.
+    fn take(&mut self, message: Message) -> Result<(), Failure> {
+        match (message, self.offsets.take()) {
+            (Message::Text(text), None) => self.offsets = Some(offsets(&text, &mut self.last)?),
+            (Message::Binary(blob), Some(offsets)) => {
+                self.entries.extend(cut(&offsets, &blob)?);
+                self.due = self.asks;
+            }
+            _ => return Err(foreign("its messages are not offsets and bytes by turns")),
+        }
+        Ok(())
+    }
+}
+
+impl Pull {
+    /// Begins where `from` says (any `last_entry_id`); the parameters are further ones of the wire. Nothing is asked of the
+    /// store yet.
+    pub fn new(store: &Store, stream: &str, from: &str, parameters: Vec<(String, String)>, patience: Patience) -> Pull {
+        Pull {
+            store: store.clone(),
+            stream: stream.to_owned(),
+            from: from.to_owned(),
+            parameters,
+            begun: Instant::now(),
+            last: None,
+            socket: None,
+            retry: Retry::new(patience),
+            again: Instant::now(),
+        }
+    }
+
+    /// The next entry; none if nothing comes for so long. Connects, and connects again, as need be. That the store ends the pull
+    /// is a `Failure` for which `is_end` holds.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Entry>, Failure> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let failure = match &mut self.socket {
+                Some(socket) => match socket.next(left) {
+                    Ok(Some(entry)) => {
+                        self.last = Some(entry.id);
+                        self.retry.worked();
+                        return Ok(Some(entry));
+                    }
+                    Ok(None) => return Ok(None),
+                    Err(failure) => failure,
+                },
+                None => {
+                    let pause = self.again.saturating_duration_since(Instant::now());
+                    self.store.interrupted.sleep(pause.min(left))?;
+                    if pause > left {
+                        return Ok(None);
+                    }
+                    match self.open() {
+                        Ok(socket) => {
+                            self.socket = Some(socket);
+                            self.retry.opened();
+                            continue;
+                        }
+                        Err(failure) => failure,
+                    }
+                }
+            };
+            self.socket = None;
+            self.again = self.retry.failed(failure)?;
+            if self.retry.has_notice() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What the user should know and was not told yet: that the connection broke, or is there again.
+    pub fn take_notice(&mut self) -> Option<String> {
+        self.retry.take_notice()
+    }
+
+    /// Goes on behind entries that retention has trimmed, after a failure that is a `Gap`.
+    pub fn pass(&mut self, gap: &Gap) {
+        self.last = Some(gap.before.before());
+        self.socket = None;
+    }
+
+    /// Opens a connection that begins where the last one ended. The first one fixes the places that were typed.
+    fn open(&mut self) -> Result<Socket, Failure> {
+        if self.last.is_none() {
+            self.last = place::begin(&self.store, &self.stream, &self.from)?;
+        }
+        for (_, until) in self.parameters.iter_mut().filter(|(name, _)| name == "until") {
+            if let Some(id) = place::end(&self.store, &self.stream, until)? {
+                *until = id.to_string();
+            }
+        }
+        let since = self.begun.elapsed();
+        let from = match self.last {
+            Some(last) => last.to_string(),
+            None => place::shifted(&self.from, since),
+        };
+        let mut parameters = vec![("last_entry_id", from)];
+        for (name, value) in &self.parameters {
+            let value = if name == "until" {
+                place::shifted(value, since)
+            } else {
+                value.clone()
+            };
+            parameters.push((name, value));
+        }
+        let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
+        Socket::open(&self.store, &self.stream, &parameters)
+    }
+}
+
+/// Reads `[["<id>",<offset>],…]`. Ids rise, also from one reply to the next.
+fn offsets(text: &str, last: &mut EntryId) -> Result<Vec<(EntryId, usize)>, Failure> {
+    let pairs: Vec<(&str, usize)> = serde_json::from_str(text)
+        .map_err(|error| foreign(&format!("the offsets of a reply are not as agreed: {error}")))?;
+    let mut offsets = Vec::with_capacity(pairs.len());
+    for (id, offset) in pairs {
+        let id: EntryId = id
+            .parse()
+            .map_err(|_| foreign(&format!("'{id}' came instead of an entry id")))?;
+        if id <= *last {
+            return Err(foreign(&format!("entry {id} came after {last}")));
+        }
+        *last = id;
+        offsets.push((id, offset));
+    }
+    Ok(offsets)
+}
+
+/// Cuts a blob at its offsets: an entry reaches to the next one's, the last to the end.
+fn cut(offsets: &[(EntryId, usize)], blob: &Bytes) -> Result<Vec<Entry>, Failure> {
+    let ends = offsets.iter().skip(1).map(|(_, offset)| *offset).chain([blob.len()]);
+    let entries = offsets.iter().zip(ends).map(|(&(id, start), end)| {
+        (start <= end && end <= blob.len()).then(|| Entry {
+            id,
+            bytes: blob.slice(start..end),
+        })
+    });
+    entries
+        .collect::<Option<Vec<Entry>>>()
+        .ok_or_else(|| foreign("the offsets of a reply do not fit its bytes"))
+}
+
+fn foreign(why: &str) -> Failure {
+    Failure::Foreign(format!("the store does not speak as agreed: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entries(text: &str, blob: &'static [u8]) -> Result<Vec<Entry>, Failure> {
+        cut(&offsets(text, &mut EntryId::default())?, &Bytes::from_static(blob))
+    }
+
+    #[test]
+    fn a_reply_is_cut_into_its_entries() {
+        let found = entries(r#"[["1-0",0],["1-1",2],["2-0",2]]"#, b"abc").unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|entry| (entry.id.to_string(), &entry.bytes[..]))
+            .collect();
+        let expected = [("1-0", &b"ab"[..]), ("1-1", b""), ("2-0", b"c")];
+        assert_eq!(found, expected.map(|(id, bytes)| (id.to_string(), bytes)));
+    }
+
+    #[test]
+    fn replies_that_make_no_sense_are_refused() {
+        for text in [
+            "",
+            "[[]]",
+            r#"[["1-0"]]"#,
+            r#"[["x",0]]"#,
+            r#"[["1-0",4]]"#,
+            r#"[["1-0",-1]]"#,
+            r#"[["1-0",2],["1-1",1]]"#,
+            r#"[["1-0",0],["1-0",1]]"#,
+            r#"[["stream","1-0",0]]"#,
+        ] {
+            assert!(matches!(entries(text, b"abc"), Err(Failure::Foreign(_))), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_reply_makes_the_parser_panic(text in ".*", offsets in prop::collection::vec((1u64..9, 0usize..9), 0..5)) {
+            let _ = entries(&text, b"abcd");
+            let pairs: Vec<_> = offsets.iter().map(|(ms, at)| (format!("{ms}-0"), at)).collect();
+            let _ = entries(&serde_json::to_string(&pairs).unwrap(), b"abcd");
+        }
+    }
+}

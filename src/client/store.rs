@@ -1,0 +1,212 @@
+//! Where a store is, and how to get in.
+
+use std::fmt;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Failure, Interrupted, login};
+
+/// The environment variables that name a store and hold a token when `--url` and `--token` do not.
+pub const URL_VARIABLE: &str = "PTG_STORE_URL";
+pub const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
+
+/// Where a store listens unless it was told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:7890";
+
+/// How long a store may take to say anything, and to take anything.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What a path segment and a query value keep as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// A store. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Store {
+    /// The host, its port, and the prefix before every path: empty, or `/like/this`.
+    host: String,
+    prefix: String,
+    token: Option<String>,
+    /// Whether the user has had enough.
+    pub interrupted: Interrupted,
+    /// How long the store may take to say anything, and to take anything.
+    pub patience: Duration,
+}
+
+impl Store {
+    /// The store that the flags name, else the environment, else the one on this machine; with the token of the flags, else
+    /// of the environment, else of the login file, if there is any.
+    pub fn open(url: Option<&str>, token: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
+        let mut store = Store::at(url, interrupted)?;
+        let variable = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+        let token = token.map(str::to_owned).or(variable);
+        store.token = match token {
+            Some(token) => Some(token),
+            None => login::token(&store.url())?,
+        };
+        store.check_token()?;
+        Ok(store)
+    }
+
+    /// The store that the flag names, else the environment, else the one on this machine, without a token.
+    pub fn at(url: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
+        let variable = std::env::var(URL_VARIABLE).ok().filter(|url| !url.is_empty());
+        let url = url.map(str::to_owned).or(variable);
+        let (host, prefix) = parse(url.as_deref().unwrap_or(DEFAULT_URL)).map_err(Failure::Usage)?;
+        Ok(Store {
+            host,
+            prefix,
+            token: None,
+            interrupted: interrupted.clone(),
+            patience: PATIENCE,
+        })
+    }
+
+    /// Its URL in the one form that it has here: with a port, without a slash at its end.
+    pub fn url(&self) -> String {
+        format!("http://{}{}", self.host, self.prefix)
+    }
+
+    /// Its host and port, as they stand in the URL.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The token, if there is one. It must not be shown to anybody.
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// A path of the store as it is asked for, behind the prefix.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    /// Whatever stands in a header must not end it.
+    fn check_token(&self) -> Result<(), Failure> {
+        let fits = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        match self.token() {
+            Some(token) if !fits(token) => Err(Failure::Usage(
+                "the token has characters that no token has, or none at all; a line end or quotes, perhaps".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        // Without the token.
+        write!(f, "Store({})", self.url())
+    }
+}
+
+/// Percent-encodes a name for a path segment or a query value.
+pub fn encode(name: &str) -> String {
+    utf8_percent_encode(name, KEPT).to_string()
+}
+
+/// Host with port, and prefix.
+fn parse(url: &str) -> Result<(String, String), String> {
+    let wrong =
+        |what: &str| format!("{url} is not the URL of a store, like {DEFAULT_URL} or http://host:port/prefix: {what}");
+    let rest = match url.split_once("://") {
+        Some(("http", rest)) => rest,
+        Some(("https", _)) => {
+            return Err(format!(
+                "{url}: https is not spoken here; ask the store itself with http://, or a tunnel to it \
+                 (ssh -L 7890:127.0.0.1:7890 host)"
+            ));
+        }
+        Some((scheme, _)) => return Err(wrong(&format!("{scheme}:// is not http://"))),
+        None => return Err(wrong("it does not begin with http://")),
+    };
+    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong("it has spaces, control characters or letters beyond ASCII"));
+    }
+    if url.contains(['?', '#']) {
+        return Err(wrong("it has a query or a fragment"));
+    }
+    let (host, prefix) = match rest.find('/') {
+        Some(slash) => rest.split_at(slash),
+        None => (rest, ""),
+    };
+    if host.contains('@') {
+        return Err("a user and password do not belong into a store's URL; sign in with: ptg-store login".into());
+    }
+    // What follows the brackets of an IPv6 address, or the first colon of anything else.
+    let after = host.rfind(']').map_or(0, |end| end + 1);
+    let (name, port) = match host[after..].find(':') {
+        Some(colon) => (&host[..after + colon], &host[after + colon + 1..]),
+        None => (host, "80"),
+    };
+    if name.is_empty() {
+        return Err(wrong("it has no host"));
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => {
+            let host = format!("{}:{port}", name.to_ascii_lowercase());
+            Ok((host, prefix.trim_end_matches('/').to_string()))
+        }
+        _ => Err(wrong("its port is not a number from 1 to 65535")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn urls_have_one_form() {
+        for (url, host, prefix) in [
+            ("http://127.0.0.1:7890", "127.0.0.1:7890", ""),
+            ("http://127.0.0.1:7890/", "127.0.0.1:7890", ""),
+            ("http://Lab", "lab:80", ""),
+            ("http://lab:8000/store/a/", "lab:8000", "/store/a"),
+            ("http://[::1]:7890", "[::1]:7890", ""),
+            ("http://[::1]/x", "[::1]:80", "/x"),
+        ] {
+            assert_eq!(parse(url), Ok((host.into(), prefix.into())), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_urls_are_refused_with_the_cause() {
+        for (url, cause) in [
+            ("https://lab", "https is not spoken"),
+            ("ws://lab", "ws:// is not http://"),
+            ("lab:7890", "does not begin"),
+            ("", "does not begin"),
+            ("http://", "no host"),
+            ("http://:80", "no host"),
+            ("http://lab:0", "port"),
+            ("http://lab:99999", "port"),
+            ("http://lab:", "port"),
+            ("http://lab:80:80", "port"),
+            ("http://ada:secret@lab", "ptg-store login"),
+            ("http://lab/?a=b", "query"),
+            ("http://lab/a b", "spaces"),
+            ("http://lab\r\nX: y", "control"),
+        ] {
+            let error = parse(url).unwrap_err();
+            assert!(error.contains(cause), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_url_in_its_one_form_stays_as_it_is(url in "http://[a-z.]{1,9}(:[1-9][0-9]{0,3})?(/[a-z]{1,5}){0,2}/?") {
+            let (host, prefix) = parse(&url).unwrap();
+            let again = parse(&format!("http://{host}{prefix}")).unwrap();
+            prop_assert_eq!(again, (host, prefix));
+        }
+
+        #[test]
+        fn no_url_makes_the_parser_panic(url in ".*", rest in ".*") {
+            let _ = parse(&url);
+            let _ = parse(&format!("http://{rest}"));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The commands that make the binary a client of a store, and how each begins and ends.
+
+mod login;
+mod pull;
+mod push;
+mod streams;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use argh::FromArgs;
+use ptg_store::ids::StreamId;
+
+use crate::bench;
+use crate::client::{Console, Exit, Failure, Interrupted};
+use crate::doctor;
+
+/// A command of the binary.
+pub struct Command {
+    /// Its name, the first word behind `ptg-store`.
+    name: &'static str,
+    /// What it does, for the help.
+    about: &'static str,
+    /// Runs it with the arguments behind its name.
+    pub main: fn(&[&str]) -> ExitCode,
+}
+
+/// Every command there is.
+#[rustfmt::skip]
+const COMMANDS: &[Command] = &[
+    Command { name: "login",   about: "signs in to a store and keeps the token",                   main: login::main },
+    Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
+    Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
+    Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },
+    Command { name: "bench",   about: "measures a running store beside its Redis",                 main: bench::main },
+    Command { name: "doctor",  about: "looks for what is wrong, and says what mends it",           main: doctor::main },
+];
+
+/// The command of this name.
+pub fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// All of them, as the help shows them.
+pub fn list() -> String {
+    let line = |command: &Command| format!("  {:<10}{}\n", command.name, command.about);
+    let lines: String = COMMANDS.iter().map(line).collect();
+    format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
+}
+
+/// Prints a text. Where nobody reads it, nobody misses it.
+pub fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+}
+
+/// A stream's name, checked here so that a bad one costs no connection.
+fn stream_id(name: &str) -> Result<StreamId, Failure> {
+    StreamId::new(name).map_err(Failure::Usage)
+}
+
+/// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
+pub fn run<F: FromArgs>(
+    name: &'static str,
+    arguments: &[&str],
+    work: impl FnOnce(F, &Interrupted) -> Result<Exit, Failure>,
+) -> ExitCode {
+    let mut console = Console::new(name, false);
+    let flags = match F::from_args(&["ptg-store", name], arguments) {
+        Ok(flags) => flags,
+        Err(exit) if exit.status.is_ok() => {
+            print(&exit.output);
+            return Exit::Done.into();
+        }
+        Err(exit) => {
+            console.complain(exit.output.trim_end());
+            return Exit::Usage.into();
+        }
+    };
+    let done = Interrupted::on_signals().and_then(|interrupted| work(flags, &interrupted));
+    let failure = match done {
+        Ok(exit) => return exit.into(),
+        Err(failure) => failure,
+    };
+    if failure.exit() != Exit::Done {
+        console.complain(&failure.to_string());
+    }
+    failure.exit().into()
+}
+
+/// A number and its noun: `1 entry`, `2 entries`.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

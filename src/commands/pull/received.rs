@@ -1,0 +1,63 @@
+//! What came of a pull so far.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ptg_store::ids::EntryId;
+
+use crate::client::{Entry, figures};
+
+/// What came so far.
+pub struct Received {
+    /// Entries.
+    pub entries: u64,
+    bytes: u64,
+    /// The last entry.
+    pub last: Option<EntryId>,
+    begun: Instant,
+    /// When something came last.
+    moved: Instant,
+}
+
+impl Received {
+    /// Nothing yet.
+    pub fn nothing() -> Received {
+        Received {
+            entries: 0,
+            bytes: 0,
+            last: None,
+            begun: Instant::now(),
+            moved: Instant::now(),
+        }
+    }
+
+    /// An entry came.
+    pub fn add(&mut self, entry: &Entry) {
+        self.entries += 1;
+        self.bytes += entry.bytes.len() as u64;
+        self.moved = Instant::now();
+        self.last = Some(entry.id);
+    }
+
+    /// How long nothing has come.
+    pub fn silent_for(&self) -> Duration {
+        self.moved.elapsed()
+    }
+
+    /// A line for people.
+    pub fn progress(&self) -> String {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        let behind = self.last.map_or(String::new(), |last| {
+            // Against the clock of this machine, which may not be the store's.
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let age = now.saturating_sub(Duration::from_millis(last.ms));
+            format!("; the last one {} old", figures::time(age))
+        });
+        format!(
+            "{} entries, {}; {}/s, {}/s{behind}",
+            self.entries,
+            figures::bytes(self.bytes as f64),
+            figures::short(self.entries as f64 / seconds),
+            figures::bytes(self.bytes as f64 / seconds),
+        )
+    }
+}

@@ -1,0 +1,278 @@
+//! `ptg-store push`: files, lines, or a folder as it grows, each an entry, and every one of them confirmed.
+
+mod files;
+mod folder;
+mod inputs;
+mod lines;
+
+use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use argh::FromArgs;
+use ptg_store::ids::EntryId;
+use ptg_store::units::{Size, Span};
+
+use super::counted;
+use crate::client::push::Stored;
+use crate::client::{Batch, Console, Exit, Failure, Interrupted, Output, Patience, Push, Store, TICK, figures};
+use files::Files;
+use folder::Folder;
+use lines::Lines;
+
+/// Pushes each file as one entry into STREAM; without a FILE, or with - for one, standard input.
+/// Ends when the store has confirmed every entry. When the connection breaks, it connects again and sends what was not
+/// confirmed once more: every entry is stored at least once.
+#[derive(FromArgs)]
+struct Flags {
+    /// the stream; it need not exist
+    #[argh(positional)]
+    stream: String,
+
+    /// what to push; - is standard input
+    #[argh(positional, arg_name = "file")]
+    files: Vec<String>,
+
+    /// every line is an entry, its line end left out, and is pushed as it comes
+    #[argh(switch)]
+    lines: bool,
+
+    /// push every file of this folder once it is completely written, now and until Ctrl-C; not those whose name begins
+    /// with a dot
+    #[argh(option)]
+    watch: Option<PathBuf>,
+
+    /// with --watch: leave out what is in the folder already
+    #[argh(switch)]
+    new_only: bool,
+
+    /// with --watch: only files whose name ends so, such as .jpg
+    #[argh(option)]
+    suffix: Option<String>,
+
+    /// with --watch: a file that has not changed for so long is completely written (default 1s). One that was renamed into
+    /// the folder is at once
+    #[argh(option, default = "Span(Duration::from_secs(1))")]
+    settle: Span,
+
+    /// print the id of every entry
+    #[argh(switch)]
+    print_ids: bool,
+
+    /// largest entry that is read into memory (default 64MiB, as the store's --max-message)
+    #[argh(option, default = "Size(64 << 20)")]
+    max_entry: Size,
+
+    /// for how long to try again while the store cannot be reached (default 60s; 0: never; forever)
+    #[argh(option, default = "Patience::For(Duration::from_secs(60))")]
+    retry: Patience,
+
+    /// no progress, and no words about lost connections
+    #[argh(switch)]
+    quiet: bool,
+
+    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    #[argh(option)]
+    url: Option<String>,
+
+    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    #[argh(option)]
+    token: Option<String>,
+}
+
+/// Where entries come from.
+enum Source {
+    Files(Files),
+    Lines(Lines),
+    Folder(Folder),
+}
+
+/// What a source has.
+enum Next {
+    /// Entries that are there at the same time.
+    Batch(Batch),
+    /// None for now.
+    NotYet,
+    /// None any more.
+    End,
+}
+
+/// Runs the command.
+pub fn main(arguments: &[&str]) -> ExitCode {
+    // A lone dash looks like a flag to argh.
+    let arguments: Vec<&str> = arguments
+        .iter()
+        .map(|word| if *word == "-" { inputs::STDIN } else { word })
+        .collect();
+    super::run("push", &arguments, run)
+}
+
+fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    super::stream_id(&flags.stream)?;
+    let source = Source::of(&flags)?;
+    let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    let pusher = Pusher {
+        push: Push::new(&store, &flags.stream, &[], flags.retry),
+        console: Console::new("push", flags.quiet),
+        output: Output::stdout(interrupted)?,
+        print_ids: flags.print_ids,
+        stored: 0,
+        bytes: 0,
+        begun: Instant::now(),
+    };
+    pusher.run(source).map(|()| Exit::Done)
+}
+
+impl Source {
+    fn of(flags: &Flags) -> Result<Source, Failure> {
+        let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
+        let of_folders = flags.new_only || flags.suffix.is_some();
+        let files = flags.files.iter().map(PathBuf::from).collect();
+        match &flags.watch {
+            Some(_) if flags.lines || !flags.files.is_empty() => {
+                usage("--watch goes neither with files nor with --lines")
+            }
+            Some(folder) => {
+                let suffix = flags.suffix.clone().unwrap_or_default();
+                Folder::new(folder, flags.new_only, suffix, flags.settle.0, flags.max_entry).map(Source::Folder)
+            }
+            None if of_folders => usage("--new-only and --suffix go with --watch"),
+            None if flags.lines => Ok(Source::Lines(Lines::new(files, flags.max_entry))),
+            None => Ok(Source::Files(Files::new(files, flags.max_entry))),
+        }
+    }
+
+    fn next(&mut self, console: &mut Console) -> Result<Next, Failure> {
+        match self {
+            Source::Files(files) => files.next(),
+            Source::Lines(lines) => lines.next(),
+            Source::Folder(folder) => folder.next(console),
+        }
+    }
+
+    /// What to wait for when there is nothing yet.
+    fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Source::Files(files) => files.fd(),
+            Source::Lines(lines) => lines.fd(),
+            Source::Folder(_) => None,
+        }
+    }
+
+    /// How long to wait at most.
+    fn patience(&self) -> Duration {
+        match self {
+            Source::Folder(folder) => folder.due_in().min(TICK),
+            _ => TICK,
+        }
+    }
+}
+
+/// The push and what became of it.
+struct Pusher {
+    push: Push,
+    console: Console,
+    output: Output,
+    print_ids: bool,
+    /// Entries and bytes that are stored.
+    stored: u64,
+    bytes: u64,
+    begun: Instant,
+}
+
+impl Pusher {
+    /// Pushes everything. What the source had before it failed is stored all the same.
+    fn run(mut self, mut source: Source) -> Result<(), Failure> {
+        let mut ended = None;
+        loop {
+            if ended.is_none() {
+                ended = self.take_from(&mut source);
+            }
+            if self.push.unacknowledged() == 0
+                && let Some(ended) = ended
+            {
+                let closed = self.push.finish(|_, _| Ok(()));
+                return ended.and(closed);
+            }
+            let reading = ended.is_none() && self.push.has_room();
+            let beside = source.fd().filter(|_| reading);
+            let wait = if reading { source.patience() } else { TICK };
+            match self.push.step(wait, beside) {
+                Ok(stored) => self.tell(stored)?,
+                Err(failure) => self.refused(failure)?,
+            }
+        }
+    }
+
+    /// Takes what the source has, as far as there is room; how it ended, if it did.
+    fn take_from(&mut self, source: &mut Source) -> Option<Result<(), Failure>> {
+        while self.push.has_room() {
+            match source.next(&mut self.console) {
+                Ok(Next::Batch(batch)) => self.push.add(batch),
+                Ok(Next::NotYet) => return None,
+                Ok(Next::End) => return Some(Ok(())),
+                Err(failure) => return Some(Err(failure)),
+            }
+        }
+        None
+    }
+
+    /// Prints ids. That nobody reads them is no reason not to push.
+    fn print(&mut self, ids: &[EntryId]) -> Result<(), Failure> {
+        if !self.print_ids {
+            return Ok(());
+        }
+        let lines = ids.iter().try_for_each(|id| self.output.line(&id.to_string()));
+        match lines.and_then(|()| self.output.flush()) {
+            Err(Failure::Unread) => self.print_ids = false,
+            printed => printed?,
+        }
+        Ok(())
+    }
+
+    /// Tells how it goes.
+    fn tell(&mut self, stored: Vec<Stored>) -> Result<(), Failure> {
+        if let Some(notice) = self.push.take_notice() {
+            self.console.say(&notice);
+        }
+        for Stored { batch, ids } in stored {
+            self.stored += ids.len() as u64;
+            self.bytes += batch.bytes.len() as u64;
+            self.print(&ids)?;
+        }
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.console.progress(|| {
+            format!(
+                "{} entries, {}, {}/s stored; {} under way",
+                self.stored,
+                figures::bytes(self.bytes as f64),
+                figures::bytes(self.bytes as f64 / seconds),
+                self.push.unacknowledged(),
+            )
+        });
+        Ok(())
+    }
+
+    /// Entries that are too many or too large for this store together may still fit one by one.
+    fn refused(&mut self, failure: Failure) -> Result<(), Failure> {
+        if failure.exit() == Exit::TooLarge
+            && let Some(entries) = self.push.oldest().and_then(Batch::split)
+        {
+            self.push.take_oldest();
+            entries.into_iter().rev().for_each(|entry| self.push.put_first(entry));
+            return Ok(());
+        }
+        if let Some(batch) = self.push.oldest() {
+            let stored = counted(self.stored, "entry is", "entries are");
+            let left = counted(self.push.unacknowledged() as u64, "is", "are");
+            let first = match batch.name.as_str() {
+                "" => format!("entry {}", self.stored + 1),
+                name => format!("entry {} ({name})", self.stored + 1),
+            };
+            self.console
+                .complain(&format!("{stored} stored; {left} not confirmed, from {first} on"));
+        }
+        Err(failure)
+    }
+}

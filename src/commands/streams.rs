@@ -1,0 +1,180 @@
+//! `ptg-store streams`: what streams a store has. A table for people; in a pipe, tabs and no heading.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+use ptg_store::ids::EntryId;
+use serde_json::Value;
+
+use crate::client::{Exit, Failure, Interrupted, Output, Store, figures};
+
+/// The columns of the table.
+const HEADINGS: [&str; 6] = ["STREAM", "ENTRIES", "MAX_LEN", "NEWEST", "BYTES", "DESCRIPTION"];
+
+/// Lists the streams of a store: name, entries, about how many it keeps, age and bytes of the newest entry, description.
+/// In a pipe: the same with tabs between them, without a heading, ages in seconds; empty where there is no entry.
+#[derive(FromArgs)]
+struct Flags {
+    /// print one JSON object a line
+    #[argh(switch)]
+    json: bool,
+
+    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    #[argh(option)]
+    url: Option<String>,
+
+    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    #[argh(option)]
+    token: Option<String>,
+}
+
+/// One stream, as it is shown.
+#[derive(Debug, PartialEq)]
+struct Row {
+    name: String,
+    entries: u64,
+    max_len: u64,
+    /// Age and bytes of the newest entry.
+    newest: Option<(Duration, u64)>,
+    description: String,
+}
+
+/// Runs the command.
+pub fn main(arguments: &[&str]) -> ExitCode {
+    super::run("streams", arguments, run)
+}
+
+fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    let activity = store.get("/activity")?;
+    let foreign = || Failure::Foreign("this is no store: its reply to GET /activity has no streams".into());
+    let streams = activity["streams"].as_array().ok_or_else(foreign)?;
+    let mut output = Output::stdout(interrupted)?;
+    if flags.json {
+        for stream in streams {
+            output.line(&stream.to_string())?;
+        }
+        output.flush()?;
+        return Ok(Exit::Done);
+    }
+    // The store's own clock: that of this machine may be another.
+    let now = activity["time"]
+        .as_str()
+        .and_then(|time| time.parse().ok())
+        .ok_or_else(foreign)?;
+    let rows: Option<Vec<Row>> = streams.iter().map(|stream| row(stream, now)).collect();
+    let rows = rows.ok_or_else(foreign)?;
+    match std::io::stdout().is_terminal() {
+        true => table(&rows).iter().try_for_each(|line| output.line(line))?,
+        false => rows.iter().try_for_each(|row| output.line(&row.with_tabs()))?,
+    }
+    output.flush()?;
+    Ok(Exit::Done)
+}
+
+fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
+    let name = stream["id"].as_str()?;
+    let newest = stream["newest_id"].as_str().map(str::parse::<EntryId>);
+    let newest = newest.transpose().ok()?.zip(stream["newest_bytes"].as_u64());
+    let age = |id: EntryId| Duration::from_millis((now.as_millisecond().max(0) as u64).saturating_sub(id.ms));
+    let description = stream["description"]
+        .as_str()
+        .filter(|text| *text != name)
+        .unwrap_or_default();
+    Some(Row {
+        name: name.to_owned(),
+        entries: stream["entries"].as_u64()?,
+        max_len: stream["max_len"].as_u64()?,
+        newest: newest.map(|(id, bytes)| (age(id), bytes)),
+        // One line is one stream.
+        description: description.replace(char::is_control, " "),
+    })
+}
+
+impl Row {
+    fn with_tabs(&self) -> String {
+        let (age, bytes) = match self.newest {
+            Some((age, bytes)) => (format!("{:.3}", age.as_secs_f64()), bytes.to_string()),
+            None => Default::default(),
+        };
+        let Row {
+            name,
+            entries,
+            max_len,
+            description,
+            ..
+        } = self;
+        format!("{name}\t{entries}\t{max_len}\t{age}\t{bytes}\t{description}")
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let (age, bytes) = match self.newest {
+            Some((age, bytes)) => (figures::time(age), figures::bytes(bytes as f64)),
+            None => ("-".into(), "-".into()),
+        };
+        [
+            self.name.clone(),
+            self.entries.to_string(),
+            self.max_len.to_string(),
+            age,
+            bytes,
+            self.description.clone(),
+        ]
+    }
+}
+
+/// Lines with a heading, each column as wide as its widest cell; figures stand to the right.
+fn table(rows: &[Row]) -> Vec<String> {
+    let mut cells = vec![HEADINGS.map(String::from)];
+    cells.extend(rows.iter().map(Row::cells));
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let line = |row: &[String; 6]| {
+        let [name, entries, max_len, age, bytes, description] = row;
+        let [w0, w1, w2, w3, w4, _] = widths[..] else {
+            return String::new();
+        };
+        let line = format!("{name:w0$}  {entries:>w1$}  {max_len:>w2$}  {age:>w3$}  {bytes:>w4$}  {description}");
+        line.trim_end().to_owned()
+    };
+    cells.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rows() -> Vec<Row> {
+        let now = "2026-11-25T10:00:00Z".parse().unwrap();
+        let id = |ago: i64| format!("{}-0", 1_795_600_800_000 - ago);
+        let streams = [
+            json!({"id": "cam", "entries": 12, "max_len": 1000, "newest_id": id(1500), "newest_bytes": 54321, "description": "a\tcamera"}),
+            json!({"id": "empty stream", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": "empty stream"}),
+        ];
+        streams.iter().map(|stream| row(stream, now).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_table_is_aligned() {
+        assert_eq!(
+            table(&rows()),
+            [
+                "STREAM        ENTRIES  MAX_LEN  NEWEST  BYTES  DESCRIPTION",
+                "cam                12     1000     1 s  54 kB  a camera",
+                "empty stream        0        5       -      -",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_for_scripts_has_six_fields() {
+        let lines: Vec<String> = rows().iter().map(Row::with_tabs).collect();
+        assert_eq!(
+            lines,
+            ["cam\t12\t1000\t1.500\t54321\ta camera", "empty stream\t0\t5\t\t\t"]
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! `ptg-store streams`: stable lines for scripts (docs/command-line.md).
+
+use serde_json::Value;
+
+use crate::harness::{Running, Shell, Store};
+
+#[test]
+fn in_a_pipe_a_stream_is_a_line_of_six_fields_without_a_heading() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    assert_eq!(shell.print(&["streams"]), "");
+    store.put("/streams/empty?desc=with%20a%09tab&max_len=7").expect(200);
+    store.add("a name", &[b"one", b"three"]);
+    let mut lines = Vec::new();
+    // The store's answer may be a second old.
+    crate::harness::eventually(crate::harness::PATIENCE, || {
+        lines = shell.print(&["streams"]).lines().map(str::to_owned).collect();
+        lines.len() == 2
+    });
+    let fields: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
+    assert_eq!(fields[0][..3], ["a name", "2", "1000"]);
+    assert!(fields[0][3].parse::<f64>().is_ok_and(|age| age < 60.0), "{lines:?}");
+    assert_eq!(fields[0][4..], ["5", ""]);
+    assert_eq!(fields[1], ["empty", "0", "7", "", "", "with a tab"]);
+    let json = shell.print(&["streams", "--json"]);
+    let json: Vec<Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!((&json[0]["id"], &json[0]["entries"]), (&"a name".into(), &2.into()));
+    assert_eq!(json[1]["id"], "empty");
+}
+
+#[test]
+fn on_a_terminal_it_is_a_table() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("cam", &[b"entry"]);
+    let script = format!("script -qec '{} streams' /dev/null", env!("CARGO_BIN_EXE_ptg-store"));
+    let output = Running::start(shell.script(&script)).wait();
+    let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+    let mut lines = shown.lines();
+    assert_eq!(
+        lines.next(),
+        Some("STREAM  ENTRIES  MAX_LEN  NEWEST  BYTES  DESCRIPTION"),
+        "{shown}"
+    );
+    assert!(
+        lines
+            .next()
+            .is_some_and(|line| line.starts_with("cam           1     1000")),
+        "{shown}"
+    );
+}
