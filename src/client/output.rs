@@ -52,8 +52,8 @@ impl Output {
     }
 
     /// Writes a line.
-    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
-        self.write(line.as_bytes())?;
+    pub fn line(&mut self, line: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Failure> {
+        self.write(line.as_ref())?;
         self.write(b"\n")
     }
 
