@@ -35,9 +35,13 @@ mod wire;
 mod cursors;
 mod events;
 mod follow;
+mod followers;
 mod gaps;
 mod joined;
+mod later_dialect;
+mod mjpeg;
 mod pace;
+mod pull_outages;
 mod shapes;
 
 mod crashes;
