@@ -41,6 +41,7 @@ mod joined;
 mod later_dialect;
 mod mjpeg;
 mod pace;
+mod pull_memory;
 mod pull_outages;
 mod shapes;
 
