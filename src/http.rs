@@ -46,6 +46,21 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether the client names this media type among those that it accepts (RFC 9110, 12.5.1).
+    pub fn accepts(&self, kind: &str) -> bool {
+        let refused = |parameter: &str| {
+            let quality = parameter
+                .strip_prefix(['q', 'Q'])
+                .and_then(|rest| rest.strip_prefix('='));
+            quality.is_some_and(|quality| quality.parse() == Ok(0.0))
+        };
+        self.all("Accept").flat_map(|value| value.split(',')).any(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(kind));
+            named && !parts.any(refused)
+        })
+    }
+
     /// Whether a header that is a comma-separated list has this word, in any letter case.
     pub fn lists(&self, name: &str, word: &str) -> bool {
         self.all(name)
@@ -112,6 +127,34 @@ mod tests {
         assert_eq!(target("/a"), ("/a".into(), "".into()));
         assert_eq!(target("http://host:1/a?b"), ("/a".into(), "b".into()));
         assert_eq!(target("http://host"), ("/".into(), "".into()));
+    }
+
+    #[test]
+    fn a_media_type_is_accepted_by_name_unless_its_quality_is_nothing() {
+        let accepts = |accept: &str| {
+            let headers = vec![("accept".into(), accept.into())];
+            Head {
+                headers,
+                ..Head::default()
+            }
+            .accepts("text/event-stream")
+        };
+        for yes in [
+            "text/event-stream",
+            "a/b, TEXT/event-stream ; q=0.5",
+            "*/*,text/event-stream;v=1",
+        ] {
+            assert!(accepts(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "*/*",
+            "text/event-stream;q=0",
+            "text/event-stream; Q=0.000",
+            "text/event-streams",
+        ] {
+            assert!(!accepts(no), "{no}");
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Pull {
 
     /// Those of `GET /data/{id}`, and how the reply is framed if it is to stay open.
     pub fn get(segment: &str, params: &mut Params, head: &Head, dialect: Dialect) -> (Pull, Option<Framing>) {
-        let events = head.lists("Accept", "text/event-stream");
+        let events = head.accepts("text/event-stream");
         let mut pull = Pull::read(segment, params, dialect, Cursor::Newest);
         let follow = params.boolean("follow", false);
         let format = params.text("format").is_some();

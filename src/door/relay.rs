@@ -14,7 +14,15 @@ use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
 /// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 5] = ["Host", "Origin", "Authorization", "Cookie", "Content-Type"];
+const PASSED_ON: [&str; 7] = [
+    "Host",
+    "Origin",
+    "Authorization",
+    "Cookie",
+    "Content-Type",
+    "Accept",
+    "Last-Event-ID",
+];
 
 /// Headers of tiny_http about its own connection, which are not the client's.
 const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];

@@ -66,8 +66,8 @@ impl<'a> Opening<'a> {
             ))
         })?;
         let session = context.store.session(OPENING_TIMEOUT).probing();
-        let pull = Pull::begin(session, &call)?;
-        if framing == Framing::Events && pull.is_done() {
+        let mut pull = Pull::begin(session, &call)?;
+        if framing == Framing::Events && pull.is_over()? {
             // With any other status a browser would ask again, for ever.
             return Ok(Opened::Whole(Reply {
                 status: 204,

@@ -174,8 +174,21 @@ impl Pull {
         self.delivery.places.iter().map(|place| place.last).collect()
     }
 
-    /// Whether nothing is left to be read.
-    pub fn is_done(&self) -> bool {
+    /// Whether nothing that is wanted is there, or can still come.
+    pub fn is_over(&mut self) -> Result<bool, StoreError> {
+        for place in self.delivery.places.iter().filter(|place| !place.done) {
+            let Some(until) = place.until.filter(|_| place.is_past(self.clock.as_ref())) else {
+                return Ok(false);
+            };
+            if self.session.has_some((&place.stream, place.last), until)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether everything wanted has been read.
+    fn is_done(&self) -> bool {
         self.delivery.places.iter().all(|place| place.done)
     }
 

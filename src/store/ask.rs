@@ -54,9 +54,14 @@ impl Session {
         beside: &mut dyn Beside,
     ) -> Result<(Infos, Entries<'_>), StoreError> {
         let end = until.map_or("+".to_string(), |id| id.to_string());
+        // After the largest id there is nothing, and Redis refuses to look.
+        let (start, count) = match after {
+            EntryId::MAX => (after.to_string(), 0),
+            after => (format!("({after}"), 1),
+        };
         let mut read = redis::cmd("XREVRANGE");
-        read.arg(stream.as_str()).arg(end).arg(format!("({after}"));
-        read.arg("COUNT").arg(1);
+        read.arg(stream.as_str()).arg(end).arg(start);
+        read.arg("COUNT").arg(count);
         self.begin_with_info(&[stream], &read, Shape::OfOne, beside)
     }
 
@@ -67,14 +72,19 @@ impl Session {
         block: Duration,
         beside: &mut dyn Beside,
     ) -> Result<bool, StoreError> {
-        let mut entries = self.read_after(places, 1, Some(block), beside)?;
-        let mut some = false;
-        while let Some(arrival) = entries.next(beside)? {
-            entries.skip(&arrival, beside)?;
-            some = true;
-        }
-        entries.finish(beside)?;
-        Ok(some)
+        let entries = self.read_after(places, 1, Some(block), beside)?;
+        entries.pass(beside).map(|passed| passed > 0)
+    }
+
+    /// Whether a stream has entries after its place, up to and with `until`.
+    pub fn has_some(&mut self, (stream, after): Place<'_>, until: EntryId) -> Result<bool, StoreError> {
+        let mut read = redis::cmd("XRANGE");
+        read.arg(stream.as_str())
+            .arg(format!("({after}"))
+            .arg(until.to_string());
+        read.arg("COUNT").arg(1);
+        let entries = self.begin(&[stream], &read, Shape::OfOne, &mut Nobody)?;
+        entries.pass(&mut Nobody).map(|passed| passed > 0)
     }
 
     /// At most `count` entries before an end, newest first.

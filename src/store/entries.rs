@@ -147,6 +147,16 @@ impl Entries<'_> {
         Ok(lengths)
     }
 
+    /// Reads past all of them; how many they were.
+    pub(super) fn pass(mut self, beside: &mut dyn Beside) -> Result<usize, StoreError> {
+        let mut passed = 0;
+        while let Some(arrival) = self.next(beside)? {
+            self.skip(&arrival, beside)?;
+            passed += 1;
+        }
+        self.finish(beside).map(|_| passed)
+    }
+
     /// Reads past an entry and all after it, unless that is so much that a new connection is cheaper.
     pub(super) fn abandon(mut self, arrival: Arrival) -> Result<(), StoreError> {
         let mut next = Some(arrival);

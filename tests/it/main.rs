@@ -37,6 +37,19 @@ mod sockets_handshake;
 mod sockets_refused;
 mod wire;
 
+mod cursors;
+mod events;
+mod follow;
+mod followers;
+mod gaps;
+mod joined;
+mod later_dialect;
+mod mjpeg;
+mod pace;
+mod pull_memory;
+mod pull_outages;
+mod shapes;
+
 mod crashes;
 mod fuzz;
 mod hostile;

@@ -19,6 +19,7 @@ pub type Entry = (String, Vec<u8>);
 /// The gauge of open push sockets, as /metrics names it.
 pub const OPEN_PUSHES: &str = "ptg_sockets_open{kind=\"push\"}";
 pub const OPEN_PULLS: &str = "ptg_sockets_open{kind=\"pull\"}";
+pub const OPEN_FOLLOWERS: &str = "ptg_sockets_open{kind=\"follow\"}";
 
 /// The entries 0, 1, 2, … as decimal text.
 pub fn numbers(range: std::ops::Range<usize>) -> Vec<Vec<u8>> {

@@ -9,7 +9,7 @@ use tungstenite::HandshakeError;
 use tungstenite::protocol::WebSocketConfig;
 use ureq::http::Request;
 
-use super::{Answer, DEVELOPMENT_KEY, PATIENCE, Socket, read_answer, send};
+use super::{Answer, DEVELOPMENT_KEY, Followed, PATIENCE, Socket, read_answer, send};
 
 /// 64 MiB take a while in a debug build on a busy machine.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(60);
@@ -167,6 +167,16 @@ impl Client {
     #[track_caller]
     pub fn pull(&self, stream: &str, query: &str) -> Socket {
         self.socket(&format!("/data/{}/pull?{query}", encode(stream)))
+    }
+
+    /// A reply that stays open, whose head has come; `lines` are more header lines.
+    #[track_caller]
+    pub fn follow(&self, path: &str, lines: &[&str]) -> Followed {
+        let mut stream = self.raw();
+        send(&mut stream, self.head("GET", path, lines));
+        let followed = Followed::begin(stream);
+        assert_eq!(followed.head.status, 200, "{path}: {:?}", followed.head);
+        followed
     }
 
     /// A WebSocket at any path, signed in by header.

@@ -66,6 +66,14 @@ pub fn peak(pid: u32) -> usize {
     memory(pid, "VmHWM:").unwrap_or(0)
 }
 
+/// The most bytes of memory that a store has while something happens, and what comes of that.
+pub fn peak_of<T>(store: &Program, happens: impl FnOnce() -> T) -> (T, usize) {
+    // Has the system begin its count anew, see proc_pid_clear_refs(5).
+    std::fs::write(format!("/proc/{}/clear_refs", store.pid()), "5").expect("to forget the peak");
+    let come_of_it = happens();
+    (come_of_it, peak(store.pid()))
+}
+
 fn memory(pid: u32, name: &str) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

@@ -58,6 +58,26 @@ pub fn receive_reply(socket: &mut Socket) -> Vec<(String, Vec<u8>)> {
     super::slice(&offsets, &blob)
 }
 
+/// The same of a pull that names the streams.
+#[track_caller]
+pub fn receive_triples(socket: &mut Socket) -> Vec<(String, String, Vec<u8>)> {
+    let text = receive_text(socket);
+    let offsets: Vec<(String, String, usize)> =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"));
+    let blob = receive_binary(socket);
+    let (streams, offsets): (Vec<String>, Vec<_>) = offsets.into_iter().map(|(s, id, at)| (s, (id, at))).unzip();
+    let entries = super::slice(&offsets, &blob);
+    let all = streams.into_iter().zip(entries);
+    all.map(|(stream, (id, data))| (stream, id, data)).collect()
+}
+
+/// A text message that is JSON.
+#[track_caller]
+pub fn receive_json(socket: &mut Socket) -> serde_json::Value {
+    let text = receive_text(socket);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text:?}"))
+}
+
 /// The close that the server sends: its code and reason.
 #[track_caller]
 pub fn expect_close(socket: &mut Socket) -> (u16, String) {

@@ -1,0 +1,303 @@
+//! docs/pulling.md: Server-Sent Events, as a browser's EventSource reads them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::harness::{End, Followed, PATIENCE, Store, eventually};
+use crate::wire::{OPEN_FOLLOWERS, add, numbers};
+
+const ACCEPT: &str = "Accept: text/event-stream";
+
+/// An event as a browser dispatches it.
+#[derive(Debug, Default)]
+struct Event {
+    id: String,
+    kind: String,
+    data: String,
+}
+
+/// A reply of events whose head has come.
+#[track_caller]
+fn open(store: &Store, path: &str, lines: &[&str]) -> Followed {
+    let lines: Vec<&str> = [ACCEPT].iter().chain(lines).copied().collect();
+    let mut events = store.follow(path, &lines);
+    assert_eq!(events.head.header("content-type"), Some("text/event-stream"));
+    assert_eq!((events.line(), events.line()), ("retry: 1000".into(), String::new()));
+    events
+}
+
+/// The next event; comments are passed over.
+#[track_caller]
+fn next(events: &mut Followed) -> Event {
+    let mut event = Event::default();
+    loop {
+        let line = events.line();
+        match line.split_once(": ") {
+            Some(("id", id)) => event.id = id.to_owned(),
+            Some(("event", kind)) => event.kind = kind.to_owned(),
+            Some(("data", data)) => event.data += data,
+            _ if line.is_empty() && !event.data.is_empty() => return event,
+            _ if line.is_empty() || line == ":" => {}
+            _ => panic!("no line of an event: {line:?}"),
+        }
+    }
+}
+
+#[track_caller]
+fn data(event: &Event) -> Value {
+    let line: Value = serde_json::from_str(&event.data).unwrap_or_else(|error| panic!("{error} in {:?}", event.data));
+    line["data"].clone()
+}
+
+#[test]
+fn each_entry_is_an_event_whose_id_is_the_entrys_and_whose_data_is_its_line() {
+    let store = Store::start();
+    let mut events = open(&store, "/data/s", &[]);
+    for entry in [
+        &b"text\nof lines\r\n"[..],
+        b"{\"a\":\n1}",
+        b"\xff\n",
+        b"",
+        "\u{2028}".as_bytes(),
+    ] {
+        let ids = store.add("s", &[entry]);
+        let event = next(&mut events);
+        assert_eq!((event.id.as_str(), event.kind.as_str()), (ids[0].as_str(), ""));
+        let line: Value = serde_json::from_str(&event.data).expect("a line");
+        assert_eq!((&line["id"], &line["size"]), (&json!(ids[0]), &json!(entry.len())));
+    }
+}
+
+#[test]
+fn whoever_asks_for_events_gets_them_however_it_is_said() {
+    let store = Store::start();
+    store.add("s", &[b"entry"]);
+    for accept in [
+        "text/event-stream",
+        "TEXT/Event-Stream",
+        "application/json, text/event-stream",
+        "text/event-stream;q=0.9, */*",
+    ] {
+        let mut events = store.follow("/data/s?format=json", &[&format!("Accept: {accept}")]);
+        assert_eq!(
+            events.head.header("content-type"),
+            Some("text/event-stream"),
+            "{accept}"
+        );
+        assert_eq!(data(&next_after_preamble(&mut events)), "entry");
+    }
+    for accept in [
+        "*/*",
+        "text/*",
+        "application/json",
+        "text/event-streams",
+        "text/event-stream;q=0",
+    ] {
+        let answer = store.exchange(store.head("GET", "/data/s", &[&format!("Accept: {accept}")]));
+        assert_eq!(answer.expect(200).body, b"entry", "{accept}");
+    }
+}
+
+#[track_caller]
+fn next_after_preamble(events: &mut Followed) -> Event {
+    assert_eq!(events.line(), "retry: 1000");
+    next(events)
+}
+
+#[test]
+fn events_are_json_and_no_other_format() {
+    let store = Store::start();
+    for format in ["raw", "pairs"] {
+        let answer = store.exchange(store.head("GET", &format!("/data/s?format={format}"), &[ACCEPT]));
+        assert_eq!(answer.faults(), [("format".to_owned(), "value_error.const".to_owned())]);
+    }
+}
+
+#[test]
+fn a_browser_that_comes_back_goes_on_behind_the_last_event_it_got() {
+    let store = Store::start();
+    let added = add(&store.redis, "s", &numbers(0..10));
+    let header = format!("Last-Event-ID: {}", added[3].0);
+    for query in [
+        "",
+        "?last_entry_id=first",
+        "?last_entry_id=$",
+        "?last_entry_id=latest&count=2",
+    ] {
+        let mut events = open(&store, &format!("/data/s{query}"), &[&header]);
+        for n in 4..10 {
+            assert_eq!(data(&next(&mut events)), n, "{query}");
+        }
+    }
+    // An empty one is none.
+    let mut events = open(&store, "/data/s?last_entry_id=first", &["Last-Event-ID:"]);
+    assert_eq!(data(&next(&mut events)), 0);
+}
+
+#[test]
+fn the_id_of_several_streams_is_where_each_of_them_has_got_to() {
+    let store = Store::start();
+    let names = ["a", "none", "b"];
+    let path = "/data/a+none+b?last_entry_id=first";
+    for n in 0..6 {
+        store.add(if n % 2 == 0 { "a" } else { "b" }, &[n.to_string().as_bytes()]);
+    }
+    // Whatever event was the last, whoever comes back with its id misses nothing and gets nothing twice.
+    for broken_after in 1..6 {
+        let mut seen = Vec::new();
+        let mut events = open(&store, path, &[]);
+        let mut last = String::new();
+        for _ in 0..broken_after {
+            let event = next(&mut events);
+            seen.push(data(&event).as_u64().expect("a number"));
+            last = event.id;
+        }
+        assert_eq!(last.split('+').count(), names.len(), "{last}");
+        drop(events);
+        let mut events = open(&store, path, &[&format!("Last-Event-ID: {last}")]);
+        while seen.len() < 6 {
+            seen.push(data(&next(&mut events)).as_u64().expect("a number"));
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5], "after {last}");
+    }
+}
+
+#[test]
+fn what_was_added_while_the_browser_was_away_is_delivered_also_of_a_stream_that_had_nothing() {
+    let store = Store::start();
+    store.add("a", &[b"old"]);
+    store.add("b", &[b"old"]);
+    let path = "/data/a+none+b?last_entry_id=$";
+    let mut events = open(&store, path, &[]);
+    store.add("a", &[b"\"seen\""]);
+    let event = next(&mut events);
+    assert_eq!(data(&event), "seen");
+    drop(events);
+    for stream in ["b", "none", "a"] {
+        store.add(stream, &[stream.as_bytes()]);
+    }
+    let mut events = open(&store, path, &[&format!("Last-Event-ID: {}", event.id)]);
+    let mut missed: Vec<Value> = (0..3).map(|_| data(&next(&mut events))).collect();
+    missed.sort_by_key(Value::to_string);
+    assert_eq!(missed, ["a", "b", "none"]);
+}
+
+#[test]
+fn a_last_event_id_that_does_not_parse_is_422() {
+    let store = Store::start();
+    store.add("s", &[b"entry"]);
+    for bad in ["x", "1-2-3", "1-1+2-2+3-3", "-", "5 6 7", "1-1,2-2", "\u{e9}"] {
+        for path in ["/data/s", "/data/s+t?last_entry_id=first"] {
+            let answer = store.exchange(store.head("GET", path, &[ACCEPT, &format!("Last-Event-ID: {bad}")]));
+            let expected = [("Last-Event-ID".to_owned(), "value_error.entry_id".to_owned())];
+            assert_eq!(answer.status, 422, "{bad}");
+            assert_eq!(answer.faults(), expected, "{bad}");
+        }
+    }
+    // Where there are no events, nobody asks for it.
+    let answer = store.exchange(store.head("GET", "/data/s", &["Last-Event-ID: x"]));
+    assert_eq!(answer.expect(200).body, b"entry");
+}
+
+#[test]
+fn whoever_has_got_everything_up_to_the_end_is_told_so_with_204() {
+    let store = Store::start();
+    let added = add(&store.redis, "s", &numbers(0..10));
+    for until in [added[5].0.as_str(), "latest"] {
+        let path = format!("/data/s?last_entry_id=first&until={until}");
+        let mut events = open(&store, &path, &[]);
+        let last = if until == "latest" { 9 } else { 5 };
+        let mut id = String::new();
+        for n in 0..=last {
+            let event = next(&mut events);
+            assert_eq!(data(&event), n);
+            id = event.id;
+        }
+        events.ends(End::Whole);
+        let again = store.exchange(store.head("GET", &path, &[ACCEPT, &format!("Last-Event-ID: {id}")]));
+        assert_eq!((again.status, again.body.len()), (204, 0), "{until}");
+        assert_eq!(again.header("content-length"), None, "{until}");
+    }
+}
+
+#[test]
+fn whoever_has_got_everything_before_a_moment_that_has_passed_is_told_so_with_204() {
+    let store = Store::start();
+    for (id, n) in [
+        ("1700000000000-0", "0"),
+        ("1700000001000-0", "1"),
+        ("1700000009000-0", "2"),
+    ] {
+        let _: String = store.redis.command(&["XADD", "s", id, "d", n]);
+    }
+    for (until, wanted) in [
+        ("2023-11-14T22:13:25Z", 2),
+        ("1700000005000", 2),
+        ("1700000005000-3", 2),
+        ("2023-12-01", 3),
+    ] {
+        let path = format!("/data/s?last_entry_id=first&until={until}");
+        let mut events = open(&store, &path, &[]);
+        let mut id = String::new();
+        for n in 0..wanted {
+            let event = next(&mut events);
+            assert_eq!(data(&event), n);
+            id = event.id;
+        }
+        events.ends(End::Whole);
+        let again = store.exchange(store.head("GET", &path, &[ACCEPT, &format!("Last-Event-ID: {id}")]));
+        assert_eq!(again.status, 204, "{until}");
+        // Whoever has not got everything goes on.
+        let mut events = open(&store, &path, &["Last-Event-ID: 1700000000000-0"]);
+        assert_eq!(data(&next(&mut events)), 1);
+    }
+}
+
+#[test]
+fn a_gap_is_an_event_of_its_own_kind_and_leaves_the_id_as_it_was() {
+    let store = Store::start();
+    let added = add(&store.redis, "s", &numbers(0..10));
+    let _: usize = store.redis.command(&["XTRIM", "s", "MAXLEN", "=", "4"]);
+    let mut events = open(&store, "/data/s", &[&format!("Last-Event-ID: {}", added[1].0)]);
+    let gap = next(&mut events);
+    assert_eq!((gap.kind.as_str(), gap.id.as_str()), ("gap", ""));
+    let line: Value = serde_json::from_str(&gap.data).expect("a line");
+    assert_eq!(
+        line["gap"],
+        json!({"after": added[1].0, "before": added[6].0, "missed": null})
+    );
+    let event = next(&mut events);
+    assert_eq!((event.id.as_str(), data(&event)), (added[6].0.as_str(), json!(6)));
+}
+
+#[test]
+fn a_silent_reply_says_every_15_seconds_that_it_is_there() {
+    let store = Store::start();
+    let mut events = open(&store, "/data/s", &[]);
+    let patience = Some(Duration::from_secs(20));
+    events.stream().set_read_timeout(patience).expect("a read deadline");
+    assert_eq!((events.line(), events.line()), (":".into(), String::new()));
+    store.add("s", &[b"entry"]);
+    assert_eq!(data(&next(&mut events)), "entry");
+}
+
+#[test]
+fn a_page_of_another_origin_may_read_events() {
+    let store = Store::start();
+    let events = open(&store, "/data/s", &["Origin: http://elsewhere"]);
+    assert_eq!(events.head.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(events.head.header("cache-control"), Some("no-store"));
+    drop(events);
+    let cookie = format!("authorization=\"Bearer {}\"", store.token);
+    let path = format!("/data/s?token={}&timeout=100", store.token);
+    for headers in [
+        &[("Accept", "text/event-stream")][..],
+        &[("Accept", "text/event-stream"), ("Cookie", &cookie)],
+    ] {
+        let answer = store.ask("GET", &path, headers, None).expect(200);
+        assert_eq!(answer.text(), "retry: 1000\n\n");
+    }
+    eventually(PATIENCE, || store.metric(OPEN_FOLLOWERS) == 0.0);
+}

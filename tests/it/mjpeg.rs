@@ -1,0 +1,140 @@
+//! docs/pulling.md, pictures: `GET /mjpeg/{id}` as an `<img>` reads it.
+
+use crate::harness::{End, Followed, Store};
+use crate::wire::{add, numbers};
+
+/// What begins every picture, and makes it a JPEG.
+const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0];
+
+const BOUNDARY: &str = "--ptg-store-frame";
+
+fn picture(number: usize, size: usize) -> Vec<u8> {
+    let mut picture = [JPEG, number.to_string().as_bytes()].concat();
+    picture.resize(picture.len().max(size), b'.');
+    picture
+}
+
+/// A reply of pictures up to its first boundary.
+#[track_caller]
+fn open(store: &Store, path: &str) -> Followed {
+    let mut pictures = store.follow(path, &[]);
+    let kind = pictures.head.header("content-type");
+    assert_eq!(kind, Some("multipart/x-mixed-replace; boundary=ptg-store-frame"));
+    assert_eq!(pictures.line(), format!("{BOUNDARY}\r"));
+    pictures
+}
+
+/// The next picture, and the boundary behind it: only then does a browser show it.
+#[track_caller]
+fn next(pictures: &mut Followed) -> Vec<u8> {
+    assert_eq!(pictures.line(), "Content-Type: image/jpeg\r");
+    let line = pictures.line();
+    let length = line
+        .strip_prefix("Content-Length: ")
+        .and_then(|rest| rest.trim().parse().ok());
+    let length: usize = length.unwrap_or_else(|| panic!("no length: {line:?}"));
+    assert_eq!(pictures.line(), "\r");
+    let picture = pictures.bytes(length);
+    assert_eq!(
+        (pictures.line(), pictures.line()),
+        ("\r".into(), format!("{BOUNDARY}\r"))
+    );
+    picture
+}
+
+#[test]
+fn each_picture_comes_with_the_boundary_right_behind_it() {
+    let store = Store::start();
+    store.add("cam", &[&picture(0, 0), &picture(1, 0)]);
+    let mut pictures = open(&store, "/mjpeg/cam");
+    assert_eq!(next(&mut pictures), picture(1, 0));
+    for (n, size) in [0, 3, 16_383, 16_384, 100_000, 3 << 20, 5].into_iter().enumerate() {
+        store.add("cam", &[&picture(n, size)]);
+        assert!(next(&mut pictures) == picture(n, size), "{size}");
+    }
+}
+
+#[test]
+fn what_is_no_jpeg_is_left_out() {
+    let store = Store::start();
+    let mut pictures = open(&store, "/mjpeg/cam?last_entry_id=$");
+    for (n, odd) in [&b""[..], b"\xff\xd8", b"\x89PNG", b"{\"n\":1}", b"--ptg-store-frame"]
+        .into_iter()
+        .enumerate()
+    {
+        store.add("cam", &[odd]);
+        store.add("cam", &[&picture(n, 0)]);
+        assert_eq!(next(&mut pictures), picture(n, 0));
+    }
+}
+
+#[test]
+fn a_browser_that_is_slow_sees_fewer_pictures_and_never_older_ones() {
+    let store = Store::start();
+    let mut pictures = open(&store, "/mjpeg/cam?last_entry_id=first");
+    let number = |picture: &[u8]| -> usize {
+        let digits = picture[JPEG.len()..]
+            .split(|byte| *byte == b'.')
+            .next()
+            .expect("digits");
+        std::str::from_utf8(digits).expect("digits").parse().expect("a number")
+    };
+    // 40 MB, far more than the network takes ahead.
+    for n in 0..400 {
+        store.add("cam", &[&picture(n, 100_000)]);
+    }
+    let mut seen = vec![number(&next(&mut pictures))];
+    while seen.last() != Some(&399) {
+        seen.push(number(&next(&mut pictures)));
+    }
+    assert!(seen.is_sorted() && seen.len() < 200, "{seen:?}");
+}
+
+#[test]
+fn where_it_begins_and_how_fast_it_goes_can_be_said() {
+    let store = Store::start();
+    let pictures: Vec<Vec<u8>> = (0..5).map(|n| picture(n, 0)).collect();
+    let added = add(&store.redis, "cam", &pictures);
+    for from in [
+        "",
+        "&last_entry_id=first",
+        "&last_entry_id=-1h",
+        &format!("&last_entry_id={}", added[1].0),
+        "&max_rate=5",
+    ] {
+        let mut shown = open(&store, &format!("/mjpeg/cam?timeout=300{from}"));
+        assert_eq!(next(&mut shown), picture(4, 0), "{from}");
+        shown.ends(End::Whole);
+    }
+    for from in ["$", &added[4].0] {
+        open(&store, &format!("/mjpeg/cam?timeout=300&last_entry_id={from}")).ends(End::Whole);
+    }
+}
+
+#[test]
+fn a_plus_is_a_part_of_the_cameras_name() {
+    let store = Store::start();
+    store.add("a+b", &[&picture(7, 0)]);
+    for path in ["/mjpeg/a+b", "/mjpeg/a%2Bb", "/mjpeg/a+b/", "/v2/mjpeg/a+b"] {
+        assert_eq!(next(&mut open(&store, path)), picture(7, 0), "{path}");
+    }
+}
+
+#[test]
+fn a_camera_that_is_not_there_yet_is_waited_for() {
+    let store = Store::start();
+    let mut pictures = open(&store, "/mjpeg/cam");
+    add(&store.redis, "cam", &numbers(0..10));
+    store.add("cam", &[&picture(1, 0)]);
+    assert_eq!(next(&mut pictures), picture(1, 0));
+}
+
+#[test]
+fn a_name_that_is_none_is_422() {
+    let store = Store::start();
+    for bad in ["XMETA:a", "a%00", "a%2Fb", "%ff"] {
+        assert_eq!(store.get(&format!("/mjpeg/{bad}")).faults()[0].0, "stream_id", "{bad}");
+    }
+    store.get("/mjpeg").expect(404);
+    store.get("/mjpeg/").expect(404);
+}

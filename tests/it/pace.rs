@@ -1,0 +1,404 @@
+//! docs/pulling.md, pace: the newest only, so many a second, and one reply for each message of the client.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tungstenite::Message;
+
+use crate::harness::{
+    PATIENCE, Redis, Socket, Store, eventually, receive_binary, receive_json, receive_reply, receive_text,
+    receive_triples, send_binary, send_text, wait_for_pong,
+};
+use crate::wire::{add, close_promptly, frame, numbers, ping, pulled, send_raw};
+
+const SKIPPED: &str = "ptg_pull_entries_skipped_total";
+
+/// Every message that comes while the server reads so far, as JSON.
+#[track_caller]
+fn lines(pull: &mut Socket) -> Vec<Value> {
+    let messages = ping(pull).into_iter();
+    let parse = |message: Message| serde_json::from_str(message.to_text().expect("text")).expect("a line");
+    messages.map(parse).collect()
+}
+
+#[test]
+fn the_newest_is_given_whenever_the_client_is_ready_and_what_was_skipped_is_told() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..10));
+    let mut pull = store.pull("s", "newest=true&format=json&ack=true&last_entry_id=first");
+    let mut next = 0;
+    for round in 0..20 {
+        if round > 0 {
+            send_binary(&mut pull, b"");
+        }
+        let line = receive_json(&mut pull);
+        let newest = 9 + round * 5;
+        assert_eq!(line["data"], newest, "{line}");
+        assert_eq!(line["skipped"], newest - next, "{line}");
+        next = newest + 1;
+        add(&store.redis, "s", &numbers(newest + 1..newest + 6));
+        assert_eq!(lines(&mut pull), [Value::Null; 0]);
+    }
+    assert_eq!(store.metric(SKIPPED), 9.0 + 19.0 * 4.0);
+}
+
+#[test]
+fn the_newest_of_a_slow_stream_are_all_its_entries() {
+    let store = Store::start();
+    for query in ["", "&max_rate=1000", "&format=raw", "&count=50"] {
+        let mut pull = store.pull("s", &format!("newest=true{query}"));
+        for n in 0..20 {
+            let added = add(&store.redis, "s", &[n.to_string()]);
+            match query {
+                "&format=raw" => assert_eq!(receive_binary(&mut pull), added[0].1),
+                _ => assert_eq!(receive_reply(&mut pull), added),
+            }
+        }
+        assert_eq!(ping(&mut pull), []);
+    }
+    assert_eq!(store.metric(SKIPPED), 0.0);
+}
+
+#[test]
+fn where_the_newest_begin_is_for_the_client_to_say() {
+    let store = Store::start();
+    let added = add(&store.redis, "s", &numbers(0..10));
+    let first = |from: &str| lines(&mut store.pull("s", &format!("newest=true&format=json&last_entry_id={from}")));
+    for (from, skipped) in [
+        ("first", Some(9)),
+        ("0", Some(9)),
+        ("-1h", Some(9)),
+        ("latest", Some(0)),
+        ("*", Some(0)),
+        (&added[4].0, None),
+    ] {
+        let line = eventually_some(|| first(from).pop());
+        assert_eq!(line["data"], 9, "{from}");
+        // From the middle of the stream nobody knows.
+        assert_eq!(line["skipped"].as_u64(), skipped, "{from}: {line}");
+    }
+    assert_eq!(first("$"), [Value::Null; 0]);
+    assert_eq!(first(&added[9].0), [Value::Null; 0]);
+}
+
+#[test]
+fn after_the_largest_id_there_is_nothing_newer() {
+    let store = Store::start();
+    let largest = "18446744073709551615-18446744073709551615";
+    let mut pull = store.pull("s", "newest=true&format=json");
+    let _: String = store.redis.command(&["XADD", "s", largest, "d", "entry"]);
+    assert_eq!(receive_json(&mut pull)["id"], largest);
+    let mut last = store.pull("s", &format!("newest=true&last_entry_id={largest}"));
+    for pull in [&mut pull, &mut last] {
+        assert_eq!(ping(pull), []);
+        assert_eq!(ping(pull), []);
+    }
+}
+
+/// What comes at last.
+#[track_caller]
+fn eventually_some<T>(mut try_it: impl FnMut() -> Option<T>) -> T {
+    let mut found = None;
+    eventually(PATIENCE, || {
+        found = try_it();
+        found.is_some()
+    });
+    found.expect("something")
+}
+
+#[test]
+fn entries_that_were_trimmed_count_as_skipped_and_a_deleted_stream_begins_anew() {
+    let store = Store::start();
+    let mut pull = store.pull("s", "newest=true&format=json&ack=true&last_entry_id=first");
+    add(&store.redis, "s", &numbers(0..1));
+    assert_eq!(receive_json(&mut pull)["skipped"], 0);
+    add(&store.redis, "s", &numbers(1..100));
+    let _: usize = store.redis.command(&["XTRIM", "s", "MAXLEN", "=", "1"]);
+    send_text(&mut pull, "");
+    let line = receive_json(&mut pull);
+    assert_eq!((&line["data"], &line["skipped"]), (&99.into(), &98.into()));
+    let _: usize = store.redis.command(&["DEL", "s"]);
+    add(&store.redis, "s", &numbers(0..3));
+    send_text(&mut pull, "");
+    let line = receive_json(&mut pull);
+    assert_eq!((&line["data"], &line["skipped"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn a_reply_of_the_newest_has_one_entry_of_each_stream_at_most() {
+    let store = Store::start();
+    for stream in ["a", "b"] {
+        add(&store.redis, stream, &numbers(0..10));
+    }
+    let mut pull = store.socket("/data/a+none+b/pull?newest=true&ack=true&last_entry_id=first&count=100");
+    let newest = |reply: Vec<(String, String, Vec<u8>)>| -> Vec<String> {
+        let entries = reply.into_iter();
+        entries
+            .map(|(stream, _, data)| stream + &String::from_utf8_lossy(&data))
+            .collect()
+    };
+    assert_eq!(newest(receive_triples(&mut pull)), ["a9", "b9"]);
+    add(&store.redis, "b", &numbers(10..20));
+    send_text(&mut pull, "");
+    assert_eq!(newest(receive_triples(&mut pull)), ["b19"]);
+    send_text(&mut pull, "");
+    add(&store.redis, "none", &numbers(0..1));
+    assert_eq!(newest(receive_triples(&mut pull)), ["none0"]);
+    assert_eq!(ping(&mut pull), []);
+}
+
+#[test]
+fn a_client_that_reads_late_gets_something_new_and_not_what_lay_in_between() {
+    let store = Store::start();
+    let mut pull = store.pull("s", "newest=true&format=json&last_entry_id=first");
+    let entry = |n: usize| format!("\"{n:08}{}\"", "x".repeat(100_000));
+    // 40 MB, far more than the network takes ahead.
+    for n in 0..400 {
+        store.add("s", &[entry(n).as_bytes()]);
+    }
+    let (mut seen, mut skipped, mut last) = (0, 0, String::new());
+    while !last.starts_with("00000399") {
+        let line = receive_json(&mut pull);
+        let data = line["data"].as_str().expect("text").to_owned();
+        assert!(data > last, "not newer");
+        (seen, skipped, last) = (seen + 1, skipped + line["skipped"].as_u64().expect("a count"), data);
+    }
+    assert_eq!(seen + skipped, 400);
+    assert!(seen < 200, "{seen} of 400 lay in the network");
+}
+
+#[test]
+fn at_most_so_many_entries_come_in_a_second() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..1000));
+    for (query, rate, replies) in [
+        ("count=1&max_rate=50", 50.0, 40),
+        ("count=1000&max_rate=50", 50.0, 4),
+        ("count=3&max_rate=30.5", 30.5, 15),
+        ("max_rate=0.5", 0.5, 2),
+    ] {
+        let begun = Instant::now();
+        let mut pull = store.pull("s", &format!("last_entry_id=0&{query}"));
+        let mut before = 0;
+        for _ in 0..replies {
+            // The first reply comes at once, and each later one when those before it have had their time.
+            let size = receive_reply(&mut pull).len();
+            assert!(
+                begun.elapsed().as_secs_f64() >= before as f64 / rate,
+                "{query}: {before} entries before"
+            );
+            assert!(size == 1 || size as f64 <= rate, "{query}: {size} in one reply");
+            before += size;
+        }
+    }
+}
+
+#[test]
+fn a_rate_is_of_entries_in_every_shape() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..1000));
+    for format in ["raw", "json"] {
+        let begun = Instant::now();
+        let mut pull = store.pull("s", &format!("last_entry_id=0&max_rate=20&format={format}"));
+        for before in 0..20 {
+            let message = pull.read().expect("a message");
+            assert!(message.is_text() || message.is_binary(), "{message:?}");
+            assert!(
+                begun.elapsed().as_secs_f64() >= f64::from(before) / 20.0,
+                "{format}: {before}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rate_below_the_streams_loses_nothing_and_answers_pings_meanwhile() {
+    let store = Store::start();
+    let added = add(&store.redis, "s", &numbers(0..30));
+    let mut pull = store.pull("s", "last_entry_id=0&max_rate=20");
+    let mut found = Vec::new();
+    while found.len() < added.len() {
+        for message in ping(&mut pull) {
+            if let Message::Binary(bytes) = message {
+                found.push(bytes.to_vec());
+            }
+        }
+    }
+    assert_eq!(found, numbers(0..30));
+    add(&store.redis, "s", &numbers(0..100));
+    close_promptly(&mut pull);
+}
+
+#[test]
+fn a_display_of_the_newest_at_a_rate_skips_the_rest() {
+    let store = Store::start();
+    let mut pull = store.pull("s", "newest=true&max_rate=20&format=json&last_entry_id=first");
+    let (mut added, mut lines) = (0, Vec::new());
+    eventually(PATIENCE, || {
+        add(&store.redis, "s", &[added.to_string()]);
+        added += 1;
+        lines.extend(self::lines(&mut pull));
+        lines.len() > 10
+    });
+    let last = lines.last().expect("a line")["data"].as_u64().expect("a number");
+    let skipped: u64 = lines
+        .iter()
+        .map(|line| line["skipped"].as_u64().expect("a count"))
+        .sum();
+    assert_eq!(last + 1, lines.len() as u64 + skipped);
+    assert!(skipped > 0, "nothing was skipped of {added}");
+}
+
+#[test]
+fn each_message_of_the_client_lets_one_more_reply_out_and_the_first_goes_at_once() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..50));
+    let mut pull = store.pull("s", "ack=true&last_entry_id=0&count=3");
+    let mut seen = receive_reply(&mut pull).len();
+    for round in 0..4 {
+        assert_eq!(ping(&mut pull), []);
+        match round {
+            0 => send_binary(&mut pull, b""),
+            1 => send_text(&mut pull, ""),
+            2 => send_binary(&mut pull, &[0; 100_000]),
+            _ => send_text(&mut pull, "anything"),
+        }
+        seen += pulled(&mut pull, 1, 3).len();
+    }
+    assert_eq!(ping(&mut pull), []);
+    assert!(seen > 5, "replies of one entry although there are more");
+}
+
+#[test]
+fn a_message_in_fragments_is_one_message_and_control_frames_are_none() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..50));
+    let mut pull = store.pull("s", "ack=true&last_entry_id=0&format=raw");
+    assert_eq!(receive_binary(&mut pull), b"0");
+    for control in [
+        frame(0x8a, b"a pong"),
+        frame(0x89, b"a ping"),
+        frame(0x01, b"a first"),
+        frame(0x00, b"a second"),
+    ] {
+        send_raw(&mut pull, &control);
+        assert_eq!(ping(&mut pull), []);
+    }
+    send_raw(&mut pull, &frame(0x80, b"and a last fragment"));
+    assert_eq!(receive_binary(&mut pull), b"1");
+    assert_eq!(ping(&mut pull), []);
+}
+
+#[test]
+fn messages_sent_ahead_count() {
+    let store = Store::start();
+    for early in [false, true] {
+        let added = add(&store.redis, "s", &numbers(0..20));
+        let mut pull = store.pull(
+            "s",
+            &format!("ack=true&last_entry_id={}", if early { "$" } else { "0" }),
+        );
+        for _ in 0..9 {
+            send_binary(&mut pull, b"");
+        }
+        if early {
+            // They have been read before anything is there to be delivered.
+            wait_for_pong(&mut pull);
+        }
+        let added = if early {
+            add(&store.redis, "s", &numbers(20..40))
+        } else {
+            added
+        };
+        assert_eq!(pulled(&mut pull, 10, 1), added[..10]);
+        assert_eq!(ping(&mut pull), []);
+        let _: usize = store.redis.command(&["DEL", "s"]);
+    }
+}
+
+#[test]
+fn without_ack_nothing_waits_for_the_client() {
+    let store = Store::start();
+    for ack in ["", "&ack=false", "&ack=0"] {
+        let added = add(&store.redis, "s", &numbers(0..20));
+        let mut pull = store.pull("s", &format!("last_entry_id=0{ack}"));
+        assert_eq!(pulled(&mut pull, 20, 1), added);
+        let _: usize = store.redis.command(&["DEL", "s"]);
+    }
+}
+
+#[test]
+fn a_pull_that_waits_for_its_client_answers_pings_and_a_close_and_stops_with_the_store() {
+    let redis = Redis::start();
+    let mut store = Store::on(&redis, &[]);
+    add(&redis, "s", &numbers(0..20));
+    let mut pulls = [
+        "ack=true",
+        "ack=true&newest=true",
+        "max_rate=0.001",
+        "max_rate=0.001&newest=true&format=json",
+    ]
+    .map(|query| store.pull("s", &format!("last_entry_id=first&{query}")));
+    for pull in &mut pulls {
+        receive_text(pull);
+    }
+    for pull in &mut pulls[1..3] {
+        ping(pull);
+        close_promptly(pull);
+    }
+    store.stop();
+    for pull in [0, 3] {
+        let code = loop {
+            if let Message::Close(frame) = pulls[pull].read().expect("a close") {
+                break frame.map(|frame| u16::from(frame.code));
+            }
+        };
+        assert_eq!(code, Some(1001));
+    }
+}
+
+#[test]
+fn a_pull_that_waits_for_its_client_is_not_silent() {
+    let store = Store::start();
+    add(&store.redis, "s", &numbers(0..3));
+    for query in ["", "&newest=true", "&format=json"] {
+        let mut pull = store.pull("s", &format!("last_entry_id=first&ack=true&timeout=400{query}"));
+        receive_text(&mut pull);
+        if query != "&format=json" {
+            receive_binary(&mut pull);
+        }
+        let begun = Instant::now();
+        add(&store.redis, "s", &numbers(0..3));
+        eventually(PATIENCE, || {
+            assert_eq!(ping(&mut pull), [], "{query}");
+            begun.elapsed() > Duration::from_millis(1000)
+        });
+        send_text(&mut pull, "");
+        receive_text(&mut pull);
+    }
+}
+
+#[test]
+fn a_pace_that_makes_no_sense_is_422() {
+    let store = Store::start();
+    for (query, name) in [
+        ("max_rate=0", "max_rate"),
+        ("max_rate=-1", "max_rate"),
+        ("max_rate=", "max_rate"),
+        ("max_rate=fast", "max_rate"),
+        ("max_rate=NaN", "max_rate"),
+        ("max_rate=inf", "max_rate"),
+        ("max_rate=1e-9", "max_rate"),
+        ("max_rate=1e10", "max_rate"),
+        ("max_rate=1,5", "max_rate"),
+        ("ack=2", "ack"),
+        ("newest=maybe", "newest"),
+        ("on_gap=explode", "on_gap"),
+        ("on_gap=close&newest=true", "on_gap"),
+    ] {
+        let path = format!("/data/s/pull?{query}&token={}", store.token);
+        let faults = store.socket_answer(&path, &[]).faults();
+        assert_eq!(faults.len(), 1, "{query}: {faults:?}");
+        assert_eq!(faults[0].0, name, "{query}");
+    }
+}
