@@ -5,13 +5,18 @@ use super::dice::Dice;
 use super::requests::{Request, named};
 use crate::wire::{frame, header};
 
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 11] = [
     "/data/STREAM/push",
     "/data/STREAM/push?ack=true",
     "/data/STREAM/push?batch=true",
     "/data/STREAM/push?batch=true&ack=true",
     "/data/STREAM/pull",
     "/data/STREAM/pull?last_entry_id=0&count=50",
+    "/data/STREAM/pull?format=json&last_entry_id=first&timeout=3000",
+    "/data/STREAM/pull?format=raw&newest=true&max_rate=100&last_entry_id=latest",
+    "/data/STREAM/pull?ack=true&last_entry_id=-1h&on_gap=close",
+    "/data/STREAM+none+fuzz%2B/pull?ack=yes&format=json&last_entry_id=0&count=5&until=2100-01-01",
+    "/v2/data/STREAM+none/pull?last_entry_id=-&ack=True&last=3",
 ];
 
 pub fn handshake(dice: &mut Dice, token: &str) -> (Request, bool) {
