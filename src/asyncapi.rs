@@ -15,7 +15,7 @@ pub fn document() -> Value {
                 "Two WebSockets (RFC 6455), without compression. A token goes into the query, the header `Authorization` or the cookie. ",
                 "Before the upgrade errors are plain HTTP replies; afterwards bad input closes the socket with a code and a reason:\n\n",
                 "| code | meaning |\n| --- | --- |\n| 1001 | the server is stopping |\n| 1002 | RFC 6455 was broken |\n",
-                "| 1003 | a message of the wrong kind |\n| 1007 | bad offsets, or text that is not UTF-8 |\n",
+                "| 1003 | a message of the wrong kind |\n| 1007 | a bad header, an id that is not larger than the newest, or text that is not UTF-8 |\n",
                 "| 1009 | too large; the reason names the limit |\n| 1011 | the store failed |\n",
                 "| 1013 | Redis cannot be reached or is full; try again later |\n| 1000 | a pull has delivered everything up to `until`, or nothing came within `timeout` |\n",
                 "| 4001 | `on_gap=close`: retention has trimmed what was not read yet; the reason has the ids `after` and `before` the gap |\n",
@@ -35,6 +35,7 @@ pub fn document() -> Value {
             "pushEntry": operation("receive", "push", &["entry"], "Default mode: one message an entry."),
             "pushBatch": operation("receive", "push", &["batchOffsets", "batchBytes"], "`batch=true`: offsets, then bytes, by turns."),
             "acknowledge": operation("send", "push", &["acknowledgement"], "`ack=true`: one for each entry or batch."),
+            "refuse": operation("send", "push", &["refusal"], "`on_error=report`: in place of the acknowledgement of a batch that is refused."),
             "pullReply": operation("send", "pull", &["replyOffsets", "replyBytes"], "Offsets, then bytes, by turns; the server waits when there is nothing."),
             "pullRaw": operation("send", "pull", &["entry"], "`format=raw`: the bytes of each entry and nothing else."),
             "pullJson": operation("send", "pull", &["line", "gap"], "`format=json`: a line an entry, and one where retention has trimmed entries that were not read yet."),
@@ -53,10 +54,11 @@ fn push_channel() -> Value {
     let parameters = vec![
         parts::boolean("batch", "entries come in batches"),
         parts::boolean("ack", "answer with entry ids"),
+        parts::on_error(),
     ];
     channel(
         "/data/{stream_id}/push",
-        &["entry", "batchOffsets", "batchBytes", "acknowledgement"],
+        &["entry", "batchOffsets", "batchBytes", "acknowledgement", "refusal"],
         &parameters,
     )
 }
@@ -109,9 +111,10 @@ fn messages() -> Value {
     let bytes = "application/octet-stream";
     json!({
         "entry": message("Entry", bytes, "A binary message, or a text message that is taken as its UTF-8 bytes.", "hello"),
-        "batchOffsets": message("Offsets of a batch", "text/plain", "A text message: where each entry starts. The first is 0; none decreases, none is past the end.", "0,5,5"),
+        "batchOffsets": message("Header of a batch", "text/plain", "A text message: where each entry starts, `0,5,5`. The first is 0; none decreases, none is past the end. Or JSON: `[offset,…]`, `[[stream,offset],…]`, `[[stream,id,offset],…]`.", "[[\"cam0\",\"1795456800000-0\",0],[\"mic\",null,5]]"),
         "batchBytes": message("Bytes of a batch", bytes, "A binary message: all entries joined.", "helloworld"),
         "acknowledgement": message("Acknowledgement", "text/plain", "A text message: the ids of what is now in Redis.", "1795456800000-0,1795456800000-1"),
+        "refusal": message("Refusal", "application/json", "A text message: why nothing of a batch is stored, and the code with which the socket would close.", "{\"error\":\"id 5-1 is not larger than 7-0, the newest of 'cam0'\",\"code\":1007,\"stream\":\"cam0\",\"id\":\"5-1\",\"newest\":\"7-0\"}"),
         "replyOffsets": message("Offsets of a reply", "application/json", "A text message: the id of each entry and where it starts; of several streams, joined by `+`, the name of the stream before the id.", "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]"),
         "line": message("Line of an entry", "application/json", "A text message: all about one entry.", r#"{"stream":"gaze","id":"1795456800000-0","time":"2026-11-23T18:00:00Z","size":12,"data":{"x":0.5}}"#),
         "gap": message("Gap", "application/json", "A text message: what was missed.", r#"{"stream":"gaze","gap":{"after":"1795456800000-0","before":"1795456800009-0","missed":8}}"#),

@@ -2,13 +2,18 @@
 //! The door asks before it waits for a body, and a worker asks again when it has the body.
 
 mod pull;
+mod push;
+mod put_stream;
 
 use crate::auth::Auth;
 use crate::error::Error;
 use crate::http::Head;
 use crate::ids::StreamId;
 use crate::params::Params;
-use crate::router::{self, Access, Dialect, Endpoint, Match};
+use crate::router::{self, Access, Endpoint, Match};
+
+pub use push::Push;
+pub use put_stream::{LARGEST_MAX_LEN, PutStream};
 
 pub use pull::{Framing, Pull};
 
@@ -39,30 +44,6 @@ pub enum Call {
     Pull(Pull),
     Follow(Pull, Framing),
 }
-
-/// The parameters of `PUT /streams/{id}`.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub struct PutStream {
-    pub stream: StreamId,
-    pub description: String,
-    pub metadata: serde_json::Map<String, serde_json::Value>,
-    pub max_len: u64,
-    pub replace: bool,
-}
-
-/// The parameters of `/data/{id}/push`.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub struct Push {
-    pub stream: StreamId,
-    pub batch: bool,
-    pub ack: bool,
-    pub dialect: Dialect,
-}
-
-/// The largest `max_len`: what Redis takes as a count.
-pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
 
 impl Call {
     /// Decides what a request asks for. `default_max_len` is the server's retention.
@@ -103,7 +84,7 @@ pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_l
             stream: params.stream(stream),
             report_error: params.boolean("report_error", false),
         },
-        Endpoint::PutStream => Call::PutStream(put_stream(stream, params, default_max_len)),
+        Endpoint::PutStream => Call::PutStream(PutStream::read(stream, found.dialect, params, default_max_len)),
         Endpoint::DeleteStream => Call::DeleteStream {
             stream: params.stream(stream),
             force: params.boolean("force", false),
@@ -116,34 +97,8 @@ pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_l
         Endpoint::PostData => Call::PostData {
             stream: params.stream(stream),
         },
-        Endpoint::Push => Call::Push(Push {
-            stream: params.stream(stream),
-            batch: params.boolean("batch", false),
-            ack: params.boolean("ack", false),
-            dialect: found.dialect,
-        }),
+        Endpoint::Push => Call::Push(Push::read(stream, found.dialect, params)),
         Endpoint::Pull => Call::Pull(Pull::socket(stream, params, found.dialect)),
-    }
-}
-
-fn put_stream(segment: &str, params: &mut Params, default_max_len: u64) -> PutStream {
-    let stream = params.stream(segment);
-    // The seed writes both of these with an empty value when they are not given.
-    let given = |params: &Params, name| params.text(name).is_some_and(|text| !text.is_empty());
-    let described = given(params, "desc").then(|| params.text("desc")).flatten();
-    let description = described.unwrap_or(stream.as_str()).to_string();
-    let max_len = match given(params, "max_len") {
-        true => params.positive("max_len", default_max_len, LARGEST_MAX_LEN),
-        false => default_max_len,
-    };
-    let metadata = params.object("meta");
-    let replace = params.boolean("override", false);
-    PutStream {
-        stream,
-        description,
-        metadata,
-        max_len,
-        replace,
     }
 }
 
@@ -177,13 +132,5 @@ mod tests {
     fn options_need_no_token_but_a_path() {
         assert!(matches!(call("OPTIONS", "/data/a"), Ok(Call::Options { .. })));
         assert_eq!(call("OPTIONS", "/nowhere"), Err(Error::NotFound));
-    }
-
-    #[test]
-    fn a_description_defaults_to_the_id_and_max_len_to_the_servers() {
-        let mut params = Params::new("desc=&max_len=");
-        let put = put_stream("dev%20one", &mut params, 7);
-        assert!(params.finish().is_ok());
-        assert_eq!((put.description.as_str(), put.max_len), ("dev one", 7));
     }
 }

@@ -59,6 +59,17 @@ pub enum StoreError {
     NoRoom(String),
     /// The key is there, but is no stream.
     NotAStream(String),
+    /// A stream takes no entry with this id, because its newest one is as large or larger.
+    IdNotLarger {
+        /// The stream.
+        stream: String,
+        /// The id that was asked for.
+        id: String,
+        /// The stream's newest one.
+        newest: String,
+        /// Whether an earlier attempt may have stored the entry all the same.
+        unsure: bool,
+    },
     /// It refused; its own words.
     Refused(String),
 }
@@ -102,7 +113,7 @@ impl Error {
             Error::Refused(status, _) => *status,
             Error::Busy(_) => 503,
             Error::Store(StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_)) => 503,
-            Error::Store(StoreError::NotAStream(_)) => 400,
+            Error::Store(StoreError::NotAStream(_) | StoreError::IdNotLarger { .. }) => 400,
             Error::Store(StoreError::Refused(_)) => 500,
         }
     }
@@ -158,6 +169,7 @@ impl StoreError {
     pub fn close_code(&self) -> u16 {
         match self {
             StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_) => close::TRY_LATER,
+            StoreError::IdNotLarger { .. } => close::BAD_DATA,
             StoreError::NotAStream(_) | StoreError::Refused(_) => close::STORE_FAILED,
         }
     }
@@ -170,6 +182,18 @@ impl fmt::Display for StoreError {
             StoreError::Full(cause) => write!(f, "Redis is out of memory: {cause}"),
             StoreError::NoRoom(sentence) => f.write_str(sentence),
             StoreError::NotAStream(key) => write!(f, "The key '{key}' in Redis is not a stream."),
+            StoreError::IdNotLarger {
+                stream,
+                id,
+                newest,
+                unsure,
+            } => {
+                write!(f, "id {id} is not larger than {newest}, the newest of '{stream}'")?;
+                match unsure {
+                    true => f.write_str("; it may be stored, the connection to Redis broke"),
+                    false => Ok(()),
+                }
+            }
             StoreError::Refused(cause) => write!(f, "Redis refused: {cause}"),
         }
     }

@@ -13,6 +13,7 @@
 //! | [`rest`] | tiny_http workers and the handlers of REST requests |
 //! | [`pull`] | reading streams for one client: where each has got to, what comes next, and when |
 //! | [`call`] | what a request asks for, decided from its head alone |
+//! | [`batch_header`] | where the entries of a pushed batch lie, and where they go |
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
@@ -20,7 +21,8 @@
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
-//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, bytes read ahead: no input or output of their own |
+//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
+//! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
@@ -30,7 +32,7 @@
 //!
 //! # The data's way
 //!
-//! In: `door` → `websocket::frames` → `push` (`batch::split`) → `storer` → `Session::append` → Redis. A large entry is
+//! In: `door` → `websocket::frames` → `push` (`load`, `batch_header`) → `storer` → `Session::append` or `place` → Redis. A large entry is
 //! copied twice: from the network into its own memory, and from there to Redis.
 //! Out: Redis → `store::entries` → `pull` → its outlet (`websocket::pull`, `follow`) → socket. An entry goes from Redis into the reply that it is part of,
 //! and from there to the network; what Redis sends beyond one reply stays in the network until that one is taken.
@@ -58,11 +60,13 @@
 pub mod asyncapi;
 pub mod auth;
 pub mod batch;
+pub mod batch_header;
 pub mod call;
 pub mod config;
 pub mod context;
 pub mod csp;
 pub mod cursor;
+pub mod destination;
 pub mod door;
 pub mod ending;
 pub mod error;
@@ -76,6 +80,7 @@ pub mod openapi;
 pub mod params;
 pub mod pull;
 pub mod read_buffer;
+pub mod recording;
 pub mod redis_server;
 pub mod rest;
 pub mod router;

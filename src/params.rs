@@ -45,14 +45,10 @@ impl Params {
     /// A boolean: `true false 1 0 yes no on off t f y n`, in any letter case.
     pub fn boolean(&mut self, name: &'static str, default: bool) -> bool {
         let Some(text) = self.text(name) else { return default };
-        match text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" | "on" | "t" | "y" => true,
-            "false" | "0" | "no" | "off" | "f" | "n" => false,
-            _ => {
-                self.refuse(name, "value could not be parsed to a boolean", "type_error.bool");
-                default
-            }
-        }
+        boolean_of(text).unwrap_or_else(|| {
+            self.refuse(name, "value could not be parsed to a boolean", "type_error.bool");
+            default
+        })
     }
 
     /// A whole number of at least 1 and at most `most`.
@@ -176,6 +172,15 @@ impl Params {
             message,
             kind,
         });
+    }
+}
+
+/// A boolean in any of its spellings.
+pub fn boolean_of(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" | "t" | "y" => Some(true),
+        "false" | "0" | "no" | "off" | "f" | "n" => Some(false),
+        _ => None,
     }
 }
 

@@ -5,9 +5,6 @@
 //! entries, `Push` takes batches and tells when they are stored; `pull::Socket` and `push::Socket` are one connection of each. What
 //! goes wrong is a `Failure`, which knows whether trying again is worth while, and the code to exit with.
 
-// What only `record`, `replay` and `doctor` use.
-#![allow(dead_code, unused_imports)]
-
 mod console;
 mod failure;
 pub mod figures;
@@ -35,7 +32,7 @@ pub use output::Output;
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
 pub use retry::{Patience, Retry};
-pub use store::{Store, TOKEN_VARIABLE, URL_VARIABLE, encode};
+pub use store::{Store, TOKEN_VARIABLE, encode};
 
 use std::time::Duration;
 

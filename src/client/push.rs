@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use ptg_store::batch;
+use ptg_store::batch_header::cut_at_starts;
 use ptg_store::ids::EntryId;
 use tungstenite::Message;
 
@@ -93,8 +93,7 @@ impl Batch {
         if self.entries < 2 {
             return None;
         }
-        let offsets = batch::parse_offsets(&self.header, self.entries).ok()?;
-        let entries = batch::split(&offsets, &self.bytes).ok()?;
+        let entries = cut_at_starts(&self.header, &self.bytes, self.entries).ok()?;
         Some(
             entries
                 .into_iter()
@@ -335,8 +334,7 @@ mod tests {
         #[test]
         fn a_batch_is_what_the_store_cuts_into_its_entries(entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 1..20)) {
             let batch = Batch::of(&entries, "");
-            let offsets = ptg_store::batch::parse_offsets(&batch.header, entries.len()).unwrap();
-            prop_assert_eq!(ptg_store::batch::split(&offsets, &batch.bytes).unwrap(), entries);
+            prop_assert_eq!(cut_at_starts(&batch.header, &batch.bytes, entries.len()).unwrap(), entries);
         }
 
         #[test]

@@ -3,6 +3,8 @@
 mod login;
 mod pull;
 mod push;
+mod record;
+mod replay;
 mod streams;
 
 use std::io::Write;
@@ -32,6 +34,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
     Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
     Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },
+    Command { name: "record",  about: "records streams into a folder",                             main: record::main },
+    Command { name: "replay",  about: "pushes a recording back, as it came or faster",             main: replay::main },
     Command { name: "bench",   about: "measures a running store beside its Redis",                 main: bench::main },
     Command { name: "doctor",  about: "looks for what is wrong, and says what mends it",           main: doctor::main },
 ];
@@ -55,7 +59,7 @@ pub fn print(text: &str) {
 
 /// A stream's name, checked here so that a bad one costs no connection.
 fn stream_id(name: &str) -> Result<StreamId, Failure> {
-    StreamId::new(name).map_err(Failure::Usage)
+    StreamId::new(name).map_err(|fault| Failure::Usage(format!("{name:?}: {fault}")))
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
@@ -85,6 +89,11 @@ pub fn run<F: FromArgs>(
         console.complain(&failure.to_string());
     }
     failure.exit().into()
+}
+
+/// Prints a line of the result. Where nobody listens any more, there is nothing to say.
+fn say_result(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A number and its noun: `1 entry`, `2 entries`.

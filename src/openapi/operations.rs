@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::parts::{
-    self, boolean, count, cursor, format, json_response, max_rate, pace, query, stream_id, timeout, until,
+    self, boolean, count, cursor, format, json_response, max_rate, on_error, pace, query, stream_id, timeout, until,
 };
 use crate::router::Endpoint;
 
@@ -274,9 +274,11 @@ fn mjpeg() -> Operation {
 
 fn push() -> Operation {
     Operation::new("push", "data", "WebSocket: push entries")
-        .about(concat!("Open it as a WebSocket. Default: one binary (or text) message an entry. `batch=true`: a text message `0,100,256` with the offset at which each entry starts, ",
-            "then one binary message with all of them joined. `ack=true`: for each message or batch the server answers with a text message of its ids, `id1,id2,…`. See `/asyncapi.json`."))
-        .takes(vec![stream_id(), boolean("batch", "entries come in batches"), boolean("ack", "answer with entry ids")])
+        .about(concat!("Open it as a WebSocket. Default: one binary (or text) message an entry. `batch=true`: a text message, the header, and then one binary message with all entries joined. ",
+            "The header is `0,100,256`, the offset at which each entry starts, or JSON: `[offset,…]`, `[[stream,offset],…]` or `[[stream,id,offset],…]`, an id being `<ms>-<seq>`, `<ms>-*`, `*` or `null`. ",
+            "With `batch=true` a literal `+` in the path joins streams and `*` stands for any, and the header names the stream of each entry. A batch is stored whole or not at all. ",
+            "`ack=true`: for each message or batch the server answers with a text message of its ids, `id1,id2,…`. See `/asyncapi.json`."))
+        .takes(vec![stream_id(), boolean("batch", "entries come in batches"), boolean("ack", "answer with entry ids"), on_error()])
         .gives(101, upgraded())
 }
 

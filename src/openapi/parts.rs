@@ -89,6 +89,14 @@ pub fn boolean(name: &str, description: &str) -> Value {
     query(name, schema, description, json!(true))
 }
 
+/// `on_error`.
+pub fn on_error() -> Value {
+    let schema = json!({ "type": "string", "enum": ["close", "report"], "default": "close" });
+    let description = "what a refused batch brings about: `close` ends the socket, `report` (only with `ack=true`) answers \
+        with a line of JSON, `{\"error\":\"…\",\"code\":1007}`, in place of the ids";
+    query("on_error", schema, description, json!("close"))
+}
+
 /// `count`.
 pub fn count() -> Value {
     query(

@@ -126,7 +126,7 @@ fn answer(
         Call::Activity => activity::get(session, context),
         Call::ListStreams => streams::list(session),
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
-        Call::PutStream(put) => streams::put(session, put),
+        Call::PutStream(put) => streams::put(session, &put.with_body(&body)?),
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
         Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),

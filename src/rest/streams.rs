@@ -32,22 +32,11 @@ pub fn get(session: &mut Session, stream: &StreamId, report_error: bool) -> Resu
 }
 
 /// `PUT /streams/{id}`.
-pub fn put(session: &mut Session, put: PutStream) -> Result<Reply, Error> {
-    let PutStream {
-        stream,
-        description,
-        metadata,
-        max_len,
-        replace,
-    } = put;
-    session.check_is_stream(&stream)?;
-    let description = json!({
-        "id": stream.as_str(),
-        "description": description,
-        "metadata": metadata,
-        "max_len": max_len,
-    });
-    if !session.describe(&stream, &description, replace)? {
+pub fn put(session: &mut Session, put: &PutStream) -> Result<Reply, Error> {
+    let stream = &put.stream;
+    session.check_is_stream(stream)?;
+    let description = put.to_json();
+    if !session.describe(stream, &description, put.replace.unwrap_or(false))? {
         let sentence = format!("The stream '{stream}' already exists and 'override' is not specified.");
         return Err(Error::refused(400, sentence));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
+use std::slice;
 
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
@@ -72,22 +73,42 @@ impl Session {
         beside: &mut dyn Beside,
     ) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
         let get = redis::cmd("GET").arg(meta_key(stream)).get_packed_command();
-        let stored = match self.exchange(&get, 1, beside)?.pop() {
-            Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => return Ok(None),
-            Some(Value::ServerError(error)) => return Err(self.refusal(&error)),
-            stored => stored,
-        };
-        Ok(stored
-            .as_ref()
-            .and_then(value::text)
-            .and_then(|text| serde_json::from_str(text).ok()))
+        match self.exchange(&get, 1, beside)?.first() {
+            Some(reply) => self.described(reply),
+            None => Err(unexpected("GET")),
+        }
     }
 
     /// How many entries the stream keeps: its description's `max_len`, else the server's.
     pub fn retention(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<u64, StoreError> {
-        let description = self.description(stream, beside)?;
-        let own = description.and_then(|description| description.get("max_len")?.as_u64());
-        Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
+        let kept = self.retentions(slice::from_ref(stream), beside)?;
+        kept.first().copied().ok_or_else(|| unexpected("GET"))
+    }
+
+    /// The same of several streams, in one round trip.
+    pub fn retentions(&mut self, streams: &[StreamId], beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
+        let mut packed = Vec::new();
+        for stream in streams {
+            redis::cmd("GET")
+                .arg(meta_key(stream))
+                .write_packed_command(&mut packed);
+        }
+        let replies = self.exchange(&packed, streams.len(), beside)?;
+        let kept = replies.iter().map(|reply| {
+            let description = self.described(reply)?;
+            let own = description.and_then(|description| description.get("max_len")?.as_u64());
+            Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
+        });
+        kept.collect()
+    }
+
+    /// The description in a reply to `GET`.
+    fn described(&self, reply: &Value) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+        match reply {
+            Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
+            Value::ServerError(error) => Err(self.refusal(error)),
+            stored => Ok(value::text(stored).and_then(|text| serde_json::from_str(text).ok())),
+        }
     }
 
     /// Whether the key is free or a stream; `NotAStream` if it is something else.

@@ -153,11 +153,7 @@ impl Session {
         self.store.metrics.redis_errors.add(1);
         let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
         let text = text.trim().to_string();
-        // A transaction that was given up tells why in its text.
-        let cause = text
-            .split_once("because of: ")
-            .and_then(|(_, cause)| cause.split(' ').next());
-        match cause.unwrap_or(error.code()) {
+        match cause_in(&text).unwrap_or(error.code()) {
             "OOM" => StoreError::Full(text),
             // States that pass, or that only an operator can mend: not for the client to be blamed for.
             "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "READONLY" | "MISCONF" | "NOREPLICAS"
@@ -243,5 +239,41 @@ impl Session {
 
     pub(super) fn lose(&mut self) {
         self.was_lost |= self.link.take().is_some();
+    }
+}
+
+/// The code of the error that brought this one about: a transaction that was given up tells it in its text, and so does a
+/// script of Redis 6, behind the place of its call.
+fn cause_in(text: &str) -> Option<&str> {
+    let cause = text
+        .split_once("because of: ")
+        .or_else(|| text.split_once("script: ")?.1.split_once(": -"));
+    cause?.1.split(' ').next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_of_an_error_is_found_in_its_text() {
+        for (text, cause) in [
+            (
+                "EXECABORT Transaction discarded because of: OOM command not allowed",
+                Some("OOM"),
+            ),
+            (
+                "@user_script: 127: -OOM command not allowed when used memory > 'maxmemory'.",
+                Some("OOM"),
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -READONLY You can't write.",
+                Some("READONLY"),
+            ),
+            ("OOM command not allowed. script: f_1, on @user_script:127.", None),
+            ("WRONGTYPE Operation against a key", None),
+        ] {
+            assert_eq!(cause_in(text), cause, "{text}");
+        }
     }
 }

@@ -4,8 +4,10 @@
 mod coding;
 mod frames;
 mod handshake;
+mod load;
 mod pull;
 mod push;
+mod refusal;
 mod socket;
 mod storer;
 
@@ -45,6 +47,7 @@ pub struct Opening<'a> {
 pub struct Opened<'a> {
     socket: Socket,
     work: Work,
+    /// Its streams, for the log.
     stream: String,
     peer: SocketAddr,
     context: &'a Arc<Context>,
@@ -75,8 +78,11 @@ impl Opening<'_> {
         let mut session = context.store.session(OPENING_TIMEOUT).probing();
         let (stream, work) = match call {
             Call::Push(push) => {
-                session.check_is_stream(&push.stream)?;
-                (push.stream.to_string(), Work::Push(push, session))
+                match push.target.streams() {
+                    [] => session.ping(OPENING_TIMEOUT)?,
+                    streams => streams.iter().try_for_each(|stream| session.check_is_stream(stream))?,
+                }
+                (push.target.to_string(), Work::Push(push, session))
             }
             Call::Pull(call) => {
                 if call.newest {

@@ -8,23 +8,18 @@ use std::time::{Duration, Instant};
 use rustix::event::PollFd;
 
 use super::Moved;
-use super::frames::Incoming;
+use super::load::{Load, Loading};
 use super::socket::Socket;
 use super::storer::Storer;
-use crate::batch::{self, Batch, BatchError};
 use crate::call::Push;
 use crate::context::Context;
 use crate::ending::Ending;
-use crate::error::close;
-use crate::limits::{Reservation, UNCOUNTED};
+use crate::limits::UNCOUNTED;
 use crate::store::{Beside, Session};
 use crate::wait::TICK;
 
 /// The most bytes that wait to be stored, unless one message alone is larger.
 const MOST_QUEUED: usize = 2 << 20;
-
-/// What an entry costs in memory besides its bytes, about: without it, a queue of empty entries would have no limit.
-const ENTRY_COST: usize = 256;
 
 /// How long entries are still taken from a client that no longer hears its acknowledgements.
 const DEAF_PATIENCE: Duration = Duration::from_secs(2);
@@ -33,16 +28,6 @@ const DEAF_PATIENCE: Duration = Duration::from_secs(2);
 /// full is stored by then, and time is left to tell the client before its connection is broken off.
 const LAST_READING: Duration = Duration::from_secs(1);
 const LAST_WAITING: Duration = Duration::from_secs(3);
-
-/// A batch that waits to be stored.
-pub struct Load {
-    /// Its entries.
-    pub batch: Batch,
-    /// What it costs in memory, in bytes.
-    pub cost: usize,
-    /// What it holds of `--max-messages`.
-    _share: Option<Reservation>,
-}
 
 /// Stores what comes until the socket ends; everything received before is stored by then.
 pub fn run(push: &Push, session: Session, socket: &mut Socket, context: &Context, moved: &Moved) -> Ending {
@@ -62,11 +47,9 @@ pub fn run(push: &Push, session: Session, socket: &mut Socket, context: &Context
 
 /// The receiving side: reads the socket as far as there is room, and queues batches.
 pub struct Intake<'a> {
-    push: &'a Push,
     context: &'a Context,
     socket: &'a mut Socket,
-    /// The offsets of a batch whose bytes are still to come.
-    offsets: Option<Vec<usize>>,
+    loading: Loading<'a>,
     queue: VecDeque<Load>,
     queued: usize,
     /// Whether `--max-messages` had no room for the last batch, so that none is taken in before this queue gets shorter.
@@ -80,10 +63,9 @@ pub struct Intake<'a> {
 impl<'a> Intake<'a> {
     fn new(push: &'a Push, socket: &'a mut Socket, context: &'a Context) -> Intake<'a> {
         Intake {
-            push,
             context,
             socket,
-            offsets: None,
+            loading: Loading::new(push, context.config.limits.max_batch),
             queue: VecDeque::new(),
             queued: 0,
             squeezed: false,
@@ -92,14 +74,17 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// The next batches in order: the first one, and more of them within these limits.
+    /// The next loads in order: the first one, and more of them within these limits that go together with it.
     pub fn take(&mut self, entries: usize, bytes: usize) -> Vec<Load> {
-        let (mut taken, mut taken_entries, mut taken_bytes) = (Vec::new(), 0, 0);
-        while taken.is_empty() || (taken_entries < entries && taken_bytes < bytes) {
-            let Some(load) = self.queue.pop_front() else { break };
-            taken_entries += load.batch.len();
-            taken_bytes += load.cost;
-            taken.push(load);
+        let (mut taken, mut taken_entries, mut taken_bytes) = (Vec::<Load>::new(), 0, 0);
+        while taken_entries < entries && taken_bytes < bytes {
+            let Some(next) = self.queue.front() else { break };
+            if taken.first().is_some_and(|first| !first.is_next() || !next.is_next()) {
+                break;
+            }
+            taken_entries += next.entries().len();
+            taken_bytes += next.cost();
+            taken.extend(self.queue.pop_front());
         }
         self.queued -= taken_bytes;
         self.squeezed = false;
@@ -108,16 +93,21 @@ impl<'a> Intake<'a> {
 
     /// How many entries wait to be stored.
     pub fn waiting(&self) -> usize {
-        self.queue.iter().map(|load| load.batch.len()).sum()
+        self.queue.iter().map(|load| load.entries().len()).sum()
     }
 
     /// Sends an acknowledgement. A client that no longer hears them has sent its entries all the same: they are stored on.
     pub fn acknowledge(&mut self, ids: &[String]) {
+        match ids {
+            [id] => self.say(id),
+            ids => self.say(&ids.join(",")),
+        }
+    }
+
+    /// Sends a text in place of an acknowledgement.
+    pub fn say(&mut self, text: &str) {
         if self.deaf.is_none() {
-            let sent = match ids {
-                [id] => self.socket.send_text(id),
-                ids => self.socket.send_text(&ids.join(",")),
-            };
+            let sent = self.socket.send_text(text);
             self.deaf = sent.err().map(|ending| (Instant::now(), ending));
         }
     }
@@ -192,60 +182,24 @@ impl<'a> Intake<'a> {
             },
         };
         let Some(message) = message else { return Ok(false) };
-        if let Some(load) = self.load(message)? {
-            self.queued += load.cost;
-            self.queue.push_back(load);
+        if let Some(load) = self.loading.take(message)? {
+            self.queue(load);
         }
         Ok(true)
     }
 
-    /// A whole batch, or none when its bytes are still to come.
-    fn load(&mut self, message: Incoming) -> Result<Option<Load>, Ending> {
-        let Incoming {
-            is_text,
-            bytes,
-            mut share,
-        } = message;
-        let limit = self.context.config.limits.max_batch;
-        let refused = |error| match error {
-            BatchError::Offsets(sentence) => Ending::close(close::BAD_DATA, sentence),
-            BatchError::TooMany(limit) => Ending::close(
-                close::TOO_LARGE,
-                format!("a batch has more than {limit} entries (--max-batch)"),
-            ),
-        };
-        let batch = match (self.push.batch, is_text, self.offsets.take()) {
-            (false, _, _) => vec![bytes],
-            (true, true, None) => {
-                let text = std::str::from_utf8(&bytes).unwrap_or_default();
-                self.offsets = Some(batch::parse_offsets(text, limit).map_err(refused)?);
-                return Ok(None);
-            }
-            (true, false, Some(offsets)) => batch::split(&offsets, &bytes).map_err(refused)?,
-            (true, true, Some(_)) => {
-                return Err(Ending::close(
-                    close::WRONG_KIND,
-                    "offsets came where a binary message was due",
-                ));
-            }
-            (true, false, None) => {
-                return Err(Ending::close(
-                    close::WRONG_KIND,
-                    "a binary message came before the text with its offsets",
-                ));
-            }
-        };
-        let cost: usize = batch.iter().map(|entry| entry.len() + ENTRY_COST).sum();
+    /// Puts a load behind the others, and counts it.
+    fn queue(&mut self, mut load: Load) {
+        let cost = load.cost();
         if self.queued + cost > UNCOUNTED {
-            let share = share.get_or_insert_with(|| self.context.messages.reserve_nothing());
+            let share = load
+                .share
+                .get_or_insert_with(|| self.context.messages.reserve_nothing());
             let due = cost.saturating_sub(share.bytes());
             self.squeezed = due > 0 && !share.grow(due);
         }
-        Ok(Some(Load {
-            batch,
-            cost,
-            _share: share,
-        }))
+        self.queued += cost;
+        self.queue.push_back(load);
     }
 }
 

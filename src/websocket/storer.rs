@@ -1,17 +1,22 @@
 //! The storing side of a push: batches into Redis, in order, however often it has to be asked within the patience
 //! that there is.
 
+use std::collections::HashMap;
+use std::mem::replace;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use log::warn;
 
 use super::Moved;
-use super::push::{Intake, Load};
+use super::load::{Content, Load, Placed};
+use super::push::Intake;
+use super::refusal::Refusal;
 use crate::call::Push;
 use crate::context::Context;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
+use crate::ids::StreamId;
 use crate::store::Session;
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
@@ -20,8 +25,11 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait before trying Redis again.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// How old the known retention of the stream may be: so soon a new `max_len` is heeded.
+/// How old the known retention of a stream may be: so soon a new `max_len` is heeded.
 const RETENTION_AGE: Duration = Duration::from_secs(2);
+
+/// Of how many streams it is remembered, and of those of one batch besides.
+const MOST_RETENTIONS: usize = 1024;
 
 /// The most entries stored in one round trip, unless one batch alone has more: Redis does nothing else meanwhile, for
 /// about two milliseconds.
@@ -36,7 +44,8 @@ pub struct Storer<'a> {
     session: Session,
     context: &'a Context,
     moved: &'a Moved,
-    retention: Option<(u64, Instant)>,
+    /// How many entries streams keep, and when that was learned.
+    retentions: HashMap<StreamId, (u64, Instant)>,
 }
 
 impl<'a> Storer<'a> {
@@ -47,7 +56,7 @@ impl<'a> Storer<'a> {
             session: session.waiting(REPLY_TIMEOUT.min(context.config.limits.redis_patience)),
             context,
             moved,
-            retention: None,
+            retentions: HashMap::new(),
         }
     }
 
@@ -67,23 +76,14 @@ impl<'a> Storer<'a> {
                 together = 1;
                 continue;
             }
+            if let Some(refusal) = Refusal::of_store(&error).filter(|_| self.push.report) {
+                intake.say(&refusal.to_json());
+                loads.remove(0);
+                continue;
+            }
             let left = patience.saturating_sub(begun.elapsed());
             if !lost || left.is_zero() || self.context.stopping() {
-                let under_way: usize = loads.iter().map(|load| load.batch.len()).sum();
-                let waiting = intake.waiting();
-                let fate = if lost { "may not have been" } else { "were not" };
-                warn!(
-                    "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {error}",
-                    self.push.stream
-                );
-                let lost_entries = &self.context.metrics.push_entries_lost;
-                lost_entries.add((under_way + waiting) as u64);
-                return Err(if lost && self.context.stopping() {
-                    let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
-                    Ending::close(close::STOPPING, reason)
-                } else {
-                    Ending::store_failed(&error)
-                });
+                return Err(self.give_up(&loads, &error, intake));
             }
             intake.wait_for(RETRY.min(left));
             self.session.set_reply_timeout(REPLY_TIMEOUT.min(left));
@@ -94,40 +94,116 @@ impl<'a> Storer<'a> {
         Ok(())
     }
 
-    /// One round trip with the first batches. If they are stored, they are acknowledged and removed.
+    /// How the socket ends when these are not stored.
+    fn give_up(&self, loads: &[Load], error: &StoreError, intake: &Intake<'_>) -> Ending {
+        let lost = matches!(error, StoreError::Unreachable(_));
+        let under_way: usize = loads.iter().map(|load| load.entries().len()).sum();
+        let waiting = intake.waiting();
+        let fate = if lost { "may not have been" } else { "were not" };
+        warn!(
+            "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {error}",
+            self.push.target
+        );
+        let lost_entries = &self.context.metrics.push_entries_lost;
+        lost_entries.add((under_way + waiting) as u64);
+        if lost && self.context.stopping() {
+            let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
+            Ending::close(close::STOPPING, reason)
+        } else {
+            Ending::store_failed(error)
+        }
+    }
+
+    /// One round trip with the first loads. If they are stored, they are acknowledged and removed.
     fn attempt(&mut self, loads: &mut Vec<Load>, together: usize, intake: &mut Intake<'_>) -> Result<(), StoreError> {
-        let max_len = self.retention(intake)?;
+        match loads.first_mut().map(|load| &mut load.content) {
+            Some(Content::Placed(placed)) => {
+                let ids = self.attempt_placed(placed, intake)?;
+                self.stored(loads.drain(..1), &ids, intake);
+            }
+            Some(Content::Refused(refusal)) => {
+                intake.say(&refusal.to_json());
+                loads.remove(0);
+            }
+            Some(Content::Next(_)) => self.attempt_next(loads, together, intake)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// One round trip with a batch that has destinations of its own; its ids.
+    fn attempt_placed(&mut self, placed: &mut Placed, intake: &mut Intake<'_>) -> Result<Vec<String>, StoreError> {
+        let Placed {
+            entries,
+            destinations,
+            told,
+        } = placed;
+        let max_lens = self.retentions(&destinations.streams, intake)?;
+        if let (Some(stream), [max_len]) = (destinations.only_next_of(), max_lens.as_slice()) {
+            return self.session.append(stream, entries, *max_len, intake);
+        }
+        let repeating = replace(told, true);
+        self.session.place(entries, destinations, &max_lens, repeating, intake)
+    }
+
+    /// The same with loads that go behind the others of the only stream.
+    fn attempt_next(
+        &mut self,
+        loads: &mut Vec<Load>,
+        together: usize,
+        intake: &mut Intake<'_>,
+    ) -> Result<(), StoreError> {
+        let streams = self.push.target.streams();
+        let max_lens = self.retentions(streams, intake)?;
+        let (Some(stream), Some(max_len)) = (streams.first(), max_lens.first()) else {
+            return Err(StoreError::Refused("entries without a stream".into()));
+        };
         let together = together.min(loads.len());
-        let entries: Vec<Bytes> = loads[..together].iter().flat_map(|load| &load.batch).cloned().collect();
-        let ids = self.session.append(&self.push.stream, &entries, max_len, intake)?;
-        let mut ids = ids.as_slice();
-        for load in loads.drain(..together) {
+        let entries: Vec<Bytes> = loads[..together].iter().flat_map(Load::entries).cloned().collect();
+        let ids = self.session.append(stream, &entries, *max_len, intake)?;
+        self.stored(loads.drain(..together), &ids, intake);
+        Ok(())
+    }
+
+    /// Acknowledges what is stored.
+    fn stored(&self, loads: impl Iterator<Item = Load>, mut ids: &[String], intake: &mut Intake<'_>) {
+        for load in loads {
             self.count(&load);
-            let (own, rest) = ids.split_at(load.batch.len());
+            let (own, rest) = ids.split_at(load.entries().len());
             ids = rest;
             if self.push.ack {
                 intake.acknowledge(own);
             }
         }
-        Ok(())
     }
 
-    fn retention(&mut self, intake: &mut Intake<'_>) -> Result<u64, StoreError> {
-        match self.retention {
-            Some((max_len, learned)) if learned.elapsed() < RETENTION_AGE => Ok(max_len),
-            _ => {
-                let max_len = self.session.retention(&self.push.stream, intake)?;
-                self.retention = Some((max_len, Instant::now()));
-                Ok(max_len)
-            }
+    /// How many entries each of these streams keeps.
+    fn retentions(&mut self, streams: &[StreamId], intake: &mut Intake<'_>) -> Result<Vec<u64>, StoreError> {
+        if self.retentions.len() > MOST_RETENTIONS {
+            self.retentions.clear();
         }
+        let is_unknown = |stream: &&StreamId| {
+            let known = self.retentions.get(*stream);
+            known.is_none_or(|(_, learned)| learned.elapsed() >= RETENTION_AGE)
+        };
+        let unknown: Vec<StreamId> = streams.iter().filter(is_unknown).cloned().collect();
+        if !unknown.is_empty() {
+            let learned = self.session.retentions(&unknown, intake)?;
+            let now = Instant::now();
+            let learned = unknown.into_iter().zip(learned);
+            self.retentions
+                .extend(learned.map(|(stream, max_len)| (stream, (max_len, now))));
+        }
+        let known = streams.iter().filter_map(|stream| self.retentions.get(stream));
+        Ok(known.map(|(max_len, _)| *max_len).collect())
     }
 
     fn count(&self, load: &Load) {
-        let bytes: usize = load.batch.iter().map(Bytes::len).sum();
-        self.moved.entries.add(load.batch.len() as u64);
+        let entries = load.entries();
+        let bytes: usize = entries.iter().map(Bytes::len).sum();
+        self.moved.entries.add(entries.len() as u64);
         self.moved.bytes.add(bytes as u64);
-        self.context.metrics.entries_in.socket.add(load.batch.len() as u64);
+        self.context.metrics.entries_in.socket.add(entries.len() as u64);
         self.context.metrics.bytes_in.socket.add(bytes as u64);
     }
 }

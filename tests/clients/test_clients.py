@@ -182,7 +182,7 @@ def test_an_empty_stream_has_no_entries(stream):
 
 
 def test_errors_name_every_parameter_that_is_wrong(stream):
-    reply = STORE.get(f"{URL}/data/{stream}", params={"count": "many", "last_entry_id": "first"})
+    reply = STORE.get(f"{URL}/data/{stream}", params={"count": "many", "last_entry_id": "yesterday"})
     expect(reply.status_code, 422)
     expect([error["loc"] for error in reply.json()["detail"]], [["query", "count"], ["query", "last_entry_id"]])
     expect(STORE.get(f"{URL}/data/{stream}", params={"count": 0}).status_code, 422)
@@ -367,7 +367,7 @@ async def test_a_refused_websocket_says_why(stream):
         ("push", {"token": ""}, 401),
         ("push", {"token": "forged"}, 401),
         ("pull", {"count": 0}, 422),
-        ("pull", {"last_entry_id": "first"}, 422),
+        ("pull", {"last_entry_id": "yesterday"}, 422),
         ("push", {"batch": "perhaps"}, 422),
         ("shove", {}, 404),
     ):

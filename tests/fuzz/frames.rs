@@ -5,11 +5,14 @@ use super::dice::Dice;
 use super::requests::{Request, named};
 use crate::wire::{frame, header};
 
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 14] = [
     "/data/STREAM/push",
     "/data/STREAM/push?ack=true",
     "/data/STREAM/push?batch=true",
     "/data/STREAM/push?batch=true&ack=true",
+    "/data/*/push?batch=true",
+    "/data/*/push?batch=true&ack=true&on_error=report",
+    "/v2/data/*/push?batch=True&ack=True&on_error=report",
     "/data/STREAM/pull",
     "/data/STREAM/pull?last_entry_id=0&count=50",
     "/data/STREAM/pull?format=json&last_entry_id=first&timeout=3000",
@@ -42,7 +45,7 @@ pub fn sound(dice: &mut Dice, batch: bool) -> Vec<Vec<u8>> {
             1 => frames.push(frame(0x8a, &dice.bytes(126))),
             _ if batch => {
                 let blob = dice.bytes(400);
-                frames.push(frame(0x81, offsets(dice, blob.len()).as_bytes()));
+                frames.push(frame(0x81, batch_header(dice, blob.len()).as_bytes()));
                 frames.push(frame(0x82, &blob));
             }
             2 => frames.push(frame(0x81, "grüße".as_bytes())),
@@ -60,13 +63,36 @@ pub fn sound(dice: &mut Dice, batch: bool) -> Vec<Vec<u8>> {
     frames
 }
 
-/// Rising offsets into a blob of this length.
-fn offsets(dice: &mut Dice, length: usize) -> String {
+/// Rising offsets into a blob of this length, alone or with streams and ids.
+fn batch_header(dice: &mut Dice, length: usize) -> String {
     let mut all: Vec<usize> = (0..dice.below(10)).map(|_| dice.below(length + 1)).collect();
     all.push(0);
     all.sort_unstable();
-    let words: Vec<String> = all.iter().map(usize::to_string).collect();
-    words.join(",")
+    let shape = dice.below(4);
+    let words: Vec<String> = all.iter().map(|offset| item(dice, shape, *offset)).collect();
+    match shape {
+        0 => words.join(","),
+        _ => format!("[{}]", words.join(",")),
+    }
+}
+
+fn item(dice: &mut Dice, shape: usize, offset: usize) -> String {
+    let stream = dice.pick(&["any0", "any1", "any2", "any\\u0033", "größe", ""]);
+    let id = dice.pick(&[
+        "null",
+        "\"*\"",
+        "\"5-*\"",
+        "\"7-1\"",
+        "\"1795456800000-18446744073709551615\"",
+        "\"0-0\"",
+        "6",
+        "{}",
+    ]);
+    match shape {
+        2 => format!("[\"{stream}\",{offset}]"),
+        3 => format!("[\"{stream}\",{id},{offset}]"),
+        _ => offset.to_string(),
+    }
 }
 
 /// Breaks a few frames in a few ways.
@@ -104,7 +130,7 @@ pub fn damage(dice: &mut Dice, frames: &mut Vec<Vec<u8>>) {
             7 => frames.insert(place, frame(0x80 | (dice.byte() & 0x0f), &dice.bytes(200))),
             8 => frames.insert(place, frame(0x81, &dice.bytes(200))),
             9 => {
-                let mut text = offsets(dice, 400).into_bytes();
+                let mut text = batch_header(dice, 400).into_bytes();
                 damage::bytes(dice, &mut text);
                 frames.insert(place, frame(0x81, &text));
             }

@@ -248,3 +248,31 @@ fn assert_complete(redis: &Redis, lines: &str) {
     }
     assert_eq!(next, None, "of {} entries", data.len());
 }
+
+#[test]
+fn every_picture_of_a_stream_of_jpegs_is_an_entry_and_half_a_one_is_told() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let picture = |number: u8| [b"\xff\xd8\xff\xda\x00\x02", &[number; 3][..], b"\xff\xd9"].concat();
+    let pictures = [picture(1), picture(2), picture(3)];
+    let stream = [
+        &pictures[0][..],
+        b"--part\r\n\r\n",
+        &pictures[1],
+        &pictures[2],
+        b"\xff\xd8\xff\xda",
+    ]
+    .concat();
+    let output = shell.feed(&["push", "cam", "--jpegs"], &stream);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("in the middle of a picture"),
+        "{output:?}"
+    );
+    assert_eq!(stored_data(&store.redis, "cam"), pictures);
+    let output = shell.feed(
+        &["push", "cam", "--jpegs", "--max-entry", "16"],
+        &[0xff, 0xd8, 0xff, 0xda].repeat(30),
+    );
+    assert_eq!(output.status.code(), Some(6), "{output:?}");
+}

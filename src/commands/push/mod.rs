@@ -1,9 +1,10 @@
-//! `ptg-store push`: files, lines, or a folder as it grows, each an entry, and every one of them confirmed.
+//! `ptg-store push`: files, lines, pictures, or a folder as it grows, each an entry, and every one of them confirmed.
 
 mod files;
 mod folder;
 mod inputs;
 mod lines;
+mod pictures;
 
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::client::{Batch, Console, Exit, Failure, Interrupted, Output, Patience
 use files::Files;
 use folder::Folder;
 use lines::Lines;
+use pictures::Pictures;
 
 /// Pushes each file as one entry into STREAM; without a FILE, or with - for one, standard input.
 /// Ends when the store has confirmed every entry. When the connection breaks, it connects again and sends what was not
@@ -37,6 +39,10 @@ struct Flags {
     /// every line is an entry, its line end left out, and is pushed as it comes
     #[argh(switch)]
     lines: bool,
+
+    /// every JPEG is an entry: pictures one after the other, as ffmpeg -f mjpeg and cameras on the network send them
+    #[argh(switch)]
+    jpegs: bool,
 
     /// push every file of this folder once it is completely written, now and until Ctrl-C; not those whose name begins
     /// with a dot
@@ -85,6 +91,7 @@ struct Flags {
 enum Source {
     Files(Files),
     Lines(Lines),
+    Pictures(Pictures),
     Folder(Folder),
 }
 
@@ -130,8 +137,9 @@ impl Source {
         let of_folders = flags.new_only || flags.suffix.is_some();
         let files = flags.files.iter().map(PathBuf::from).collect();
         match &flags.watch {
-            Some(_) if flags.lines || !flags.files.is_empty() => {
-                usage("--watch goes neither with files nor with --lines")
+            _ if flags.lines && flags.jpegs => usage("--lines and --jpegs do not go together"),
+            Some(_) if flags.lines || flags.jpegs || !flags.files.is_empty() => {
+                usage("--watch goes neither with files nor with --lines or --jpegs")
             }
             Some(folder) => {
                 let suffix = flags.suffix.clone().unwrap_or_default();
@@ -139,6 +147,7 @@ impl Source {
             }
             None if of_folders => usage("--new-only and --suffix go with --watch"),
             None if flags.lines => Ok(Source::Lines(Lines::new(files, flags.max_entry))),
+            None if flags.jpegs => Ok(Source::Pictures(Pictures::new(files, flags.max_entry))),
             None => Ok(Source::Files(Files::new(files, flags.max_entry))),
         }
     }
@@ -147,6 +156,7 @@ impl Source {
         match self {
             Source::Files(files) => files.next(),
             Source::Lines(lines) => lines.next(),
+            Source::Pictures(pictures) => pictures.next(),
             Source::Folder(folder) => folder.next(console),
         }
     }
@@ -156,6 +166,7 @@ impl Source {
         match self {
             Source::Files(files) => files.fd(),
             Source::Lines(lines) => lines.fd(),
+            Source::Pictures(pictures) => pictures.fd(),
             Source::Folder(_) => None,
         }
     }

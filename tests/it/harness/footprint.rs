@@ -58,7 +58,12 @@ pub fn descriptors(pid: u32) -> usize {
 
 /// Bytes of memory that the process with this id has.
 pub fn resident(pid: u32) -> usize {
-    status(pid, "VmRSS:")
+    memory(pid, "VmRSS:").expect("VmRSS")
+}
+
+/// The most bytes of memory that the process with this id ever had; nothing once it has ended.
+pub fn peak(pid: u32) -> usize {
+    memory(pid, "VmHWM:").unwrap_or(0)
 }
 
 /// The most bytes of memory that a store has while something happens, and what comes of that.
@@ -66,16 +71,14 @@ pub fn peak_of<T>(store: &Program, happens: impl FnOnce() -> T) -> (T, usize) {
     // Has the system begin its count anew, see proc_pid_clear_refs(5).
     std::fs::write(format!("/proc/{}/clear_refs", store.pid()), "5").expect("to forget the peak");
     let come_of_it = happens();
-    (come_of_it, status(store.pid(), "VmHWM:"))
+    (come_of_it, peak(store.pid()))
 }
 
-/// A field of the status of a process, in bytes.
-fn status(pid: u32, field: &str) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix(field));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kib: usize = kib.and_then(|number| number.parse().ok()).expect("a field in kB");
-    kib << 10
+fn memory(pid: u32, name: &str) -> Option<usize> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib << 10)
 }
 
 fn count(directory: &str) -> usize {

@@ -8,6 +8,7 @@ mod footprint;
 mod own_redis;
 mod program;
 mod proxy;
+mod recordings;
 mod redis;
 mod replies;
 mod shell;
@@ -17,13 +18,14 @@ mod store;
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
 pub use followed::{End, Followed};
-pub use footprint::{Footprint, descriptors, peak_of, resident, threads};
+pub use footprint::{Footprint, descriptors, peak, peak_of, resident, threads};
 pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
+pub use recordings::{count_recorded, recorded};
 pub use redis::{Redis, next_port};
 pub use replies::Replies;
-pub use shell::{Running, Shell};
+pub use shell::{Running, Shell, text};
 pub use socket::{
     Socket, expect_close, receive_binary, receive_json, receive_reply, receive_text, receive_triples, send_binary,
     send_text, wait_for_pong,

@@ -108,6 +108,21 @@ impl Shell {
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
         String::from_utf8(output.stdout).expect("text")
     }
+
+    /// The same, and what it said on standard error.
+    #[track_caller]
+    pub fn do_well(&self, arguments: &[&str]) -> (String, String) {
+        let output = self.run(arguments);
+        let (printed, said) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {printed}{said}");
+        (printed, said)
+    }
+}
+
+/// What a command printed or said.
+#[track_caller]
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 impl Running {
@@ -132,6 +147,18 @@ impl Running {
 
     pub fn signal(&mut self, name: &str) {
         signal(name, self.pid());
+    }
+
+    /// Nobody reads its standard output any more.
+    pub fn close_stdout(&mut self) {
+        drop(self.child().stdout.take());
+    }
+
+    /// Ctrl-C, and all that it printed until then.
+    #[track_caller]
+    pub fn interrupt(mut self) -> Output {
+        self.signal("INT");
+        self.wait()
     }
 
     /// Whether it has ended.

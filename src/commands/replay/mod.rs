@@ -1,0 +1,134 @@
+//! `ptg-store replay`: a recording back into a store, with the spacing that it had, or as fast as possible.
+
+mod check;
+mod flags;
+mod pace;
+mod place;
+mod plan;
+mod play;
+mod retention;
+mod target;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use ptg_store::recording::Recording;
+
+use super::{counted, say_result};
+use crate::client::{Console, Exit, Failure, Interrupted, Push, Store};
+use flags::Flags;
+use pace::Pace;
+use plan::{Part, Plan};
+use play::Play;
+use retention::State;
+use target::Target;
+
+/// Lateness that is worth a sentence.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Runs the command.
+pub fn main(arguments: &[&str]) -> ExitCode {
+    super::run("replay", arguments, replay)
+}
+
+fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    flags.check()?;
+    let recording = Recording::open(&flags.folder).map_err(Failure::Here)?;
+    if flags.check {
+        return check::run(&recording);
+    }
+    let mut console = Console::new("replay", flags.quiet);
+    let plan = Plan::new(&flags, recording, &mut console)?;
+    let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    let mut targets = targets(&flags, &plan, &store, &mut console)?;
+    let mut pace = Pace::new(plan.reach().0, flags.factor());
+    let played = Play {
+        plan: &plan,
+        targets: &mut targets,
+        pace: &mut pace,
+        repeat: flags.repeat,
+        interrupted,
+        console: &mut console,
+    }
+    .run();
+    console.clear();
+    if pace.late() >= LATE {
+        console.say(&format!("the store took entries up to {:.0?} late", pace.late()));
+    }
+    if !flags.quiet {
+        for (part, target) in plan.parts.iter().zip(&targets) {
+            say_result(&summary(part, target));
+        }
+    }
+    match played {
+        // It has no other end.
+        Err(Failure::Interrupted) if flags.repeat => return Ok(Exit::Done),
+        played => played?,
+    }
+    targets.into_iter().try_for_each(Target::close)?;
+    Ok(Exit::Done)
+}
+
+/// The streams that are replayed into, once nothing speaks against it.
+fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> Result<Vec<Target>, Failure> {
+    let mut default_max_len = None;
+    let mut targets = Vec::new();
+    for part in &plan.parts {
+        let mut state = State::of(store, &part.target, &mut default_max_len)?;
+        let mut told_of_trimming = false;
+        if flags.keep_times && state.newest >= part.first.id {
+            return Err(Failure::Here(overtaken(part, &state)));
+        }
+        if part.entries > state.max_len {
+            if flags.raise_max_len {
+                let max_len = state.needed(part.entries);
+                state.raise(store, &part.target, max_len)?;
+                console.say(&format!(
+                    "{}: the store keeps {max_len} entries of it from now on",
+                    part.target
+                ));
+            } else {
+                console.say(&state.warning(store, &part.target, part.entries));
+                told_of_trimming = true;
+            }
+        }
+        let push = Push::new(store, part.target.as_str(), &[], flags.retry);
+        let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, push);
+        target.told_of_trimming = told_of_trimming;
+        targets.push(target);
+    }
+    Ok(targets)
+}
+
+/// Why the entries of a part cannot keep their times.
+fn overtaken(part: &Part, state: &State) -> String {
+    let behind = match state.newest < part.last.id {
+        true => format!("; --from {} replays only what is later", state.newest),
+        false => String::new(),
+    };
+    format!(
+        "{}: its newest entry is {}, and the recording begins with {}: a stream takes no entry that is not newer than its \
+         newest, so these cannot keep their times{behind}; another stream can have them (--prefix, --stream {}=…)",
+        part.target, state.newest, part.first.id, part.source
+    )
+}
+
+/// What was replayed of a part, in one line.
+fn summary(part: &Part, target: &Target) -> String {
+    let into = match part.source == part.target {
+        true => String::new(),
+        false => format!(" into {}", part.target),
+    };
+    let stored = counted(target.stored, "entry", "entries");
+    let trimmed = match target.stored.saturating_sub(target.state.max_len) {
+        0 => String::new(),
+        trimmed => format!(
+            ", of which the store trims about {trimmed}: it keeps {}",
+            target.state.max_len
+        ),
+    };
+    format!(
+        "{}{into}: {stored}, {} bytes{trimmed}",
+        part.source, target.stored_bytes
+    )
+}

@@ -1,0 +1,187 @@
+//! A stream that is replayed into: entries gathered into batches, batches under way, and what of it is stored.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use ptg_store::error::close;
+use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::recording::Record;
+
+use super::retention::State;
+use crate::client::{Batch, Failure, Push, Store, encode};
+
+/// A batch: at most so many entries, and so many bytes unless one entry alone has more. Stores take 65,536 and 64 MiB
+/// unless they were told otherwise.
+const MOST_ENTRIES: usize = 1024;
+const MOST_BYTES: usize = 1 << 20;
+
+/// A stream in the store.
+pub struct Target {
+    store: Store,
+    pub stream: StreamId,
+    pub state: State,
+    /// Whether the entries keep their ids.
+    kept: bool,
+    push: Push,
+    /// The batch that is being gathered. In its header, the stream's name is a JSON string.
+    name: String,
+    header: String,
+    bytes: Vec<u8>,
+    entries: usize,
+    last: EntryId,
+    /// The last id and the bytes of each batch that is not acknowledged.
+    under_way: VecDeque<(EntryId, usize)>,
+    /// Whether the user was told that the store trims what is replayed.
+    pub told_of_trimming: bool,
+    /// Entries and bytes that are stored.
+    pub stored: u64,
+    pub stored_bytes: u64,
+}
+
+impl Target {
+    pub fn new(store: &Store, stream: StreamId, state: State, kept: bool, push: Push) -> Target {
+        Target {
+            store: store.clone(),
+            name: serde_json::Value::from(stream.as_str()).to_string(),
+            stream,
+            state,
+            kept,
+            push,
+            header: String::new(),
+            bytes: Vec::new(),
+            entries: 0,
+            last: EntryId::default(),
+            under_way: VecDeque::new(),
+            told_of_trimming: false,
+            stored: 0,
+            stored_bytes: 0,
+        }
+    }
+
+    /// Where the bytes of the next entry go; `add` follows.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// The bytes of this entry have been put behind the others.
+    pub fn add(&mut self, record: Record) {
+        let start = self.bytes.len() - record.length as usize;
+        if !self.header.is_empty() {
+            self.header.push(',');
+        }
+        match self.kept {
+            true => self
+                .header
+                .push_str(&format!("[{},\"{}\",{start}]", self.name, record.id)),
+            false => self.header.push_str(&start.to_string()),
+        }
+        self.entries += 1;
+        self.last = record.id;
+    }
+
+    /// Whether the batch is to be sent before another entry is added.
+    pub fn is_full(&self) -> bool {
+        self.entries >= MOST_ENTRIES || self.bytes.len() >= MOST_BYTES
+    }
+
+    /// Hands on what was gathered; `step` sends it.
+    pub fn flush(&mut self) {
+        if self.entries == 0 {
+            return;
+        }
+        let header = std::mem::take(&mut self.header);
+        let bytes = Bytes::from(std::mem::take(&mut self.bytes));
+        self.under_way.push_back((self.last, bytes.len()));
+        self.push.add(Batch {
+            header: if self.kept { format!("[{header}]") } else { header },
+            bytes,
+            entries: std::mem::take(&mut self.entries),
+            name: String::new(),
+        });
+    }
+
+    /// Whether another batch is welcome.
+    pub fn has_room(&self) -> bool {
+        self.push.has_room()
+    }
+
+    /// Bytes that are not acknowledged, each batch counted as a few at least.
+    pub fn under_way(&self) -> usize {
+        self.under_way.iter().map(|(_, bytes)| bytes + 1).sum()
+    }
+
+    /// Sends, and takes acknowledgements, for which it waits so long at most.
+    pub fn step(&mut self, wait: Duration) -> Result<(), Failure> {
+        match self.push.step(wait, None) {
+            Ok(stored) => {
+                for done in stored {
+                    self.count(done.batch.entries, done.batch.bytes.len());
+                }
+                Ok(())
+            }
+            // Sent again after a connection broke, ids that are there already are refused.
+            Err(
+                failure @ Failure::Closed {
+                    code: close::BAD_DATA, ..
+                },
+            ) if self.kept => self.settle(failure),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Closes the connection, once nothing is under way any more.
+    pub fn close(self) -> Result<(), Failure> {
+        self.push.finish(|_, _| Ok(()))
+    }
+
+    /// What the user should know and was not told yet.
+    pub fn take_notice(&mut self) -> Option<String> {
+        if let Some(notice) = self.push.take_notice() {
+            return Some(format!("{}: {notice}", self.stream));
+        }
+        if self.told_of_trimming || self.stored <= self.state.max_len {
+            return None;
+        }
+        self.told_of_trimming = true;
+        Some(format!(
+            "{}: the store keeps {} entries of it, and trims what was replayed before from now on",
+            self.stream, self.state.max_len
+        ))
+    }
+
+    /// Takes back the batches that are stored although their acknowledgement was lost; if there are none, it is a refusal.
+    fn settle(&mut self, failure: Failure) -> Result<(), Failure> {
+        // From the newest on: retention may have trimmed the older ones again, and they were stored in order.
+        for number in (0..self.under_way.len()).rev() {
+            if self.has(self.under_way[number].0)? {
+                for _ in 0..=number {
+                    if let Some(batch) = self.push.take_oldest() {
+                        self.count(batch.entries, batch.bytes.len());
+                    }
+                }
+                return Ok(());
+            }
+        }
+        Err(failure)
+    }
+
+    /// Whether the stream has the entry with this id.
+    fn has(&self, id: EntryId) -> Result<bool, Failure> {
+        let stream = encode(self.stream.as_str());
+        let path = format!("/data/{stream}?count=1&last_entry_id={}", id.before());
+        let reply = self.store.ask("GET", &path, &[], b"")?;
+        if reply.status != 200 {
+            return Err(Failure::refused(reply.status, &reply.body));
+        }
+        let found = reply.header("entry-offset").unwrap_or_default();
+        Ok(found.contains(&format!("\"{id}\"")))
+    }
+
+    /// The oldest batch under way, of so many entries and bytes, is stored.
+    fn count(&mut self, entries: usize, bytes: usize) {
+        self.under_way.pop_front();
+        self.stored += entries as u64;
+        self.stored_bytes += bytes as u64;
+    }
+}

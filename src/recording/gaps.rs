@@ -1,0 +1,96 @@
+//! `gaps.jsonl`: what the store had trimmed before it could be recorded, one line of JSON a gap.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{at, show};
+use crate::ids::{EntryId, StreamId};
+
+/// Its name.
+pub const GAPS: &str = "gaps.jsonl";
+
+/// The longest line that is read, in bytes; a stream's name and two ids take far less.
+const MAX_LINE: u64 = 8 << 10;
+
+/// The most gaps that are read.
+const MAX_GAPS: usize = 100_000;
+
+/// Entries that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The stream.
+    pub stream: String,
+    /// The last entry before them that was recorded or asked for.
+    pub after: String,
+    /// The first entry behind them.
+    pub before: String,
+    /// When this was noticed: RFC 3339, UTC.
+    pub noticed: String,
+}
+
+impl Gap {
+    /// One that was noticed now.
+    pub fn now(stream: &StreamId, after: EntryId, before: EntryId) -> Gap {
+        Gap {
+            stream: stream.as_str().into(),
+            after: after.to_string(),
+            before: before.to_string(),
+            noticed: jiff::Timestamp::now().to_string(),
+        }
+    }
+
+    /// Appends it in one write.
+    pub(super) fn append(&self, folder: &Path) -> Result<(), String> {
+        let path = folder.join(GAPS);
+        let append = || {
+            let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+            let mut line = serde_json::to_string(self)?;
+            line.push('\n');
+            // Behind half a line, which a recorder left that was killed.
+            if !ends_with_a_line(&mut file)? {
+                line.insert(0, '\n');
+            }
+            file.write_all(line.as_bytes())
+        };
+        append().map_err(|error| at(&path, error))
+    }
+}
+
+/// The gaps that a recording knows of, the first 100,000. Lines that are none are left out.
+pub fn read_gaps(folder: &Path) -> Result<Vec<Gap>, String> {
+    let path = folder.join(GAPS);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(at(&path, error)),
+    };
+    let mut lines = BufReader::new(file);
+    let mut gaps = Vec::new();
+    let mut line = Vec::new();
+    while gaps.len() < MAX_GAPS {
+        line.clear();
+        let read = lines.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
+        match read.map_err(|error| at(&path, error))? {
+            0 => break,
+            length if length as u64 == MAX_LINE => {
+                return Err(format!("{} has a line of more than {MAX_LINE} bytes", show(&path)));
+            }
+            _ => gaps.extend(serde_json::from_slice::<Gap>(&line)),
+        }
+    }
+    Ok(gaps)
+}
+
+fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt;
+    let length = file.metadata()?.len();
+    let Some(last) = length.checked_sub(1) else {
+        return Ok(true);
+    };
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, last)?;
+    Ok(byte == *b"\n")
+}
