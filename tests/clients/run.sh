@@ -15,5 +15,7 @@ source "$here/../../scripts/own_store.sh"
 start_own_store
 run_part "requests and current websockets" "$target/venv/clients/bin/python" "$here/test_clients.py" "$url"
 run_part "requests and websockets 10.1" "$target/venv/clients-old/bin/python" "$here/test_clients.py" "$url"
+run_part "the original's client, current websockets" "$target/venv/clients/bin/python" "$here/test_v2.py" "$url"
+run_part "the original's client, websockets 10.1" "$target/venv/clients-old/bin/python" "$here/test_v2.py" "$url"
 run_part "curl and websocat" bash "$here/test_websocat.sh" "$url"
 finish_own_store

@@ -7,13 +7,12 @@ import inspect
 import json
 import sys
 import time
-import traceback
-import uuid
-from importlib.metadata import version
 from urllib.parse import quote, urlencode
 
 import requests
 import websockets
+
+from running import expect, run_all
 
 URL = sys.argv[1].rstrip("/")
 SEED_TOKEN = (
@@ -83,10 +82,6 @@ def stream_url(stream):
 
 def contents(entries):
     return [entry for _, entry in entries]
-
-
-def expect(actual, expected):
-    assert actual == expected, f"expected {expected!r}, got {actual!r}"
 
 
 # ------------------------------------------------------------ signing in
@@ -182,7 +177,7 @@ def test_an_empty_stream_has_no_entries(stream):
 
 
 def test_errors_name_every_parameter_that_is_wrong(stream):
-    reply = STORE.get(f"{URL}/data/{stream}", params={"count": "many", "last_entry_id": "first"})
+    reply = STORE.get(f"{URL}/data/{stream}", params={"count": "many", "last_entry_id": "yesterday"})
     expect(reply.status_code, 422)
     expect([error["loc"] for error in reply.json()["detail"]], [["query", "count"], ["query", "last_entry_id"]])
     expect(STORE.get(f"{URL}/data/{stream}", params={"count": 0}).status_code, 422)
@@ -367,7 +362,7 @@ async def test_a_refused_websocket_says_why(stream):
         ("push", {"token": ""}, 401),
         ("push", {"token": "forged"}, 401),
         ("pull", {"count": 0}, 422),
-        ("pull", {"last_entry_id": "first"}, 422),
+        ("pull", {"last_entry_id": "yesterday"}, 422),
         ("push", {"batch": "perhaps"}, 422),
         ("shove", {}, 404),
     ):
@@ -379,31 +374,8 @@ async def test_a_refused_websocket_says_why(stream):
             expect((way, parameters, found), (way, parameters, status))
 
 
-# ------------------------------------------------------------ running them
-
-
-def run(name, test):
-    """Runs one test with a stream name of its own; true if it passed."""
-    stream = f"{name}-{uuid.uuid4().hex[:8]}"
-    try:
-        result = test(stream)
-        if inspect.isawaitable(result):
-            asyncio.run(asyncio.wait_for(result, 60))
-    except Exception:
-        print(f"not ok {name}", flush=True)
-        traceback.print_exc()
-        return False
-    finally:
-        STORE.delete(stream_url(stream), params={"force": True})
-    print(f"ok {name}", flush=True)
-    return True
-
-
 if __name__ == "__main__":
-    print(f"# requests {requests.__version__}, websockets {version('websockets')}, Python {sys.version.split()[0]}")
     TOKEN = sign_in()
     STORE = requests.Session()
     STORE.headers["Authorization"] = f"Bearer {TOKEN}"
-    tests = [(name, test) for name, test in list(globals().items()) if name.startswith("test_")]
-    results = [run(name, test) for name, test in tests]
-    sys.exit(not all(results))
+    run_all(dict(globals()), lambda stream: STORE.delete(stream_url(stream), params={"force": True}))

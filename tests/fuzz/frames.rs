@@ -5,7 +5,7 @@ use super::dice::Dice;
 use super::requests::{Request, named};
 use crate::wire::{frame, header};
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 14] = [
     "/data/STREAM/push",
     "/data/STREAM/push?ack=true",
     "/data/STREAM/push?batch=true",
@@ -15,6 +15,11 @@ const PATHS: [&str; 9] = [
     "/v2/data/*/push?batch=True&ack=True&on_error=report",
     "/data/STREAM/pull",
     "/data/STREAM/pull?last_entry_id=0&count=50",
+    "/data/STREAM/pull?format=json&last_entry_id=first&timeout=3000",
+    "/data/STREAM/pull?format=raw&newest=true&max_rate=100&last_entry_id=latest",
+    "/data/STREAM/pull?ack=true&last_entry_id=-1h&on_gap=close",
+    "/data/STREAM+none+fuzz%2B/pull?ack=yes&format=json&last_entry_id=0&count=5&until=2100-01-01",
+    "/v2/data/STREAM+none/pull?last_entry_id=-&ack=True&last=3",
 ];
 
 pub fn handshake(dice: &mut Dice, token: &str) -> (Request, bool) {

@@ -198,6 +198,10 @@ impl Case {
     /// A few requests behind each other on one connection.
     fn requests(dice: &mut Dice, token: &str, ending: Ending) -> Self {
         let mut requests: Vec<Request> = (0..=dice.below(3)).map(|_| Request::sound(dice, token)).collect();
+        let follows = dice.one_in(3);
+        if follows {
+            requests.push(Request::follow(dice, token));
+        }
         let sound = Some(requests.len());
         let place = dice.below(requests.len());
         let (kind, sound) = match dice.below(4) {
@@ -217,7 +221,11 @@ impl Case {
         Self {
             kind,
             pieces,
-            ending,
+            // A client that ends its side has left, and would see nothing of what follows.
+            ending: match ending {
+                Ending::Finish if follows && kind == "requests, sound" && dice.one_in(4) => Ending::Silent,
+                ending => ending,
+            },
             sound,
         }
     }

@@ -9,7 +9,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-const READS: [&str; 18] = [
+const READS: [&str; 25] = [
     "/",
     "/docs",
     "/docs/README.md",
@@ -28,9 +28,29 @@ const READS: [&str; 18] = [
     "/data/STREAM?count=100",
     "/data/STREAM/?last_entry_id=0&count=7",
     "/data/STREAM?last_entry_id=1700000000000-1",
+    "/data/STREAM?format=json&count=100&last_entry_id=first",
+    "/data/STREAM?format=raw&last_entry_id=-1h&until=latest",
+    "/data/STREAM+fuzz%2B?format=json&last_entry_id=*+2026-11-25T10:00:00+01:00",
+    "/data/STREAM+fuzz-1+fuzz-2+none?count=9&last_entry_id=0&until=2100-01-01",
+    "/v2/data/STREAM+none?last_entry_id=-",
+    "/v2/streams/",
+    "/mjpeg",
 ];
 
-const ODD_HEADERS: [&str; 26] = [
+/// Replies that stay open, for a moment at least.
+const FOLLOWS: [&str; 9] = [
+    "/data/STREAM?follow=true&timeout=50",
+    "/data/STREAM?follow=true&format=json&last_entry_id=first&until=latest",
+    "/data/STREAM+none+fuzz%2B?follow=1&format=json&last_entry_id=-1h+$+first&timeout=50",
+    "/data/STREAM?follow=yes&newest=true&max_rate=1000&last_entry_id=first&timeout=50",
+    "/data/STREAM?follow=true&on_gap=close&last_entry_id=1700000000000-1&count=7&timeout=50",
+    "/data/STREAM?follow=true&format=pairs",
+    "/mjpeg/STREAM?last_entry_id=first&timeout=50",
+    "/mjpeg/STREAM?max_rate=0.5&timeout=50",
+    "/v2/data/STREAM?follow=True&format=json&latest=False&timeout=50",
+];
+
+const ODD_HEADERS: [&str; 30] = [
     "Transfer-Encoding: chunked",
     "Transfer-Encoding: gzip, chunked",
     "Transfer-Encoding : chunked",
@@ -54,6 +74,10 @@ const ODD_HEADERS: [&str; 26] = [
     "Cookie: authorization=\"Bearer x.y.z\"; authorization=",
     "Authorization: Basic dGVzdDp0ZXN0",
     "Host: \u{00e4}\u{202e}",
+    "Accept: text/event-stream",
+    "Accept: text/event-stream;q=0, */*",
+    "Last-Event-ID: 1700000000000-1+$",
+    "Last-Event-ID: \u{00e4}",
     " folded: yes",
     "nocolon",
     ": noname",
@@ -73,6 +97,19 @@ impl Request {
                 Self::new(method, &path, token)
             }
         }
+    }
+
+    /// The last one of its connection, which is its own from then on.
+    pub fn follow(dice: &mut Dice, token: &str) -> Self {
+        let method = dice.pick(&["GET", "GET", "GET", "HEAD"]);
+        let path = dice.pick(&FOLLOWS);
+        let mut request = Self::new(method, &named(dice, path), token);
+        if dice.one_in(3) {
+            request.add("Accept: text/event-stream");
+            let place = dice.pick(&["", "1700000000000-1", "0-0", "$", "1-1+2-2+3-3", "x"]);
+            request.add(&format!("Last-Event-ID: {place}"));
+        }
+        request
     }
 
     pub fn new(method: &str, path: &str, token: &str) -> Self {

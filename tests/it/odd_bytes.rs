@@ -123,6 +123,32 @@ fn odd_bytes_in_names_and_parameters_do_no_harm() {
 }
 
 #[test]
+fn odd_bytes_in_requests_for_replies_that_stay_open_do_no_harm() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    let request = |path: &str, header: &str| {
+        format!("GET {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nHost: x\r\n{header}\r\n\r\n")
+    };
+    let events = "Accept: text/event-stream";
+    assert_harmless(
+        &store,
+        &[
+            request("/data/a+na{}me+b?follow=true&timeout=20", "X: y"),
+            request("/data/a{}+b?format=json&count=9", "X: y"),
+            request("/data/one?follow=tr{}ue&timeout=20", "X: y"),
+            request("/data/one?follow=true&timeout=20&last_entry_id=-1{}h", "X: y"),
+            request("/data/one?until=2026-11-25T10:00:{}00Z", "X: y"),
+            request("/data/one?format=js{}on", "X: y"),
+            request("/data/one?max_rate=1{}0&follow=true&timeout=20", "X: y"),
+            request("/data/one?timeout=20", "Accept: text/{}event-stream"),
+            request("/data/one?timeout=20", &format!("{events}\r\nLast-Event-ID: 1{{}}-1")),
+            request("/mjpeg/na{}me?timeout=20", "X: y"),
+            request("/v2/data/na{}me?last_entry_id=-", "X: y"),
+        ],
+    );
+}
+
+#[test]
 fn odd_bytes_in_forms_do_no_harm() {
     let store = Store::start();
     let bearer = store.bearer();
@@ -200,6 +226,9 @@ fn odd_bytes_in_a_websocket_handshake_do_no_harm() {
             handshake("/data/one/push?ba{}tch=1", key),
             handshake("/data/one/push?batch={}1", key),
             handshake("/data/one/pull?last_entry_id=1{}1", key),
+            handshake("/data/a+na{}me+b/pull?format=json", key),
+            handshake("/data/one/pull?format=r{}aw&until=latest", key),
+            handshake("/v2/data/one/pull?latest=Fal{}se", key),
             handshake("/data/one/push", "Sec-WebSocket-Key: dGhlIHNhbXBsZ{}SBub25jZQ=="),
             handshake("/data/one/push", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=={}"),
             handshake("/data/one/push", &format!("{key}\r\nSec-WebSocket-Protocol: a{{}}b")),

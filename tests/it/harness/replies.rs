@@ -22,6 +22,10 @@ impl Replies {
                 replies.frames = Some(bytes.to_vec());
                 break;
             }
+            if answer.header("transfer-encoding") == Some("chunked") {
+                answer.body = parse_chunks(bytes)?;
+                bytes = &[];
+            }
             if answer.status >= 200 && !bytes.is_empty() && !bytes.starts_with(b"HTTP/1.1 ") {
                 let length = answer.header("content-length").and_then(|length| length.parse().ok());
                 let length: usize = length.ok_or_else(|| format!("no length: {answer:?}"))?;
@@ -37,6 +41,24 @@ impl Replies {
     pub fn statuses(&self) -> Vec<u16> {
         self.answers.iter().map(|answer| answer.status).collect()
     }
+}
+
+/// The body of a reply that stays open, which is the last of its connection, and may break off anywhere.
+fn parse_chunks(mut bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(end) = bytes.windows(2).position(|window| window == b"\r\n") {
+        let line = String::from_utf8_lossy(&bytes[..end]);
+        let size = usize::from_str_radix(&line, 16).map_err(|_| format!("not a chunk size: {line:?}"))?;
+        bytes = &bytes[end + 2..];
+        match bytes.get(size..size + 2) {
+            Some(b"\r\n") if size == 0 && bytes.len() > 2 => return Err("something after the last chunk".into()),
+            Some(b"\r\n") => body.extend(&bytes[..size]),
+            Some(_) => return Err(format!("a chunk of {size} bytes without its end")),
+            None => break,
+        }
+        bytes = &bytes[size + 2..];
+    }
+    Ok(body)
 }
 
 fn parse_head(bytes: &[u8]) -> Result<(Answer, usize), String> {
