@@ -108,12 +108,14 @@ impl Pull {
 
     fn read(segment: &str, params: &mut Params, dialect: Dialect, default: Cursor) -> Pull {
         let streams = params.streams(segment);
-        let close_on_gap = params.one_of("on_gap", &[("ignore", false), ("close", true)], false);
         let named = streams.len() > 1 || dialect == Dialect::V2;
+        // Complaints come in this order: what the seed has first.
+        let count = params.positive("count", 1, u64::MAX);
         let (from, newest) = match dialect {
             Dialect::Seed => (from(params, streams.len(), default), params.boolean("newest", false)),
             Dialect::V2 => from_v2(params, streams.len(), default),
         };
+        let close_on_gap = params.one_of("on_gap", &[("ignore", false), ("close", true)], false);
         if newest && close_on_gap {
             params.refuse(
                 "on_gap",
@@ -124,7 +126,7 @@ impl Pull {
         Pull {
             from,
             until: until(params),
-            count: params.positive("count", 1, u64::MAX),
+            count,
             format: params.one_of(
                 "format",
                 &[("pairs", Format::Pairs), ("raw", Format::Raw), ("json", Format::Json)],
