@@ -110,6 +110,8 @@ pub struct Pull {
     delivery: Delivery,
     ahead: ReadAhead,
     way: Way,
+    /// Whether the last round read all that there was, so that the next one begins by waiting.
+    caught_up: bool,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -163,6 +165,7 @@ impl Pull {
             delivery: Delivery::new(places, call),
             ahead: ReadAhead::default(),
             way,
+            caught_up: false,
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,

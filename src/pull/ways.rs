@@ -1,5 +1,6 @@
 //! The three ways in which a pull reads: plainly, carefully, or only the newest.
 
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -91,9 +92,12 @@ impl Pull {
     }
 
     /// Reads what there is together with what Redis knows of the streams in the same instant, so that a gap is known before
-    /// what follows it. Then waits for more.
+    /// what follows it. Once that was all, waits for more.
     pub(super) fn careful_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
         let patience = self.patience()?;
+        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
+            return self.wait_for_more(patience, outlet);
+        }
         let count = self.count_to_ask();
         let asked = self.delivery.waiting();
         let places = self.delivery.places_of(&asked);
@@ -111,10 +115,10 @@ impl Pull {
         let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
         entries.finish(outlet)?;
         self.learn(&taken);
-        let mut nothing = true;
+        self.caught_up = true;
         for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
             let read_all = taken.seen < count;
-            nothing &= taken.seen == 0;
+            self.caught_up &= read_all;
             let place = &mut self.delivery.places[*index];
             if read_all {
                 place.ledger.caught_up(info.as_ref());
@@ -122,17 +126,17 @@ impl Pull {
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
             place.done |= read_all && place.is_passed_by(info.as_ref());
         }
-        match patience {
-            Some(patience) if nothing => self.wait_for_more(patience, outlet),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
-    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Then waits for more.
+    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Waits for more first,
+    /// unless this is the beginning.
     pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
         self.delivery.await_turn(outlet)?;
         let patience = self.patience()?;
-        let mut nothing = true;
+        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
+            return self.wait_for_more(patience, outlet);
+        }
         for index in self.delivery.waiting() {
             let place = &self.delivery.places[index];
             let until = place.until;
@@ -142,26 +146,21 @@ impl Pull {
             let info = infos.first().and_then(Option::as_ref);
             let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
             entries.finish(outlet)?;
-            nothing &= !came;
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
             // What is past the end would be waited for in vain, again and again.
-            place.done |= !came && place.is_passed_by(info);
+            place.done |= place.is_passed_by(info);
         }
-        match patience {
-            Some(patience) if nothing => self.wait_for_more(patience, outlet),
-            _ => Ok(()),
-        }
+        self.caught_up = true;
+        Ok(())
     }
 
     fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
-        self.delivery.rest();
         let asked = self.delivery.waiting();
-        if asked.is_empty() {
-            return Ok(());
-        }
         let places = self.delivery.places_of(&asked);
-        self.session.wait_after(&places, patience, outlet)?;
+        if !self.session.wait_after(&places, patience, outlet)? {
+            self.delivery.rest();
+        }
         Ok(())
     }
 

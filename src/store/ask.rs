@@ -133,7 +133,8 @@ impl Session {
         Ok(Entries::new(self, streams, shape, count, streams.len()))
     }
 
-    /// Reads together with `XINFO STREAM` of each stream, in one transaction.
+    /// Reads together with `XINFO STREAM` of each stream, in one transaction. Redis copies an entry of each for that, and
+    /// without `FULL` it copies two.
     fn begin_with_info(
         &mut self,
         streams: &[&StreamId],
@@ -146,6 +147,7 @@ impl Session {
             redis::cmd("XINFO")
                 .arg("STREAM")
                 .arg(stream.as_str())
+                .arg(&["FULL", "COUNT", "1"])
                 .write_packed_command(&mut packed);
         }
         read.write_packed_command(&mut packed);

@@ -139,3 +139,27 @@ fn a_puller_that_keeps_up_with_trimming_has_no_gap() {
     assert_eq!(store.metric("ptg_pull_gaps_total"), 0.0);
     assert_eq!(store.metric("ptg_pull_entries_missed_total"), 0.0);
 }
+
+#[test]
+fn an_entry_that_is_awaited_leaves_redis_at_most_three_times() {
+    const SIZE: usize = 256 << 10;
+    const MANY: usize = 20;
+    let store = Store::start();
+    let redis = &store.redis;
+    let frame = vec![b'x'; SIZE];
+    for (stream, query) in [("n", "newest=true"), ("j", "format=json"), ("g", "on_gap=close")] {
+        add(redis, stream, &[&frame; 3]);
+        let mut pull = store.pull(stream, query);
+        let before = redis.sent();
+        for _ in 0..MANY {
+            add(redis, stream, &[&frame]);
+            receive_text(&mut pull);
+            if query != "format=json" {
+                receive_binary(&mut pull);
+            }
+        }
+        // To be woken, to know of the oldest, and to be delivered.
+        let copies = (redis.sent() - before) / SIZE;
+        assert!(copies <= 3 * MANY + 3, "{query}: {copies} copies of {MANY} entries");
+    }
+}
