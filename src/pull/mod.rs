@@ -112,6 +112,8 @@ pub struct Pull {
     way: Way,
     /// Whether the last round read all that there was, so that the next one begins by waiting.
     caught_up: bool,
+    /// The streams that are known to have something, by their numbers: those that ended the last wait.
+    ready: Vec<usize>,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -166,6 +168,7 @@ impl Pull {
             ahead: ReadAhead::default(),
             way,
             caught_up: false,
+            ready: Vec::new(),
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,
