@@ -91,7 +91,9 @@ impl Ledger {
 
     /// All that there was after the last entry has been read, in the instant of `info`.
     pub fn caught_up(&mut self, info: Option<&StreamInfo>) {
-        if self.origin != Origin::Ahead {
+        let is_emptied = info.is_some_and(|info| info.first.is_none());
+        // What was trimmed of an empty stream is told with its next entry.
+        if self.origin != Origin::Ahead && !(is_emptied && self.passed.is_some()) {
             self.passed = info.map_or(Some(0), |info| info.entries_added);
         }
     }
@@ -208,6 +210,16 @@ mod tests {
         ledger.caught_up(Some(&empty));
         let missing = ledger.check(Some(&holding(61, 61)), id(7));
         assert_eq!(missing.map(|missing| missing.count), Some(None));
+    }
+
+    #[test]
+    fn what_was_trimmed_until_nothing_was_left_is_told_with_the_next_entry() {
+        let mut ledger = Ledger::new(Some(10));
+        let mut empty = holding(21, 20);
+        empty.first = None;
+        assert_eq!(ledger.check(Some(&empty), id(10)), None);
+        ledger.caught_up(Some(&empty));
+        assert_eq!(check(&mut ledger, 21, 21, 10), Some(10));
     }
 
     #[test]

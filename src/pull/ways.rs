@@ -99,7 +99,7 @@ impl Pull {
             return self.wait_for_more(patience, outlet);
         }
         let count = self.count_to_ask();
-        let asked = self.delivery.waiting();
+        let asked = self.streams_to_look_at(patience);
         let places = self.delivery.places_of(&asked);
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
         for (index, info) in asked.iter().zip(&infos) {
@@ -117,9 +117,10 @@ impl Pull {
         self.learn(&taken);
         self.caught_up = true;
         for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
-            let read_all = taken.seen < count;
-            self.caught_up &= read_all;
             let place = &mut self.delivery.places[*index];
+            let newest = info.as_ref().map(|info| info.last_generated);
+            let read_all = taken.seen < count || newest.is_some_and(|newest| place.last >= newest);
+            self.caught_up &= read_all;
             if read_all {
                 place.ledger.caught_up(info.as_ref());
             }
@@ -137,7 +138,7 @@ impl Pull {
         if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
             return self.wait_for_more(patience, outlet);
         }
-        for index in self.delivery.waiting() {
+        for index in self.streams_to_look_at(patience) {
             let place = &self.delivery.places[index];
             let until = place.until;
             let (infos, mut entries) = self
@@ -158,10 +159,23 @@ impl Pull {
     fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         let asked = self.delivery.waiting();
         let places = self.delivery.places_of(&asked);
-        if !self.session.wait_after(&places, patience, outlet)? {
+        let ready = self.session.wait_after(&places, patience, outlet)?;
+        if ready.is_empty() {
             self.delivery.rest();
         }
+        self.ready = ready.into_iter().map(|place| asked[place]).collect();
         Ok(())
+    }
+
+    /// The streams that are known to have something, after a wait. Else, and where the end has come, all of which more is
+    /// wanted: what Redis knows of a stream costs it a copy of an entry.
+    fn streams_to_look_at(&mut self, patience: Option<Duration>) -> Vec<usize> {
+        let ready = take(&mut self.ready);
+        if ready.is_empty() || patience.is_none() {
+            self.delivery.waiting()
+        } else {
+            ready
+        }
     }
 
     /// How many entries to ask for of each stream.

@@ -65,15 +65,21 @@ impl Session {
         self.begin_with_info(&[stream], &read, Shape::OfOne, beside)
     }
 
-    /// Waits until one of the streams has an entry after its place, for so long at most; whether one has.
+    /// Waits until one of the streams has an entry after its place, for so long at most; which of them have one.
     pub fn wait_after(
         &mut self,
         places: &[Place<'_>],
         block: Duration,
         beside: &mut dyn Beside,
-    ) -> Result<bool, StoreError> {
-        let entries = self.read_after(places, 1, Some(block), beside)?;
-        entries.pass(beside).map(|passed| passed > 0)
+    ) -> Result<Vec<usize>, StoreError> {
+        let mut entries = self.read_after(places, 1, Some(block), beside)?;
+        let mut ready = Vec::new();
+        while let Some(arrival) = entries.next(beside)? {
+            entries.skip(&arrival, beside)?;
+            ready.push(arrival.stream);
+        }
+        entries.finish(beside)?;
+        Ok(ready)
     }
 
     /// Whether a stream has entries after its place, up to and with `until`.

@@ -163,3 +163,30 @@ fn an_entry_that_is_awaited_leaves_redis_at_most_three_times() {
         assert!(copies <= 3 * MANY + 3, "{query}: {copies} copies of {MANY} entries");
     }
 }
+
+#[test]
+fn a_stream_that_is_silent_costs_redis_nothing_when_another_has_something() {
+    const SIZE: usize = 256 << 10;
+    const MANY: usize = 20;
+    let store = Store::start();
+    let redis = &store.redis;
+    for n in 0..MANY {
+        add(redis, &format!("silent{n}"), &[vec![b'x'; SIZE]]);
+    }
+    let silent: String = (0..MANY).map(|n| format!("+silent{n}")).collect();
+    for query in ["newest=true", "format=json"] {
+        let mut pull = store.socket(&format!("/data/live{silent}/pull?{query}"));
+        add(redis, "live", &[b"first"]);
+        receive_text(&mut pull);
+        let before = redis.sent();
+        for _ in 0..MANY {
+            add(redis, "live", &[b"next"]);
+            if query == "newest=true" {
+                receive_binary(&mut pull);
+            }
+            receive_text(&mut pull);
+        }
+        let copies = (redis.sent() - before) / SIZE;
+        assert_eq!(copies, 0, "{query}");
+    }
+}
