@@ -9,7 +9,7 @@ use crate::harness::{
     PATIENCE, Redis, Socket, Store, eventually, receive_binary, receive_json, receive_reply, receive_text,
     receive_triples, send_binary, send_text, wait_for_pong,
 };
-use crate::wire::{add, close_promptly, frame, numbers, ping, pulled, send_raw};
+use crate::wire::{add, close_promptly, frame, numbers, ping, pulled, send_raw, wait_for_larger_ids};
 
 const SKIPPED: &str = "ptg_pull_entries_skipped_total";
 
@@ -118,6 +118,7 @@ fn entries_that_were_trimmed_count_as_skipped_and_a_deleted_stream_begins_anew()
     let line = receive_json(&mut pull);
     assert_eq!((&line["data"], &line["skipped"]), (&99.into(), &98.into()));
     let _: usize = store.redis.command(&["DEL", "s"]);
+    wait_for_larger_ids(&store.redis);
     add(&store.redis, "s", &numbers(0..3));
     send_text(&mut pull, "");
     let line = receive_json(&mut pull);
