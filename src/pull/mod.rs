@@ -110,6 +110,8 @@ pub struct Pull {
     delivery: Delivery,
     ahead: ReadAhead,
     way: Way,
+    /// Whether the client is told how many entries were skipped before each.
+    tells_skipped: bool,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -163,6 +165,7 @@ impl Pull {
             delivery: Delivery::new(places, call),
             ahead: ReadAhead::default(),
             way,
+            tells_skipped: call.format == Format::Json,
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,
