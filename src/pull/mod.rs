@@ -104,6 +104,8 @@ pub struct Pull {
     caught_up: bool,
     /// The streams that are known to have something, by their numbers: those that ended the last wait.
     ready: Vec<usize>,
+    /// Whether the client is told how many entries were skipped before each.
+    tells_skipped: bool,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -159,6 +161,7 @@ impl Pull {
             way,
             caught_up: false,
             ready: Vec::new(),
+            tells_skipped: call.format == Format::Json,
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,

@@ -1,7 +1,7 @@
 //! docs/pulling.md, places: where reading begins and ends, in every form that people type.
 
 use crate::harness::{Client, End, Store, receive_binary, receive_json, receive_reply, receive_text};
-use crate::wire::{add, closes_with, ping};
+use crate::wire::{add, clock, closes_with, ping};
 
 /// 2025-11-25T10:00:00Z, in milliseconds.
 const TEN: u64 = 1_764_064_800_000;
@@ -159,8 +159,7 @@ fn the_newest_are_those_up_to_the_end() {
 #[test]
 fn a_span_goes_back_from_redis_own_now() {
     let store = Store::start();
-    let time: Vec<u64> = store.redis.command(&["TIME"]);
-    let now = time[0] * 1000;
+    let now = clock(&store.redis);
     let ages = [7_200_000, 3_000_000, 200_000, 20_000];
     let ids = ages.map(|age| format!("{}-0", now - age)).to_vec();
     timed(&store, "s", &ids);
@@ -254,10 +253,7 @@ fn an_end_among_entries_to_come_waits_for_them() {
 fn an_end_that_lies_ahead_waits_until_redis_clock_has_passed_it() {
     let store = Store::start();
     for query in ["", "format=json", "newest=true"] {
-        let now = || -> u64 {
-            let time: Vec<u64> = store.redis.command(&["TIME"]);
-            time[0] * 1000 + time[1] / 1000
-        };
+        let now = || clock(&store.redis);
         let end = now() + 700;
         let time = jiff::Timestamp::from_millisecond(end as i64).expect("a time");
         let mut pull = store.pull("s", &format!("until={time}&{query}"));

@@ -9,7 +9,7 @@ use crate::harness::{
     PATIENCE, Redis, Socket, Store, eventually, receive_binary, receive_json, receive_reply, receive_text,
     receive_triples, send_binary, send_text, wait_for_pong,
 };
-use crate::wire::{add, close_promptly, frame, numbers, ping, pulled, send_raw};
+use crate::wire::{add, close_promptly, frame, numbers, ping, pulled, send_raw, wait_for_larger_ids};
 
 const SKIPPED: &str = "ptg_pull_entries_skipped_total";
 
@@ -118,6 +118,7 @@ fn entries_that_were_trimmed_count_as_skipped_and_a_deleted_stream_begins_anew()
     let line = receive_json(&mut pull);
     assert_eq!((&line["data"], &line["skipped"]), (&99.into(), &98.into()));
     let _: usize = store.redis.command(&["DEL", "s"]);
+    wait_for_larger_ids(&store.redis);
     add(&store.redis, "s", &numbers(0..3));
     send_text(&mut pull, "");
     let line = receive_json(&mut pull);
@@ -165,6 +166,49 @@ fn a_client_that_reads_late_gets_something_new_and_not_what_lay_in_between() {
     }
     assert_eq!(seen + skipped, 400);
     assert!(seen < 200, "{seen} of 400 lay in the network");
+}
+
+#[test]
+fn a_display_of_several_streams_asks_redis_for_little_more_than_it_shows() {
+    const FRAME: usize = 100_000;
+    let store = Store::start();
+    let streams: Vec<String> = (0..8).map(|n| format!("cam{n}")).collect();
+    for stream in &streams {
+        add(&store.redis, stream, &vec![vec![b'.'; FRAME]; 10]);
+    }
+    let given = || -> u64 {
+        let info: String = store.redis.command(&["INFO", "stats"]);
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+        line.and_then(|bytes| bytes.parse().ok()).expect("a number of bytes")
+    };
+    let mut pull = store.socket(&format!("/data/{}/pull?newest=true", streams.join("+")));
+    let before = given();
+    let shown = 20 * streams.len();
+    for n in 0..20 {
+        for stream in &streams {
+            add(&store.redis, stream, &[vec![n; FRAME]]);
+            assert_eq!(receive_triples(&mut pull)[0].0, *stream);
+        }
+    }
+    let cost = (given() - before) as f64 / (shown * FRAME) as f64;
+    assert!(cost < 4.0, "{cost:.1} times as much");
+}
+
+#[test]
+fn what_a_display_skips_is_counted_in_every_shape() {
+    let store = Store::start();
+    let mut pull = store.pull("s", "newest=true&format=raw&last_entry_id=first&ack=true");
+    let mut shown = 0.0;
+    // It is not counted at each of them, but every second or so.
+    eventually(PATIENCE, || {
+        add(&store.redis, "s", &numbers(0..5));
+        receive_binary(&mut pull);
+        send_text(&mut pull, "");
+        shown += 1.0;
+        shown > 5.0 && (shown - 5.0..=shown).contains(&(store.metric(SKIPPED) / 4.0))
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tungstenite::Message;
 use crate::harness::{
     End, Followed, Manner, PATIENCE, Proxy, Redis, Socket, Store, eventually, receive_json, send_text,
 };
-use crate::wire::{Entry, add, closes_with, ping, stored};
+use crate::wire::{Entry, add, clock, closes_with, ping, stored};
 
 /// The streams that are pulled, and the last entry of each.
 const STREAMS: [&str; 2] = ["a", "b"];
@@ -222,8 +222,7 @@ fn an_end_that_comes_during_an_outage_is_reached_after_it() {
     let redis = Redis::start_durable();
     let store = Store::on(&redis, &[]);
     add(&redis, "a", &["1", "2"]);
-    let time: Vec<u64> = redis.command(&["TIME"]);
-    let end = jiff::Timestamp::from_millisecond((time[0] * 1000 + time[1] / 1000 + 1000) as i64).expect("a time");
+    let end = jiff::Timestamp::from_millisecond(clock(&redis) as i64 + 1000).expect("a time");
     let mut pulls: Vec<Socket> = ["", "&format=json", "&newest=true"]
         .map(|query| store.pull("a", &format!("until={end}{query}")))
         .into();

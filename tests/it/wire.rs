@@ -46,6 +46,20 @@ pub fn stored_data(redis: &Redis, stream: &str) -> Vec<Vec<u8>> {
     stored(redis, stream).into_iter().map(|e| e.1).collect()
 }
 
+/// Redis's clock, in milliseconds since 1970.
+#[track_caller]
+pub fn clock(redis: &Redis) -> u64 {
+    let time: Vec<u64> = redis.command(&["TIME"]);
+    time[0] * 1000 + time[1] / 1000
+}
+
+/// Waits until ids are larger than all that were given so far, also in a stream that is begun anew.
+#[track_caller]
+pub fn wait_for_larger_ids(redis: &Redis) {
+    let now = clock(redis);
+    eventually(PATIENCE, || clock(redis) > now);
+}
+
 pub fn length(redis: &Redis, stream: &str) -> usize {
     redis.command(&["XLEN", stream])
 }
