@@ -33,8 +33,9 @@ const WORKER_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a new line is tried with.
 const FIRST_REQUEST: &[u8] = b"HEAD /health HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
 
-/// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers.
-const MAX_REPLY_HEAD: usize = 64 << 10;
+/// The largest head that a reply of ours has: 32 KiB of entry offsets and some headers, or one entry of each of 256 streams
+/// with long names.
+const MAX_REPLY_HEAD: usize = 512 << 10;
 
 /// A reply as tiny_http gave it.
 pub struct Answer {

@@ -34,6 +34,13 @@ const PROBE_AFTER: Duration = Duration::from_secs(20);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBES: u32 = 4;
 
+/// What every reply that stays open says of itself. nginx in front would otherwise gather entries until they fill its buffers.
+pub const OWN_HEADERS: [(&str, &str); 3] = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Accel-Buffering", "no"),
+];
+
 /// The writing side. It belongs to one thread.
 pub struct Body {
     wire: Wire,
@@ -173,14 +180,10 @@ fn head(content_type: &str, chunked: bool) -> String {
         ("Server", SERVER),
         ("Date", &date),
         ("Content-Type", content_type),
-        ("Cache-Control", "no-store"),
-        ("X-Content-Type-Options", "nosniff"),
-        // nginx in front would otherwise gather entries until they fill its buffers.
-        ("X-Accel-Buffering", "no"),
         ("Connection", "close"),
     ];
     let mut head = "HTTP/1.1 200 OK\r\n".to_string();
-    for (name, value) in own.into_iter().chain(COMMON_HEADERS) {
+    for (name, value) in own.into_iter().chain(OWN_HEADERS).chain(COMMON_HEADERS) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     if chunked {

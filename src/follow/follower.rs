@@ -117,9 +117,15 @@ impl Outlet for Follower {
     fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending> {
         let line = gap.line();
         match (self.framing, self.format) {
-            (Framing::Events, _) => self
-                .body
-                .put(&[events::GAP.as_bytes(), b"data: ", line.as_bytes(), b"\n\n"]),
+            (Framing::Events, _) => {
+                // A browser that comes back goes on behind the gap, and is not told of it for ever.
+                if let Some(index) = self.streams.iter().position(|stream| *stream == gap.stream) {
+                    self.positions[index] = gap.before.before();
+                }
+                let id = events::id(&self.positions);
+                self.body
+                    .put(&[events::GAP.as_bytes(), id.as_bytes(), line.as_bytes(), b"\n\n"])
+            }
             (Framing::Plain, Format::Json) => self.body.put(&[line.as_bytes(), b"\n"]),
             _ => Ok(()),
         }

@@ -77,7 +77,11 @@ impl<'a> Opening<'a> {
         }
         if self.head.method == "HEAD" {
             let kind = body::content_type(call.format, framing);
-            return Ok(Opened::Whole(Reply::typed(200, kind, Vec::new())));
+            let mut reply = Reply::typed(200, kind, Vec::new());
+            for (name, value) in body::OWN_HEADERS {
+                reply = reply.with(name, value);
+            }
+            return Ok(Opened::Whole(reply));
         }
         Ok(Opened::Open(Box::new(Open {
             stream: self.stream,

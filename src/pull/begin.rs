@@ -11,6 +11,9 @@ use crate::ids::{EntryId, StreamId};
 use crate::shape::Gap;
 use crate::store::{Nobody, Session, StreamInfo};
 
+/// How long a clock that was asked once is as good as asked now: in so long no clock drifts by a millisecond.
+const CLOCK_AGE: Duration = Duration::from_secs(5);
+
 /// A stream and how far it has been read.
 pub struct Position {
     /// Its name.
@@ -34,10 +37,16 @@ pub struct Clock {
 }
 
 impl Clock {
-    fn ask(session: &mut Session) -> Result<Clock, StoreError> {
+    /// Asks Redis what time it is.
+    pub fn ask(session: &mut Session) -> Result<Clock, StoreError> {
         let ms = session.time()?;
         let asked = Instant::now();
         Ok(Clock { ms, asked })
+    }
+
+    /// Whether it may have drifted apart from Redis's by now.
+    pub fn is_old(&self) -> bool {
+        self.asked.elapsed() > CLOCK_AGE
     }
 
     fn now(&self) -> u64 {

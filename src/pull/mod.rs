@@ -102,7 +102,7 @@ pub struct Pull {
     way: Way,
     /// Whether the last round read all that there was, so that the next one begins by waiting.
     caught_up: bool,
-    /// The streams that are known to have something, by their numbers: those that ended the last wait.
+    /// The streams that may have something and have not had their turn, by their numbers.
     ready: Vec<usize>,
     /// Whether the client is told how many entries were skipped before each.
     tells_skipped: bool,

@@ -1,10 +1,11 @@
 //! The three ways in which a pull reads: plainly, carefully, or only the newest.
 
-use std::mem::take;
+use std::mem::{replace, take};
 use std::time::{Duration, Instant};
 
 use log::warn;
 
+use super::begin::Clock;
 use super::delivery::Taken;
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
@@ -25,50 +26,73 @@ impl Pull {
         let looks = self.delivery.places.iter().filter_map(|place| place.gaps.due_in());
         let look = looks.min().map_or(BLOCK, |left| left.max(SHORTEST_BLOCK));
         let patience = self.patience()?.map(|time| time.min(look));
+        let asked = self.delivery.waiting();
+        if asked.len() > self.most_streams() {
+            return self.plain_turn(patience, outlet, tally);
+        }
         let alone = self.delivery.places.len() == 1;
-        let mut more = self.read_once(patience, outlet, tally)?;
-        while alone && more && !self.delivery.reply.is_empty() && !self.is_done() {
-            more = self.read_once(None, outlet, tally)?;
+        let past = patience.is_none();
+        let mut more = self.read_once(&asked, patience, past, outlet, tally)?;
+        while alone && !more.is_empty() && !self.delivery.reply.is_empty() && !self.is_done() {
+            more = self.read_once(&asked, None, past, outlet, tally)?;
         }
         Ok(())
     }
 
-    /// One `XREAD`; whether there may be more.
-    fn read_once(
+    /// The same of streams whose entries are so large that one of each would be more than a reply: Redis would hold them for
+    /// a slow client. They take turns.
+    fn plain_turn(
         &mut self,
         patience: Option<Duration>,
         outlet: &mut dyn Outlet,
         tally: &Tally<'_>,
-    ) -> Result<bool, Stop> {
-        let count = self.count_to_ask();
-        let asked = self.delivery.waiting();
+    ) -> Result<(), Stop> {
+        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
+            return self.wait_for_more(patience, outlet);
+        }
+        let asked = self.streams_in_turn();
+        let more = self.read_once(&asked, None, patience.is_none(), outlet, tally)?;
+        self.ready.extend(more);
+        self.caught_up = self.ready.is_empty();
+        Ok(())
+    }
+
+    /// One `XREAD`; the streams of which there may be more. `past` says that nothing that is wanted can still be added.
+    fn read_once(
+        &mut self,
+        asked: &[usize],
+        block: Option<Duration>,
+        past: bool,
+        outlet: &mut dyn Outlet,
+        tally: &Tally<'_>,
+    ) -> Result<Vec<usize>, Stop> {
+        let count = self.count_to_ask(asked.len());
         let before: Vec<EntryId> = asked.iter().map(|index| self.delivery.places[*index].last).collect();
-        let places = self.delivery.places_of(&asked);
-        let mut entries = self.session.read_after(&places, count, patience, outlet)?;
-        let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
+        let places = self.delivery.places_of(asked);
+        let mut entries = self.session.read_after(&places, count, block, outlet)?;
+        let taken = self.delivery.take(&mut entries, asked, outlet, tally)?;
         let lengths = entries.finish(outlet)?;
         self.learn(&taken);
-        let mut full = false;
+        let mut more = Vec::new();
         for (((index, taken), before), length) in asked.iter().zip(&taken).zip(before).zip(lengths) {
             let read_all = taken.seen < count;
-            full |= !read_all;
+            if !read_all {
+                more.push(*index);
+            }
             let place = &mut self.delivery.places[*index];
-            place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+            place.done |= past && read_all && place.is_past(self.clock.as_ref());
             if taken.ids.is_empty() {
                 self.delivery.rest();
             } else {
                 let number = taken.ids.len() as u64;
                 place.gaps.read(number, taken.largest, length, read_all || count == 1);
             }
-            if self.delivery.places[*index]
-                .gaps
-                .due_in()
-                .is_some_and(|left| left.is_zero())
-            {
+            let look = self.delivery.places[*index].gaps.due_in();
+            if look.is_some_and(|left| left.is_zero()) {
                 self.count_gap(*index, before, &taken.ids, outlet, tally)?;
             }
         }
-        Ok(full)
+        Ok(more)
     }
 
     /// Counts what retention trimmed. What was read is good, whatever becomes of the look.
@@ -98,8 +122,8 @@ impl Pull {
         if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
             return self.wait_for_more(patience, outlet);
         }
-        let count = self.count_to_ask();
-        let asked = self.streams_to_look_at(patience);
+        let asked = self.streams_in_turn();
+        let count = self.count_to_ask(asked.len());
         let places = self.delivery.places_of(&asked);
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
         for (index, info) in asked.iter().zip(&infos) {
@@ -115,18 +139,19 @@ impl Pull {
         let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
         entries.finish(outlet)?;
         self.learn(&taken);
-        self.caught_up = true;
         for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
             let place = &mut self.delivery.places[*index];
             let newest = info.as_ref().map(|info| info.last_generated);
             let read_all = taken.seen < count || newest.is_some_and(|newest| place.last >= newest);
-            self.caught_up &= read_all;
             if read_all {
                 place.ledger.caught_up(info.as_ref());
+            } else {
+                self.ready.push(*index);
             }
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
             place.done |= read_all && place.is_passed_by(info.as_ref());
         }
+        self.caught_up = self.ready.is_empty();
         Ok(())
     }
 
@@ -167,8 +192,7 @@ impl Pull {
         Ok(())
     }
 
-    /// The streams that are known to have something, after a wait. Else, and where the end has come, all of which more is
-    /// wanted: what Redis knows of a stream costs it a copy of an entry.
+    /// The streams that are known to have something. Else, and where the end has come, all of which more is wanted.
     fn streams_to_look_at(&mut self, patience: Option<Duration>) -> Vec<usize> {
         let ready = take(&mut self.ready);
         if ready.is_empty() || patience.is_none() {
@@ -178,15 +202,32 @@ impl Pull {
         }
     }
 
-    /// How many entries to ask for of each stream.
-    fn count_to_ask(&self) -> usize {
-        let streams = self.delivery.places.len();
+    /// The streams whose turn it is, of those that may have something: what Redis knows of a stream costs it a copy of an
+    /// entry. If none may, it is the turn of all of which more is wanted.
+    fn streams_in_turn(&mut self) -> Vec<usize> {
+        self.ready.retain(|index| !self.delivery.places[*index].done);
+        if self.ready.is_empty() {
+            self.ready = self.delivery.waiting();
+        }
+        let most = self.most_streams().min(self.ready.len());
+        let later = self.ready.split_off(most);
+        replace(&mut self.ready, later)
+    }
+
+    /// Of how many streams an entry each fits into a reply, as far as is known.
+    fn most_streams(&self) -> usize {
+        self.ahead.fitting(MAX_REPLY).max(1)
+    }
+
+    /// How many entries to ask for of each of so many streams.
+    fn count_to_ask(&self, streams: usize) -> usize {
+        let streams = streams.max(1);
         let room = MAX_REPLY.saturating_sub(self.delivery.reply.bytes.len()) / streams;
-        let most = match streams {
+        let most = match self.delivery.places.len() {
             1 if !self.delivery.is_paced() => usize::MAX,
             // What is read beyond one reply would be old when its turn comes.
             1 => self.delivery.limit() - self.delivery.reply.count(),
-            _ => self.delivery.limit() / streams,
+            all => self.delivery.limit() / all,
         };
         self.ahead.count(most.max(1), room)
     }
@@ -199,25 +240,34 @@ impl Pull {
 
     /// How long Redis may be waited for now; none if what there is now is all that is wanted. An error once the silence was
     /// too long.
-    fn patience(&self) -> Result<Option<Duration>, Ending> {
+    fn patience(&mut self) -> Result<Option<Duration>, Stop> {
         let mut patience = BLOCK;
         if let Some(timeout) = self.timeout {
             let left = timeout.saturating_sub(self.delivery.quiet_since.elapsed());
             if left.is_zero() {
                 let reason = format!("nothing came within {} ms (timeout)", timeout.as_millis());
-                return Err(Ending::close(close::NORMAL, reason));
+                return Err(Ending::close(close::NORMAL, reason).into());
             }
             patience = patience.min(left);
         }
-        let open = self.delivery.places.iter().filter(|place| !place.done);
-        let mut ends = open.map(|place| place.time_left(self.clock.as_ref()));
-        // None if one of them has no end.
-        let left = ends.try_fold(Duration::ZERO, |most, left| left.map(|left| most.max(left)));
+        let mut left = self.time_left();
+        // Clocks drift, so before the end is believed to have come, Redis is asked again.
+        if left == Some(Duration::ZERO) && self.clock.as_ref().is_some_and(Clock::is_old) {
+            self.clock = Some(Clock::ask(&mut self.session)?);
+            left = self.time_left();
+        }
         match left {
             Some(left) if left.is_zero() => Ok(None),
             Some(left) => Ok(Some(patience.min(left).max(INSTANT))),
             None => Ok(Some(patience.max(INSTANT))),
         }
+    }
+
+    /// How long entries that are wanted may still be added to any stream; none if without end.
+    fn time_left(&self) -> Option<Duration> {
+        let open = self.delivery.places.iter().filter(|place| !place.done);
+        let mut ends = open.map(|place| place.time_left(self.clock.as_ref()));
+        ends.try_fold(Duration::ZERO, |most, left| left.map(|left| most.max(left)))
     }
 }
 

@@ -30,7 +30,7 @@ impl Session {
     ) -> Result<Entries<'_>, StoreError> {
         let streams = streams_of(places);
         let read = xread(places, count, block);
-        self.begin(&streams, &read, Shape::OfStreams, beside)
+        self.begin(&streams, &read, Shape::OfStreams, &streams, beside)
     }
 
     /// The same without waiting, and what Redis knew of each stream in the same instant.
@@ -67,7 +67,7 @@ impl Session {
             let (infos, entries) = self.begin_with_info(&[stream], &read, Shape::OfOne, beside)?;
             return Ok((Some(infos), entries));
         }
-        let entries = self.begin(&[stream], &read, Shape::OfOne, beside)?;
+        let entries = self.begin(&[stream], &read, Shape::OfOne, &[], beside)?;
         Ok((None, entries))
     }
 
@@ -78,7 +78,9 @@ impl Session {
         block: Duration,
         beside: &mut dyn Beside,
     ) -> Result<Vec<usize>, StoreError> {
-        let mut entries = self.read_after(places, 1, Some(block), beside)?;
+        let streams = streams_of(places);
+        let read = xread(places, 1, Some(block));
+        let mut entries = self.begin(&streams, &read, Shape::OfStreams, &[], beside)?;
         let mut ready = Vec::new();
         while let Some(arrival) = entries.next(beside)? {
             entries.skip(&arrival, beside)?;
@@ -95,7 +97,7 @@ impl Session {
             .arg(format!("({after}"))
             .arg(until.to_string());
         read.arg("COUNT").arg(1);
-        let entries = self.begin(&[stream], &read, Shape::OfOne, &mut Nobody)?;
+        let entries = self.begin(&[stream], &read, Shape::OfOne, &[], &mut Nobody)?;
         entries.pass(&mut Nobody).map(|passed| passed > 0)
     }
 
@@ -114,18 +116,20 @@ impl Session {
         };
         let mut read = redis::cmd("XREVRANGE");
         read.arg(stream.as_str()).arg(end).arg("-").arg("COUNT").arg(count);
-        self.begin(&[stream], &read, Shape::OfOne, &mut Nobody)
+        self.begin(&[stream], &read, Shape::OfOne, &[], &mut Nobody)
     }
 
+    /// Reads of these streams, and behind the entries the lengths of those that are `measured`.
     fn begin(
         &mut self,
         streams: &[&StreamId],
         read: &Cmd,
         shape: Shape,
+        measured: &[&StreamId],
         beside: &mut dyn Beside,
     ) -> Result<Entries<'_>, StoreError> {
         let mut packed = read.get_packed_command();
-        for stream in streams {
+        for stream in measured {
             redis::cmd("XLEN")
                 .arg(stream.as_str())
                 .write_packed_command(&mut packed);
@@ -135,14 +139,14 @@ impl Session {
             let begun = link.array_or_error(beside)?;
             if begun.is_err() {
                 // Those of XLEN, whatever they say.
-                for _ in streams {
+                for _ in measured {
                     link.reply(beside)?;
                 }
             }
             Ok(begun)
         })?;
         let count = begun.map_err(|error| self.refusal_of_one(streams, &error))?;
-        Ok(Entries::new(self, streams, shape, count, streams.len()))
+        Ok(Entries::new(self, streams, shape, count, measured.len()))
     }
 
     /// Reads together with `XINFO STREAM` of each stream, in one transaction. Redis copies an entry of each for that, and

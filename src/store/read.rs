@@ -51,8 +51,12 @@ impl Default for ReadAhead {
 impl ReadAhead {
     /// How many entries to ask for when there is room for so many of them and so many bytes.
     pub fn count(&self, count: usize, bytes: usize) -> usize {
-        let fitting = bytes / self.largest.max(1);
-        self.step.min(fitting).min(count).max(1)
+        self.step.min(self.fitting(bytes)).min(count).max(1)
+    }
+
+    /// How many entries as large as the largest seen lately fit into so many bytes.
+    pub fn fitting(&self, bytes: usize) -> usize {
+        bytes / self.largest.max(1)
     }
 
     /// Learns from what a read brought: so many entries, the largest of this size.

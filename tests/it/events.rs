@@ -256,19 +256,20 @@ fn whoever_has_got_everything_before_a_moment_that_has_passed_is_told_so_with_20
 }
 
 #[test]
-fn a_gap_is_an_event_of_its_own_kind_and_leaves_the_id_as_it_was() {
+fn a_gap_is_an_event_of_its_own_kind_and_a_browser_that_comes_back_goes_on_behind_it() {
     let store = Store::start();
     let added = add(&store.redis, "s", &numbers(0..10));
     let _: usize = store.redis.command(&["XTRIM", "s", "MAXLEN", "=", "4"]);
-    let mut events = open(&store, "/data/s", &[&format!("Last-Event-ID: {}", added[1].0)]);
+    let back = |id: &str| open(&store, "/data/s?on_gap=close", &[&format!("Last-Event-ID: {id}")]);
+    let mut events = back(&added[1].0);
     let gap = next(&mut events);
-    assert_eq!((gap.kind.as_str(), gap.id.as_str()), ("gap", ""));
+    assert_eq!(gap.kind, "gap");
     let line: Value = serde_json::from_str(&gap.data).expect("a line");
     assert_eq!(
         line["gap"],
         json!({"after": added[1].0, "before": added[6].0, "missed": null})
     );
-    let event = next(&mut events);
+    let event = next(&mut back(&gap.id));
     assert_eq!((event.id.as_str(), data(&event)), (added[6].0.as_str(), json!(6)));
 }
 
