@@ -133,7 +133,13 @@ impl Puller {
         if let Err(failure) = ended
             && !failure.is_end()
         {
-            if let Some(last) = self.received.last.filter(|_| failure != Failure::Unread) {
+            // What standard output did not take is not behind us.
+            let is_kept = match failure {
+                Failure::Unread => false,
+                Failure::Here(_) => self.sink.is_folder(),
+                _ => true,
+            };
+            if let Some(last) = self.received.last.filter(|_| is_kept) {
                 self.console
                     .say(&format!("the last entry is {last}; --from {last} goes on behind it"));
             }
