@@ -287,6 +287,12 @@ fn every_picture_of_a_stream_of_jpegs_is_an_entry_and_half_a_one_is_told() {
         "{output:?}"
     );
     assert_eq!(stored_data(&store.redis, "cam"), pictures);
+    let output = shell.feed(&["push", "cam", "--jpegs"], b"<h1>401 Unauthorized</h1>");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("no JPEG"),
+        "{output:?}"
+    );
     let limited = ["push", "cam", "--jpegs", "--max-entry", "16"];
     let output = shell.feed(&limited, &[0xff, 0xd8, 0xff, 0xda].repeat(30));
     assert_eq!(output.status.code(), Some(6), "{output:?}");

@@ -24,6 +24,8 @@ const TEMPORARY: u8 = 0x01;
 pub struct Pictures {
     inputs: Inputs,
     scanner: Scanner,
+    /// Whether the file that is read had a picture.
+    had_one: bool,
     limit: Size,
 }
 
@@ -59,6 +61,7 @@ impl Pictures {
         Pictures {
             inputs: Inputs::new(paths),
             scanner: Scanner::default(),
+            had_one: false,
             limit,
         }
     }
@@ -72,20 +75,28 @@ impl Pictures {
                 return Err(too_large("a picture", self.limit));
             }
             if let Some(picture) = picture {
+                self.had_one = true;
                 return Ok(Next::Batch(Batch::single(picture.into(), "")));
             }
             match self.inputs.read(&mut self.scanner.bytes)? {
                 Some(Arrival::Bytes(_)) => {}
                 Some(Arrival::NotYet) => return Ok(Next::NotYet),
-                Some(Arrival::End) if self.scanner.is_between() => self.scanner = Scanner::default(),
-                Some(Arrival::End) => {
-                    let name = self.inputs.name();
-                    return Err(Failure::Here(format!(
-                        "{name} ends in the middle of a picture, which is left out"
-                    )));
-                }
+                Some(Arrival::End) => self.end_file()?,
                 None => return Ok(Next::End),
             }
+        }
+    }
+
+    /// A file has ended. One without a picture is something else: what a camera says when it has none, for example.
+    fn end_file(&mut self) -> Result<(), Failure> {
+        let (name, between) = (self.inputs.name(), self.scanner.is_between());
+        self.scanner = Scanner::default();
+        match std::mem::take(&mut self.had_one) {
+            _ if !between => Err(Failure::Here(format!(
+                "{name} ends in the middle of a picture, which is left out"
+            ))),
+            true => Ok(()),
+            false => Err(Failure::Here(format!("{name} has no JPEG in it"))),
         }
     }
 
