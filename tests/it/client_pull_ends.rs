@@ -44,6 +44,18 @@ fn nothing_within_the_timeout_is_code_5_and_something_is_code_0() {
         shell.print(&["pull", "s", "--from", "first", "--timeout", "300ms"]),
         "one"
     );
+    // An end that was asked for is none of silence.
+    let before = [
+        "pull",
+        "s",
+        "--from",
+        "first",
+        "--until",
+        "2001-01-01",
+        "--timeout",
+        "1h",
+    ];
+    assert_eq!(shell.print(&before), "");
     // Also when nobody is there to tell the time.
     let shell = Shell::at(&format!("http://127.0.0.1:{}", next_port()));
     let output = shell.run(&["pull", "s", "--timeout", "300ms", "--quiet"]);

@@ -146,7 +146,10 @@ impl Puller {
             return Err(failure);
         }
         match self.flags.timeout {
-            Some(timeout) if self.received.entries == 0 => Err(Failure::Nothing(format!("nothing came for {timeout}"))),
+            // Else it was --until that ended it.
+            Some(timeout) if self.received.entries == 0 && self.received.silent_for() >= timeout.0 => {
+                Err(Failure::Nothing(format!("nothing came for {timeout}")))
+            }
             _ => Ok(Exit::Done),
         }
     }
