@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Err(exit) => return fail(exit.output.trim_end()),
     };
     if flags.version {
-        println!("ptg-store {}", env!("CARGO_PKG_VERSION"));
+        commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     allocator::settle();

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use rustix::termios::tcgetwinsize;
+
 /// How often the progress line changes.
 const REFRESH: Duration = Duration::from_millis(250);
 
@@ -24,7 +26,8 @@ impl Console {
         Console {
             command,
             quiet,
-            terminal: std::io::stderr().is_terminal(),
+            // A dumb one cannot clear its line.
+            terminal: std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
             shown: None,
         }
     }
@@ -49,7 +52,7 @@ impl Console {
         if self.terminal && !self.quiet && due {
             self.shown = Some(Instant::now());
             let mut stderr = std::io::stderr();
-            let _ = write!(stderr, "{CLEAR_LINE}{}", line()).and_then(|()| stderr.flush());
+            let _ = write!(stderr, "{CLEAR_LINE}{}", fitting(line())).and_then(|()| stderr.flush());
         }
     }
 
@@ -58,6 +61,14 @@ impl Console {
         if self.shown.take().is_some() {
             let _ = write!(std::io::stderr(), "{CLEAR_LINE}");
         }
+    }
+}
+
+/// As much of a line as the terminal shows in one: of a longer one, the rest would stay when it is cleared.
+fn fitting(line: String) -> String {
+    match tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 => line.chars().take(usize::from(size.ws_col) - 1).collect(),
+        _ => line,
     }
 }
 

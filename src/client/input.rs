@@ -1,13 +1,15 @@
 //! Files and pipes to read from, without waiting: what waits has the store to see to meanwhile.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use ptg_store::wait::poll;
 use rustix::event::{PollFd, PollFlags};
+use rustix::fs::OFlags;
 
 /// How much is read at once.
 const STEP: usize = 64 << 10;
@@ -32,9 +34,11 @@ impl Input {
         Ok(Input(File::from(io::stdin().as_fd().try_clone_to_owned()?)))
     }
 
-    /// A file. One that is a pipe without a writer is waited for.
+    /// A file. A pipe that has no writer yet has nothing for now, until there was one.
     pub fn open(path: &Path) -> io::Result<Input> {
-        let file = File::open(path)?;
+        // Without this, opening such a pipe would wait for its writer, and see to nothing else.
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         if file.metadata()?.is_dir() {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }

@@ -184,18 +184,23 @@ fn settings<const COUNT: usize>(examination: &Examination, names: [&'static str;
 fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, String> {
     let redis = &examination.redis;
     let store_has_one = examination.known.ping.get() == Some(&true);
+    // Redis's words, and those of its client, for: a password is needed, or it is wrong.
+    let locked = ["NOAUTH", "WRONGPASS", "AuthenticationFailed"];
+    let is_locked = locked.iter().any(|word| sentence.contains(word));
     if !redis.named && store_has_one {
-        return Err(format!(
-            "the store has another Redis than {}, which --redis names; {sentence}",
-            redis.address()
-        ));
+        let address = redis.address();
+        return Err(match is_locked {
+            // It may well be the store's, which knows the password.
+            true => format!(
+                "the Redis at {address} needs the password that the store has: REDIS_URL=redis://USER:PASSWORD@HOST:PORT"
+            ),
+            false => format!("the store has another Redis than {address}, which --redis names; {sentence}"),
+        });
     }
     if !redis.named && examination.known.address.get().is_some() && !examination.store_is_here() {
         return Err("the store runs on another machine; --redis names its Redis".into());
     }
-    // Redis's words, and those of its client, for: a password is needed, or it is wrong.
-    let locked = ["NOAUTH", "WRONGPASS", "AuthenticationFailed"];
-    let mend = if locked.iter().any(|word| sentence.contains(word)) {
+    let mend = if is_locked {
         "REDIS_URL=redis://USER:PASSWORD@HOST:PORT ptg-store doctor".to_string()
     } else if redis.named {
         redis.cli.command("ping")

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use crate::client_push_ends::fails;
-use crate::harness::{PATIENCE, Shell, Store, eventually, next_port};
+use crate::harness::{PATIENCE, Running, Shell, Store, eventually, next_port};
 use crate::wire::OPEN_PULLS;
 
 #[test]
@@ -44,6 +44,18 @@ fn nothing_within_the_timeout_is_code_5_and_something_is_code_0() {
         shell.print(&["pull", "s", "--from", "first", "--timeout", "300ms"]),
         "one"
     );
+    // An end that was asked for is none of silence.
+    let before = [
+        "pull",
+        "s",
+        "--from",
+        "first",
+        "--until",
+        "2001-01-01",
+        "--timeout",
+        "1h",
+    ];
+    assert_eq!(shell.print(&before), "");
     // Also when nobody is there to tell the time.
     let shell = Shell::at(&format!("http://127.0.0.1:{}", next_port()));
     let output = shell.run(&["pull", "s", "--timeout", "300ms", "--quiet"]);
@@ -71,6 +83,17 @@ fn ctrl_c_is_code_130_and_says_where_to_go_on() {
     assert_eq!(output.stdout, b"one");
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(told.contains(&format!("--from {}", ids[0])), "{told}");
+}
+
+#[test]
+fn what_standard_output_does_not_take_is_not_called_pulled() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let ids = store.add("s", &[b"one", b"two"]);
+    let output = Running::start(shell.script(r#""$P" pull s --from first --until latest > /dev/full"#)).wait();
+    fails(&output, 1, "standard output");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains(&ids[1]), "{told}");
 }
 
 #[test]

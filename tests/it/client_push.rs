@@ -218,6 +218,23 @@ fn progress_is_shown_on_a_terminal_and_taken_away_in_the_end() {
     }
 }
 
+#[test]
+fn progress_stays_on_one_line_of_a_narrow_terminal_and_away_from_a_dumb_one() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    std::fs::write(shell.home().join("lines"), "1\n2\n").expect("a file");
+    for (set_up, shown) in [("stty cols 10", true), ("export TERM=dumb", false)] {
+        let program = env!("CARGO_BIN_EXE_ptg-store");
+        let script = format!("script -qec '{set_up}; {program} push s --lines lines' /dev/null");
+        let output = Running::start(shell.script(&script)).wait();
+        let screen = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{screen}");
+        assert_eq!(!screen.is_empty(), shown, "{screen:?}");
+        let mut lines = screen.split("\r\u{1b}[K");
+        assert!(lines.all(|line| line.chars().count() < 10), "{screen:?}");
+    }
+}
+
 fn numbered(count: usize) -> String {
     (0..count)
         .map(|n| format!("{n} of many lines that take some time\n"))
@@ -270,9 +287,43 @@ fn every_picture_of_a_stream_of_jpegs_is_an_entry_and_half_a_one_is_told() {
         "{output:?}"
     );
     assert_eq!(stored_data(&store.redis, "cam"), pictures);
-    let output = shell.feed(
-        &["push", "cam", "--jpegs", "--max-entry", "16"],
-        &[0xff, 0xd8, 0xff, 0xda].repeat(30),
+    let output = shell.feed(&["push", "cam", "--jpegs"], b"<h1>401 Unauthorized</h1>");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("no JPEG"),
+        "{output:?}"
     );
+    let limited = ["push", "cam", "--jpegs", "--max-entry", "16"];
+    let output = shell.feed(&limited, &[0xff, 0xd8, 0xff, 0xda].repeat(30));
     assert_eq!(output.status.code(), Some(6), "{output:?}");
+    // It is of each picture, however many come at once.
+    let output = shell.feed(&limited, &pictures.concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn bytes_that_begin_like_pictures_again_and_again_are_soon_dealt_with() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    // Segments that are in order, each with another beginning in it; scans the same; beginnings and nothing else.
+    let segments = [
+        b"\xff\xd8",
+        &b"\xff\xe1\0\x06\xff\xd8\xff\xe0".repeat(1 << 20)[..],
+        b"\0\0",
+    ]
+    .concat();
+    let scans = [
+        b"\xff\xd8\xff\xda\xff\xfc",
+        &b"\xff\xd8\xff\xda\0\x02".repeat(10_922)[..],
+    ]
+    .concat();
+    let scans = [scans, vec![0; 8 << 20], b"\xff\xd8".to_vec()].concat();
+    let beginnings = b"\xff\xd8".repeat(4 << 20);
+    for hostile in [segments, scans, beginnings] {
+        let picture = b"\xff\xd8\xff\xda\0\x02a\xff\xd9";
+        let output = shell.feed(&["push", "cam", "--jpegs"], &[&hostile[..], picture].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(stored_data(&store.redis, "cam").last().expect("a picture"), picture);
+        store.delete("/streams/cam").expect(200);
+    }
 }

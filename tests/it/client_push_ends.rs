@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::process::Output;
 
-use crate::harness::{PATIENCE, Shell, Store, eventually, next_port};
+use crate::harness::{PATIENCE, Running, Shell, Store, eventually, next_port};
 use crate::wire::{length, stored_data};
 
 #[test]
@@ -58,6 +58,20 @@ fn a_file_that_cannot_be_read_is_code_1_and_those_before_it_are_stored() {
     fails(&shell.run(&["push", "s", "a", "nowhere", "a"]), 1, "nowhere");
     fails(&shell.run(&["push", "s", "a", "."]), 1, "folder");
     assert_eq!(stored_data(&store.redis, "s"), [b"a", b"a"]);
+}
+
+#[test]
+fn a_pipe_that_nobody_writes_to_yet_keeps_neither_entries_nor_ctrl_c_waiting() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    std::fs::write(shell.home().join("a"), "a").expect("a file");
+    let push = Running::start(shell.script(r#"mkfifo pipe && exec "$P" push s a pipe"#));
+    eventually(PATIENCE, || length(&store.redis, "s") == 1);
+    fails(&push.interrupt(), 130, "interrupted");
+    // Once there is one, it is read to its end.
+    let written = r#"("$P" push s pipe && echo pushed) & echo text > pipe; wait"#;
+    assert_eq!(Running::start(shell.script(written)).wait().stdout, b"pushed\n");
+    assert_eq!(stored_data(&store.redis, "s"), [&b"a"[..], b"text\n"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::harness::{Shell, Store, text};
+use crate::wire::stored_data;
 use tempfile::TempDir;
 
 /// A recording of a stream with three entries.
@@ -70,10 +71,8 @@ fn folders_that_are_no_sound_recordings_are_refused() {
     refused(&store, &[path(&empty)], 1, "not a recording");
     refused(&store, &["/no/such/folder"], 1, "/no/such/folder");
     refused(&store, &["/dev/null"], 1, "/dev/null");
-    // Records in the wrong order; a record without its fellow; nothing but noise.
+    // Records in the wrong order; nothing but noise.
     with_index(&[&index[40..80], &index[..40], &index[80..]].concat());
-    refused(&store, &[path(&folder), "--fast"], 1, "cam.index");
-    with_index(&[&index[..40], &index[80..]].concat());
     refused(&store, &[path(&folder), "--fast"], 1, "cam.index");
     with_index(&[7; 4000]);
     refused(&store, &[path(&folder), "--fast"], 1, "nothing to replay");
@@ -93,6 +92,26 @@ fn a_damaged_entry_ends_it_and_what_was_before_is_there() {
     assert!(text(&output.stderr).contains("cam.data"), "{}", text(&output.stderr));
     let stored: Vec<(String, Vec<String>)> = store.redis.command(&["XRANGE", "cam", "-", "+"]);
     assert_eq!((stored.len(), stored[0].1[1].as_str()), (1, "one"));
+}
+
+#[test]
+fn a_damaged_record_ends_it_and_what_was_before_is_there_as_it_was() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = recording(&store);
+    let file = folder.path().join("cam.index");
+    let index = fs::read(&file).expect("the index");
+    for (records, whole) in [
+        ([&index[..40], &index[80..]], vec![&b"one"[..]]),
+        ([&index[..80], &index[40..80]], vec![b"one", b"two"]),
+    ] {
+        fs::write(&file, records.concat()).expect("to write");
+        let output = shell.run(&["replay", path(&folder), "--fast"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output.stderr).contains("cam.index"), "{}", text(&output.stderr));
+        assert_eq!(stored_data(&store.redis, "cam"), whole);
+        store.delete("/streams/cam").expect(200);
+    }
 }
 
 #[test]

@@ -133,14 +133,23 @@ impl Puller {
         if let Err(failure) = ended
             && !failure.is_end()
         {
-            if let Some(last) = self.received.last.filter(|_| failure != Failure::Unread) {
+            // What standard output did not take is not behind us.
+            let is_kept = match failure {
+                Failure::Unread => false,
+                Failure::Here(_) => self.sink.is_folder(),
+                _ => true,
+            };
+            if let Some(last) = self.received.last.filter(|_| is_kept) {
                 self.console
                     .say(&format!("the last entry is {last}; --from {last} goes on behind it"));
             }
             return Err(failure);
         }
         match self.flags.timeout {
-            Some(timeout) if self.received.entries == 0 => Err(Failure::Nothing(format!("nothing came for {timeout}"))),
+            // Else it was --until that ended it.
+            Some(timeout) if self.received.entries == 0 && self.received.silent_for() >= timeout.0 => {
+                Err(Failure::Nothing(format!("nothing came for {timeout}")))
+            }
             _ => Ok(Exit::Done),
         }
     }

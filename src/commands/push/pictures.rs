@@ -24,6 +24,8 @@ const TEMPORARY: u8 = 0x01;
 pub struct Pictures {
     inputs: Inputs,
     scanner: Scanner,
+    /// Whether the file that is read had a picture.
+    had_one: bool,
     limit: Size,
 }
 
@@ -31,8 +33,13 @@ pub struct Pictures {
 #[derive(Default)]
 struct Scanner {
     bytes: Vec<u8>,
+    /// Where the picture begins that is looked at; what is before it is done with.
+    begin: usize,
     /// How far they have been looked at.
     at: usize,
+    /// Where to look for another beginning if this is no picture: behind the last marker that was where it should be. Whoever
+    /// went back further would look at hostile bytes again and again.
+    sound: usize,
     place: Place,
 }
 
@@ -54,6 +61,7 @@ impl Pictures {
         Pictures {
             inputs: Inputs::new(paths),
             scanner: Scanner::default(),
+            had_one: false,
             limit,
         }
     }
@@ -61,24 +69,34 @@ impl Pictures {
     /// The next picture that is there.
     pub fn next(&mut self) -> Result<Next, Failure> {
         loop {
-            if let Some(picture) = self.scanner.picture() {
+            let picture = self.scanner.picture();
+            // Of a picture that is not whole, so much is there.
+            if picture.as_ref().unwrap_or(&self.scanner.bytes).len() > self.limit.0 {
+                return Err(too_large("a picture", self.limit));
+            }
+            if let Some(picture) = picture {
+                self.had_one = true;
                 return Ok(Next::Batch(Batch::single(picture.into(), "")));
             }
             match self.inputs.read(&mut self.scanner.bytes)? {
-                Some(Arrival::Bytes(_)) if self.scanner.bytes.len() > self.limit.0 => {
-                    return Err(too_large("a picture", self.limit));
-                }
                 Some(Arrival::Bytes(_)) => {}
                 Some(Arrival::NotYet) => return Ok(Next::NotYet),
-                Some(Arrival::End) if self.scanner.is_between() => self.scanner = Scanner::default(),
-                Some(Arrival::End) => {
-                    let name = self.inputs.name();
-                    return Err(Failure::Here(format!(
-                        "{name} ends in the middle of a picture, which is left out"
-                    )));
-                }
+                Some(Arrival::End) => self.end_file()?,
                 None => return Ok(Next::End),
             }
+        }
+    }
+
+    /// A file has ended. One without a picture is something else: what a camera says when it has none, for example.
+    fn end_file(&mut self) -> Result<(), Failure> {
+        let (name, between) = (self.inputs.name(), self.scanner.is_between());
+        self.scanner = Scanner::default();
+        match std::mem::take(&mut self.had_one) {
+            _ if !between => Err(Failure::Here(format!(
+                "{name} ends in the middle of a picture, which is left out"
+            ))),
+            true => Ok(()),
+            false => Err(Failure::Here(format!("{name} has no JPEG in it"))),
         }
     }
 
@@ -89,44 +107,65 @@ impl Pictures {
 }
 
 impl Scanner {
-    /// Takes the next picture if it is whole.
+    /// Takes the next picture if it is whole. If none is, what is no part of one is dropped.
     fn picture(&mut self) -> Option<Vec<u8>> {
+        let picture = self.scan();
+        if picture.is_none() {
+            self.bytes.drain(..self.begin);
+            self.at -= self.begin;
+            self.sound = self.sound.saturating_sub(self.begin);
+            self.begin = 0;
+        }
+        picture
+    }
+
+    fn scan(&mut self) -> Option<Vec<u8>> {
         loop {
             let rest = &self.bytes[self.at..];
             match self.place {
                 Place::Between => {
                     let found = rest.windows(BEGINNING.len()).position(|three| three == BEGINNING);
                     // Without one, the last two bytes may still begin it.
-                    let skipped = found.unwrap_or(rest.len().saturating_sub(BEGINNING.len() - 1));
-                    self.bytes.drain(..skipped);
+                    self.at += found.unwrap_or(rest.len().saturating_sub(BEGINNING.len() - 1));
+                    self.begin = self.at;
                     found?;
-                    self.at = 2;
+                    self.at += 2;
+                    self.sound = self.at;
                     self.place = Place::Marker;
                 }
                 Place::Marker => match *rest {
                     // Any number of them may fill the space before a marker.
                     [0xff, 0xff, ..] => self.at += 1,
                     [0xff, END_OF_IMAGE, ..] => {
-                        let picture = self.bytes.drain(..self.at + 2).collect();
-                        self.at = 0;
+                        let picture = self.bytes[self.begin..self.at + 2].to_vec();
+                        self.at += 2;
+                        self.begin = self.at;
                         self.place = Place::Between;
                         return Some(picture);
                     }
                     [0xff, marker, ..] if RESTARTS.contains(&marker) || marker == TEMPORARY => self.at += 2,
-                    [0xff, 0 | START_OF_IMAGE, ..] => self.begin_again(),
+                    [0xff, START_OF_IMAGE, ..] => {
+                        // What was before it was cut off.
+                        self.sound = self.at;
+                        self.begin_again();
+                    }
+                    [0xff, 0, ..] => self.begin_again(),
                     [0xff, marker, high, low, ..] => {
                         // A thumbnail within is a picture of its own, and passed over with its segment.
                         let length = usize::from(u16::from_be_bytes([high, low]));
                         if rest.len() < 2 + length {
                             return None;
                         }
+                        self.sound = self.at + 2;
                         self.at += 2 + length;
                         if marker == START_OF_SCAN {
+                            // No picture begins within the data, which may be long.
+                            self.sound = self.at;
                             self.place = Place::Data;
                         }
                     }
                     [0xff, ..] | [] => return None,
-                    // This was no picture. One may begin behind where it seemed to.
+                    // This was no picture. One may begin within what seemed to be its last segment.
                     _ => self.begin_again(),
                 },
                 Place::Data => {
@@ -147,8 +186,8 @@ impl Scanner {
     }
 
     fn begin_again(&mut self) {
-        self.bytes.drain(..1);
-        self.at = 0;
+        self.at = self.sound;
+        self.begin = self.at;
         self.place = Place::Between;
     }
 

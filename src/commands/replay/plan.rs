@@ -69,10 +69,7 @@ impl Plan {
             reader.end_with(part.last.id)?;
             Ok(reader)
         });
-        readers
-            .collect::<Result<_, _>>()
-            .and_then(Merge::new)
-            .map_err(Failure::Here)
+        readers.collect::<Result<_, _>>().map(Merge::new).map_err(Failure::Here)
     }
 
     /// How many entries there are in all.

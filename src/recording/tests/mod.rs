@@ -114,7 +114,7 @@ proptest! {
         all.sort();
         let recording = Recording::open(folder.path()).unwrap();
         let readers = recording.streams().iter().map(|stream| recording.reader(stream)).collect::<Result<_, _>>();
-        let mut merge = Merge::new(readers.unwrap()).unwrap();
+        let mut merge = Merge::new(readers.unwrap());
         let mut merged = Vec::new();
         let mut bytes = Vec::new();
         while let Some((which, record)) = merge.take(|_| &mut bytes).unwrap() {
