@@ -22,6 +22,8 @@ pub struct Output {
     /// Whether writing to it never waits for somebody, because it is a file on a disk.
     patient: bool,
     gathered: Vec<u8>,
+    /// Whether something that was to be written never was.
+    torn: bool,
     interrupted: Interrupted,
 }
 
@@ -35,6 +37,7 @@ impl Output {
             file,
             patient,
             gathered: Vec::new(),
+            torn: false,
             interrupted: interrupted.clone(),
         })
     }
@@ -66,6 +69,11 @@ impl Output {
         written
     }
 
+    /// Whether something that was to be written never was, so that the end of it is missing.
+    pub fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     /// `Failure::Unread` if the reader has gone, although there is nothing to write.
     pub fn check_read(&self) -> Result<(), Failure> {
         let mut fds = [PollFd::new(&self.file, PollFlags::empty())];
@@ -75,7 +83,13 @@ impl Output {
         }
     }
 
-    fn write_through(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+    fn write_through(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.write_pieces(bytes);
+        self.torn |= written.is_err();
+        written
+    }
+
+    fn write_pieces(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             let piece = match self.patient {
                 true => bytes,

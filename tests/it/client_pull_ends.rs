@@ -74,6 +74,20 @@ fn ctrl_c_is_code_130_and_says_where_to_go_on() {
 }
 
 #[test]
+fn an_output_that_cannot_be_written_is_code_1_and_no_place_to_go_on_is_made_up() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s", &[b"one", b"two"]);
+    let output = shell
+        .script(r#""$P" pull s --from first --count 2 > /dev/full"#)
+        .output()
+        .unwrap();
+    fails(&output, 1, "cannot write to standard output");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!told.contains("--from"), "{told}");
+}
+
+#[test]
 fn ctrl_c_is_also_seen_while_the_reader_takes_nothing() {
     let store = Store::start();
     let shell = Shell::of(&store);

@@ -133,7 +133,9 @@ impl Puller {
         if let Err(failure) = ended
             && !failure.is_end()
         {
-            if let Some(last) = self.received.last.filter(|_| failure != Failure::Unread) {
+            // Nobody here knows how many entries are in a torn output.
+            let told = failure != Failure::Unread && !self.output.is_torn();
+            if let Some(last) = self.received.last.filter(|_| told) {
                 self.console
                     .say(&format!("the last entry is {last}; --from {last} goes on behind it"));
             }
