@@ -105,10 +105,11 @@ impl EntryId {
         }
     }
 
-    /// The time of the id as RFC 3339 in UTC; none if it lies beyond the year 9999.
+    /// The time of the id as RFC 3339 in UTC, always with its milliseconds, so that times sort as texts do; none if it
+    /// lies beyond the year 9999.
     pub fn time(self) -> Option<String> {
         let ms = i64::try_from(self.ms).ok()?;
-        Some(jiff::Timestamp::from_millisecond(ms).ok()?.to_string())
+        Some(format!("{:.3}", jiff::Timestamp::from_millisecond(ms).ok()?))
     }
 }
 
@@ -175,6 +176,8 @@ mod tests {
         }
         .time();
         assert_eq!(time.as_deref(), Some("2022-04-15T05:20:00.123Z"));
+        let whole = EntryId { ms: 1_000, seq: 0 };
+        assert_eq!(whole.time().as_deref(), Some("1970-01-01T00:00:01.000Z"));
         assert_eq!(EntryId::MAX.time(), None);
     }
 
