@@ -173,12 +173,13 @@ impl Delivery {
         self.send(outlet, tally)
     }
 
-    /// Waits until a reply may go out.
-    pub fn await_turn(&mut self, outlet: &mut dyn Outlet) -> Result<(), Ending> {
-        if self.turn.wait(outlet)? {
+    /// Waits until a reply may go out; whether that took any time.
+    pub fn await_turn(&mut self, outlet: &mut dyn Outlet) -> Result<bool, Ending> {
+        let waited = self.turn.wait(outlet)?;
+        if waited {
             self.quiet_since = Instant::now();
         }
-        Ok(())
+        Ok(waited)
     }
 
     /// Sends the reply, if there is anything in it, when it is its turn, and begins the next one.

@@ -110,6 +110,9 @@ pub struct Pull {
     delivery: Delivery,
     ahead: ReadAhead,
     way: Way,
+    /// The streams of which there may be something to read, by their numbers: looking at all of them for each entry of one
+    /// would cost Redis much. Plain reads ask for all at once.
+    news: Vec<usize>,
     /// Whether the client is told how many entries were skipped before each.
     tells_skipped: bool,
     timeout: Option<Duration>,
@@ -162,6 +165,7 @@ impl Pull {
         };
         Ok(Pull {
             session: session.waiting(REPLY_TIMEOUT),
+            news: (0..places.len()).collect(),
             delivery: Delivery::new(places, call),
             ahead: ReadAhead::default(),
             way,

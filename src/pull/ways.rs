@@ -7,7 +7,7 @@ use log::warn;
 use super::delivery::Taken;
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
-use crate::error::close;
+use crate::error::{StoreError, close};
 use crate::ids::{EntryId, StreamId};
 
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
@@ -91,11 +91,13 @@ impl Pull {
     }
 
     /// Reads what there is together with what Redis knows of the streams in the same instant, so that a gap is known before
-    /// what follows it. Then waits for more.
+    /// what follows it. Where there is nothing, waits for more.
     pub(super) fn careful_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
         let patience = self.patience()?;
+        let Some(asked) = self.asked_or_wait(patience, outlet)? else {
+            return Ok(());
+        };
         let count = self.count_to_ask();
-        let asked = self.delivery.waiting();
         let places = self.delivery.places_of(&asked);
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
         for (index, info) in asked.iter().zip(&infos) {
@@ -111,29 +113,35 @@ impl Pull {
         let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
         entries.finish(outlet)?;
         self.learn(&taken);
-        let mut nothing = true;
+        let mut more = false;
         for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
-            let read_all = taken.seen < count;
-            nothing &= taken.seen == 0;
             let place = &mut self.delivery.places[*index];
-            if read_all {
-                place.ledger.caught_up(info.as_ref());
+            let newest = info.as_ref().map(|info| info.last_generated);
+            if taken.seen == count && newest != Some(place.last) {
+                more = true;
+                continue;
             }
-            place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
-            place.done |= read_all && place.is_passed_by(info.as_ref());
+            place.ledger.caught_up(info.as_ref());
+            place.done |= patience.is_none() && place.is_past(self.clock.as_ref());
+            place.done |= place.is_passed_by(info.as_ref());
         }
-        match patience {
-            Some(patience) if nothing => self.wait_for_more(patience, outlet),
-            _ => Ok(()),
-        }
+        // While one of them has more nobody waits, and what comes to the others would not be seen.
+        self.news = if more { self.delivery.waiting() } else { Vec::new() };
+        Ok(())
     }
 
-    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Then waits for more.
+    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Where none has, waits for
+    /// more.
     pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
-        self.delivery.await_turn(outlet)?;
+        if self.delivery.await_turn(outlet)? {
+            // Time has passed, and the reply should have what came to any of them meanwhile.
+            self.news = self.delivery.waiting();
+        }
         let patience = self.patience()?;
-        let mut nothing = true;
-        for index in self.delivery.waiting() {
+        let Some(asked) = self.asked_or_wait(patience, outlet)? else {
+            return Ok(());
+        };
+        for index in asked {
             let place = &mut self.delivery.places[index];
             let until = place.until;
             let look = self.tells_skipped || until.is_some() || place.ledger.count_is_due();
@@ -142,27 +150,38 @@ impl Pull {
             let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
             entries.finish(outlet)?;
             let info = info.flatten();
-            nothing &= !came;
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
             // What is past the end would be waited for in vain, again and again.
             place.done |= !came && place.is_passed_by(info);
         }
-        match patience {
-            Some(patience) if nothing => self.wait_for_more(patience, outlet),
-            _ => Ok(()),
-        }
+        self.news.clear();
+        Ok(())
     }
 
-    fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
-        self.delivery.rest();
-        let asked = self.delivery.waiting();
-        if asked.is_empty() {
-            return Ok(());
+    /// The streams to look at now. Where there is no news of any, waits for some, and there are none.
+    fn asked_or_wait(
+        &mut self,
+        patience: Option<Duration>,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Option<Vec<usize>>, StoreError> {
+        let waiting = self.delivery.waiting();
+        let Some(patience) = patience else {
+            return Ok(Some(waiting));
+        };
+        let asked: Vec<usize> = waiting
+            .iter()
+            .copied()
+            .filter(|index| self.news.contains(index))
+            .collect();
+        if !asked.is_empty() {
+            return Ok(Some(asked));
         }
-        let places = self.delivery.places_of(&asked);
-        self.session.wait_after(&places, patience, outlet)?;
-        Ok(())
+        self.delivery.rest();
+        let places = self.delivery.places_of(&waiting);
+        let news = self.session.wait_after(&places, patience, outlet)?;
+        self.news = news.into_iter().map(|number| waiting[number]).collect();
+        Ok(None)
     }
 
     /// How many entries to ask for of each stream.

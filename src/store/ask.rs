@@ -71,15 +71,14 @@ impl Session {
         Ok((None, entries))
     }
 
-    /// Waits until one of the streams has an entry after its place, for so long at most; whether one has.
+    /// Waits until one of the streams has an entry after its place, for so long at most; which of them have, by their numbers.
     pub fn wait_after(
         &mut self,
         places: &[Place<'_>],
         block: Duration,
         beside: &mut dyn Beside,
-    ) -> Result<bool, StoreError> {
-        let entries = self.read_after(places, 1, Some(block), beside)?;
-        entries.pass(beside).map(|passed| passed > 0)
+    ) -> Result<Vec<usize>, StoreError> {
+        self.read_after(places, 1, Some(block), beside)?.pass(beside)
     }
 
     /// Whether a stream has entries after its place, up to and with `until`.
@@ -90,7 +89,7 @@ impl Session {
             .arg(until.to_string());
         read.arg("COUNT").arg(1);
         let entries = self.begin(&[stream], &read, Shape::OfOne, &mut Nobody)?;
-        entries.pass(&mut Nobody).map(|passed| passed > 0)
+        entries.pass(&mut Nobody).map(|passed| !passed.is_empty())
     }
 
     /// At most `count` entries before an end, newest first.
