@@ -1,4 +1,4 @@
-//! The TCP stream under a WebSocket. Reading takes what is there; writing waits, and knows when it is hopeless.
+//! The TCP stream under a WebSocket, or under a reply that stays open. Reading takes what is there; writing waits, and knows when it is hopeless.
 
 use std::io::{self, IoSlice, Write};
 use std::net::{Shutdown, TcpStream};
@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
+use rustix::net::sockopt;
 
 use crate::context::Context;
 use crate::wait::{TICK, is_quiet, poll};
 
 /// How long a write may go on after the order to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes that the system takes ahead of a client that only wants the newest entries.
+const LITTLE_AHEAD: usize = 128 << 10;
 
 /// A stream that never waits by itself. It belongs to one thread.
 pub struct Wire {
@@ -105,6 +109,12 @@ impl Wire {
     pub fn end(&self, how: Shutdown) {
         let _ = self.stream.shutdown(how);
     }
+}
+
+/// Lets the system take little ahead of the client: what lies there is no longer the newest when the client gets it.
+pub fn send_little_ahead(stream: &TcpStream) {
+    // Where the system cannot, older entries come now and then.
+    let _ = sockopt::set_socket_send_buffer_size(stream, LITTLE_AHEAD);
 }
 
 /// The error for a peer that does not read.

@@ -108,9 +108,9 @@ impl Pull {
 
     fn read(segment: &str, params: &mut Params, dialect: Dialect, default: Cursor) -> Pull {
         let streams = params.streams(segment);
-        // Complaints come in the order in which they always came.
-        let count = params.positive("count", 1, u64::MAX);
         let named = streams.len() > 1 || dialect == Dialect::V2;
+        // Complaints come in this order: what the seed has first.
+        let count = params.positive("count", 1, u64::MAX);
         let (from, newest) = match dialect {
             Dialect::Seed => (from(params, streams.len(), default), params.boolean("newest", false)),
             Dialect::V2 => from_v2(params, streams.len(), default),

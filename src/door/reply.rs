@@ -30,11 +30,14 @@ pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
     let length = reply.body.len().to_string();
     // A reply that has no body by its nature, or whose length would only show in the end, tells none (RFC 9110, 8.6).
     let told = reply.status != 204 && !(head_only && reply.body.is_empty());
-    let length = told.then_some(("Content-Length", length.as_str()));
-    let own = [("Server", SERVER), ("Date", &date), ("Connection", "close")];
-    let own = own.into_iter().chain(length);
+    let own = [
+        Some(("Server", SERVER)),
+        Some(("Date", &date)),
+        told.then_some(("Content-Length", &length)),
+        Some(("Connection", "close")),
+    ];
     let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
-    for (name, value) in own.chain(COMMON_HEADERS).chain(given) {
+    for (name, value) in own.into_iter().flatten().chain(COMMON_HEADERS).chain(given) {
         wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     wire.extend_from_slice(b"\r\n");

@@ -175,6 +175,8 @@ fn head(content_type: &str, chunked: bool) -> String {
         ("Content-Type", content_type),
         ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
+        // nginx in front would otherwise gather entries until they fill its buffers.
+        ("X-Accel-Buffering", "no"),
         ("Connection", "close"),
     ];
     let mut head = "HTTP/1.1 200 OK\r\n".to_string();

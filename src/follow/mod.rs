@@ -18,7 +18,8 @@ use crate::error::{Error, close};
 use crate::http::{Head, Reply};
 use crate::limits::Pass;
 use crate::metrics::Counter;
-use crate::pull::{Pull, Tally, detail, joined, send_little_ahead};
+use crate::pull::{Pull, Tally, detail, joined};
+use crate::wire::send_little_ahead;
 use body::Body;
 use follower::Follower;
 

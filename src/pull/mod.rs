@@ -8,7 +8,6 @@ mod ledger;
 mod turn;
 mod ways;
 
-use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::batch::Joined;
@@ -30,9 +29,6 @@ pub const MOST_ENTRIES: u64 = 16_384;
 
 /// How long Redis may send nothing: longer than it blocks.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(7);
-
-/// Bytes that the system takes ahead of a client that only wants the newest entries.
-const LITTLE_AHEAD: usize = 128 << 10;
 
 /// How long to wait before trying a lost Redis again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -98,23 +94,16 @@ pub fn joined(streams: &[StreamId]) -> String {
     names.join("+")
 }
 
-/// Lets the system take little ahead of the client: what lies there is no longer the newest when the client gets it.
-pub fn send_little_ahead(stream: &TcpStream) {
-    // Where the system cannot, older entries come now and then.
-    let _ = rustix::net::sockopt::set_socket_send_buffer_size(stream, LITTLE_AHEAD);
-}
-
 /// A pull and how far it has come.
 pub struct Pull {
     session: Session,
     delivery: Delivery,
     ahead: ReadAhead,
     way: Way,
-    /// The streams of which there may be something to read, by their numbers: looking at all of them for each entry of one
-    /// would cost Redis much. Plain reads ask for all at once.
-    news: Vec<usize>,
-    /// Whether the client is told how many entries were skipped before each.
-    tells_skipped: bool,
+    /// Whether the last round read all that there was, so that the next one begins by waiting.
+    caught_up: bool,
+    /// The streams that are known to have something, by their numbers: those that ended the last wait.
+    ready: Vec<usize>,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -165,11 +154,11 @@ impl Pull {
         };
         Ok(Pull {
             session: session.waiting(REPLY_TIMEOUT),
-            news: (0..places.len()).collect(),
             delivery: Delivery::new(places, call),
             ahead: ReadAhead::default(),
             way,
-            tells_skipped: call.format == Format::Json,
+            caught_up: false,
+            ready: Vec::new(),
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,

@@ -1,5 +1,6 @@
 //! The three ways in which a pull reads: plainly, carefully, or only the newest.
 
+use std::mem::take;
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -7,7 +8,7 @@ use log::warn;
 use super::delivery::Taken;
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
-use crate::error::{StoreError, close};
+use crate::error::close;
 use crate::ids::{EntryId, StreamId};
 
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
@@ -91,13 +92,14 @@ impl Pull {
     }
 
     /// Reads what there is together with what Redis knows of the streams in the same instant, so that a gap is known before
-    /// what follows it. Where there is nothing, waits for more.
+    /// what follows it. Once that was all, waits for more.
     pub(super) fn careful_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
         let patience = self.patience()?;
-        let Some(asked) = self.asked_or_wait(patience, outlet)? else {
-            return Ok(());
-        };
+        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
+            return self.wait_for_more(patience, outlet);
+        }
         let count = self.count_to_ask();
+        let asked = self.streams_to_look_at(patience);
         let places = self.delivery.places_of(&asked);
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
         for (index, info) in asked.iter().zip(&infos) {
@@ -113,75 +115,67 @@ impl Pull {
         let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
         entries.finish(outlet)?;
         self.learn(&taken);
-        let mut more = false;
+        self.caught_up = true;
         for ((index, taken), info) in asked.iter().zip(&taken).zip(infos) {
             let place = &mut self.delivery.places[*index];
             let newest = info.as_ref().map(|info| info.last_generated);
-            if taken.seen == count && newest != Some(place.last) {
-                more = true;
-                continue;
+            let read_all = taken.seen < count || newest.is_some_and(|newest| place.last >= newest);
+            self.caught_up &= read_all;
+            if read_all {
+                place.ledger.caught_up(info.as_ref());
             }
-            place.ledger.caught_up(info.as_ref());
-            place.done |= patience.is_none() && place.is_past(self.clock.as_ref());
-            place.done |= place.is_passed_by(info.as_ref());
+            place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
+            place.done |= read_all && place.is_passed_by(info.as_ref());
         }
-        // While one of them has more nobody waits, and what comes to the others would not be seen.
-        self.news = if more { self.delivery.waiting() } else { Vec::new() };
         Ok(())
     }
 
-    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Where none has, waits for
-    /// more.
+    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Waits for more first,
+    /// unless this is the beginning.
     pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
-        if self.delivery.await_turn(outlet)? {
-            // Time has passed, and the reply should have what came to any of them meanwhile.
-            self.news = self.delivery.waiting();
-        }
+        self.delivery.await_turn(outlet)?;
         let patience = self.patience()?;
-        let Some(asked) = self.asked_or_wait(patience, outlet)? else {
-            return Ok(());
-        };
-        for index in asked {
-            let place = &mut self.delivery.places[index];
+        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
+            return self.wait_for_more(patience, outlet);
+        }
+        for index in self.streams_to_look_at(patience) {
+            let place = &self.delivery.places[index];
             let until = place.until;
-            let look = self.tells_skipped || until.is_some() || place.ledger.count_is_due();
-            let (infos, mut entries) = self.session.newest((&place.stream, place.last), until, look, outlet)?;
-            let info = infos.as_ref().map(|infos| infos.first().and_then(Option::as_ref));
+            let (infos, mut entries) = self
+                .session
+                .newest_with_info((&place.stream, place.last), until, outlet)?;
+            let info = infos.first().and_then(Option::as_ref);
             let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
             entries.finish(outlet)?;
-            let info = info.flatten();
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
             // What is past the end would be waited for in vain, again and again.
-            place.done |= !came && place.is_passed_by(info);
+            place.done |= place.is_passed_by(info);
         }
-        self.news.clear();
+        self.caught_up = true;
         Ok(())
     }
 
-    /// The streams to look at now. Where there is no news of any, waits for some, and there are none.
-    fn asked_or_wait(
-        &mut self,
-        patience: Option<Duration>,
-        outlet: &mut dyn Outlet,
-    ) -> Result<Option<Vec<usize>>, StoreError> {
-        let waiting = self.delivery.waiting();
-        let Some(patience) = patience else {
-            return Ok(Some(waiting));
-        };
-        let asked: Vec<usize> = waiting
-            .iter()
-            .copied()
-            .filter(|index| self.news.contains(index))
-            .collect();
-        if !asked.is_empty() {
-            return Ok(Some(asked));
+    fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
+        let asked = self.delivery.waiting();
+        let places = self.delivery.places_of(&asked);
+        let ready = self.session.wait_after(&places, patience, outlet)?;
+        if ready.is_empty() {
+            self.delivery.rest();
         }
-        self.delivery.rest();
-        let places = self.delivery.places_of(&waiting);
-        let news = self.session.wait_after(&places, patience, outlet)?;
-        self.news = news.into_iter().map(|number| waiting[number]).collect();
-        Ok(None)
+        self.ready = ready.into_iter().map(|place| asked[place]).collect();
+        Ok(())
+    }
+
+    /// The streams that are known to have something, after a wait. Else, and where the end has come, all of which more is
+    /// wanted: what Redis knows of a stream costs it a copy of an entry.
+    fn streams_to_look_at(&mut self, patience: Option<Duration>) -> Vec<usize> {
+        let ready = take(&mut self.ready);
+        if ready.is_empty() || patience.is_none() {
+            self.delivery.waiting()
+        } else {
+            ready
+        }
     }
 
     /// How many entries to ask for of each stream.

@@ -45,15 +45,14 @@ impl Session {
         self.begin_with_info(&streams, &read, Shape::OfStreams, beside)
     }
 
-    /// The newest entry of a stream after its place, up to and with `until`; and what Redis knew of the stream in the same
-    /// instant, if that is asked for.
-    pub fn newest(
+    /// The newest entry of a stream after its place, up to and with `until`, and what Redis knew of the stream in the same
+    /// instant.
+    pub fn newest_with_info(
         &mut self,
         (stream, after): Place<'_>,
         until: Option<EntryId>,
-        with_info: bool,
         beside: &mut dyn Beside,
-    ) -> Result<(Option<Infos>, Entries<'_>), StoreError> {
+    ) -> Result<(Infos, Entries<'_>), StoreError> {
         let end = until.map_or("+".to_string(), |id| id.to_string());
         // After the largest id there is nothing, and Redis refuses to look.
         let (start, count) = match after {
@@ -63,22 +62,24 @@ impl Session {
         let mut read = redis::cmd("XREVRANGE");
         read.arg(stream.as_str()).arg(end).arg(start);
         read.arg("COUNT").arg(count);
-        if with_info {
-            let (infos, entries) = self.begin_with_info(&[stream], &read, Shape::OfOne, beside)?;
-            return Ok((Some(infos), entries));
-        }
-        let entries = self.begin(&[stream], &read, Shape::OfOne, beside)?;
-        Ok((None, entries))
+        self.begin_with_info(&[stream], &read, Shape::OfOne, beside)
     }
 
-    /// Waits until one of the streams has an entry after its place, for so long at most; which of them have, by their numbers.
+    /// Waits until one of the streams has an entry after its place, for so long at most; which of them have one.
     pub fn wait_after(
         &mut self,
         places: &[Place<'_>],
         block: Duration,
         beside: &mut dyn Beside,
     ) -> Result<Vec<usize>, StoreError> {
-        self.read_after(places, 1, Some(block), beside)?.pass(beside)
+        let mut entries = self.read_after(places, 1, Some(block), beside)?;
+        let mut ready = Vec::new();
+        while let Some(arrival) = entries.next(beside)? {
+            entries.skip(&arrival, beside)?;
+            ready.push(arrival.stream);
+        }
+        entries.finish(beside)?;
+        Ok(ready)
     }
 
     /// Whether a stream has entries after its place, up to and with `until`.
@@ -89,7 +90,7 @@ impl Session {
             .arg(until.to_string());
         read.arg("COUNT").arg(1);
         let entries = self.begin(&[stream], &read, Shape::OfOne, &mut Nobody)?;
-        entries.pass(&mut Nobody).map(|passed| !passed.is_empty())
+        entries.pass(&mut Nobody).map(|passed| passed > 0)
     }
 
     /// At most `count` entries before an end, newest first.
@@ -138,7 +139,8 @@ impl Session {
         Ok(Entries::new(self, streams, shape, count, streams.len()))
     }
 
-    /// Reads together with `XINFO STREAM` of each stream, in one transaction.
+    /// Reads together with `XINFO STREAM` of each stream, in one transaction. Redis copies an entry of each for that, and
+    /// without `FULL` it copies two.
     fn begin_with_info(
         &mut self,
         streams: &[&StreamId],
@@ -151,6 +153,7 @@ impl Session {
             redis::cmd("XINFO")
                 .arg("STREAM")
                 .arg(stream.as_str())
+                .arg(&["FULL", "COUNT", "1"])
                 .write_packed_command(&mut packed);
         }
         read.write_packed_command(&mut packed);

@@ -26,7 +26,7 @@ pub struct StreamInfo {
     pub entries_added: Option<u64>,
     /// The oldest entry.
     pub first: Option<EntryId>,
-    /// The newest that is left.
+    /// The newest that is left; never told together with entries.
     pub last: Option<EntryId>,
     /// The largest id it ever gave.
     pub last_generated: EntryId,
@@ -162,7 +162,7 @@ impl Session {
     }
 }
 
-/// The reply to `XINFO STREAM`: none if there is no such key, or an error reply.
+/// The reply to `XINFO STREAM`, short or full: none if there is no such key, or an error reply.
 pub(super) fn info_or_error(
     link: &mut Link,
     beside: &mut dyn Beside,
@@ -196,6 +196,13 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
             info.fields
                 .insert(format!("{name}-id"), json!(id.map(|id| id.to_string())));
             info.fields.insert(name, json!(id.and_then(EntryId::time)));
+            continue;
+        }
+        // The full form has them instead, oldest first.
+        if name == "entries" {
+            for _ in 0..link.count(b'*', beside)? {
+                info.first = info.first.or(id_of_entry(link, beside)?);
+            }
             continue;
         }
         let value = link.reply(beside)?;

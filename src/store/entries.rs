@@ -147,12 +147,12 @@ impl Entries<'_> {
         Ok(lengths)
     }
 
-    /// Reads past all of them; the stream of each.
-    pub(super) fn pass(mut self, beside: &mut dyn Beside) -> Result<Vec<usize>, StoreError> {
-        let mut passed = Vec::new();
+    /// Reads past all of them; how many they were.
+    pub(super) fn pass(mut self, beside: &mut dyn Beside) -> Result<usize, StoreError> {
+        let mut passed = 0;
         while let Some(arrival) = self.next(beside)? {
             self.skip(&arrival, beside)?;
-            passed.push(arrival.stream);
+            passed += 1;
         }
         self.finish(beside).map(|_| passed)
     }

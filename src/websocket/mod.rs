@@ -23,8 +23,9 @@ use crate::error::Error;
 use crate::http::Head;
 use crate::limits::Pass;
 use crate::metrics::{Counter, PerSocket};
-use crate::pull::{Pull, Tally, detail, joined, send_little_ahead};
+use crate::pull::{Pull, Tally, detail, joined};
 use crate::store::Session;
+use crate::wire::send_little_ahead;
 use pull::Peer;
 use socket::Socket;
 

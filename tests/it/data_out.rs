@@ -161,6 +161,14 @@ fn a_count_below_one_is_422() {
 }
 
 #[test]
+fn complaints_come_in_the_order_of_the_seed() {
+    let store = numbered(1);
+    let answer = store.get("/data/XMETA:x?newest=x&last_entry_id=x&count=x");
+    let names: Vec<String> = answer.faults().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["stream_id", "count", "last_entry_id", "newest"]);
+}
+
+#[test]
 fn an_entry_without_the_field_d_is_the_json_object_of_its_fields() {
     let store = Store::start();
     let _: String = store

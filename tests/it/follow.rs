@@ -83,6 +83,7 @@ fn with_http_1_1_it_comes_in_chunks_and_the_connection_is_for_it_alone() {
         ("connection", Some("close")),
         ("content-length", None),
         ("cache-control", Some("no-store")),
+        ("x-accel-buffering", Some("no")),
         ("access-control-allow-origin", Some("*")),
     ] {
         assert_eq!(follow.head.header(name), value, "{name}");

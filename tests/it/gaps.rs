@@ -91,6 +91,34 @@ fn counts_are_exact_over_many_gaps_whatever_the_count() {
 }
 
 #[test]
+fn what_was_trimmed_until_nothing_was_left_is_a_gap_before_the_next_entry() {
+    let store = Store::start();
+    let mut added = add(&store.redis, "s", &numbers(0..10));
+    let mut pull = behind(&store, "last_entry_id=first");
+    assert_eq!(number(&mut pull), 0);
+    trim(&store.redis, "s", 0);
+    // Two may have been read before.
+    for _ in 0..3 {
+        send_text(&mut pull, "go on");
+    }
+    eventually(PATIENCE, || {
+        let clients: String = store.redis.command(&["INFO", "clients"]);
+        clients.contains("blocked_clients:1")
+    });
+    added.extend(add(&store.redis, "s", &numbers(10..11)));
+    let mut last = 0;
+    let line = loop {
+        let line = receive_json(&mut pull);
+        match line["data"].as_u64() {
+            Some(number) => last = number as usize,
+            None => break line,
+        }
+    };
+    assert_eq!(line, gap("s", &added[last], &added[10], Some(9 - last as u64)));
+    assert_eq!(number(&mut pull), 10);
+}
+
+#[test]
 fn trimming_exactly_up_to_the_last_entry_that_was_read_is_no_gap() {
     let store = Store::start();
     for query in ["count=1", "count=7&on_gap=close"] {

@@ -98,6 +98,20 @@ fn head_answers_as_get_does_but_without_the_body() {
 }
 
 #[test]
+fn the_heads_of_refusals_are_what_they_were_to_the_byte() {
+    let store = Store::start();
+    let names = |request: String| {
+        let answer = store.exchange(request);
+        let names: Vec<String> = answer.headers.into_iter().map(|(name, _)| name).collect();
+        names.join(" ")
+    };
+    let cors = "access-control-allow-origin access-control-expose-headers";
+    let expected = format!("server date content-length connection {cors} content-type");
+    assert_eq!(names("nonsense\r\n\r\n".into()), expected);
+    assert_eq!(names(store.head("POST", "/data/one", &[])), expected);
+}
+
+#[test]
 fn every_reply_carries_the_cors_headers() {
     let store = Store::start();
     let other_version = [("Authorization", &*store.bearer()), ("Sec-WebSocket-Version", "8")];

@@ -139,3 +139,54 @@ fn a_puller_that_keeps_up_with_trimming_has_no_gap() {
     assert_eq!(store.metric("ptg_pull_gaps_total"), 0.0);
     assert_eq!(store.metric("ptg_pull_entries_missed_total"), 0.0);
 }
+
+#[test]
+fn an_entry_that_is_awaited_leaves_redis_at_most_three_times() {
+    const SIZE: usize = 256 << 10;
+    const MANY: usize = 20;
+    let store = Store::start();
+    let redis = &store.redis;
+    let frame = vec![b'x'; SIZE];
+    for (stream, query) in [("n", "newest=true"), ("j", "format=json"), ("g", "on_gap=close")] {
+        add(redis, stream, &[&frame; 3]);
+        let mut pull = store.pull(stream, query);
+        let before = redis.sent();
+        for _ in 0..MANY {
+            add(redis, stream, &[&frame]);
+            receive_text(&mut pull);
+            if query != "format=json" {
+                receive_binary(&mut pull);
+            }
+        }
+        // To be woken, to know of the oldest, and to be delivered.
+        let copies = (redis.sent() - before) / SIZE;
+        assert!(copies <= 3 * MANY + 3, "{query}: {copies} copies of {MANY} entries");
+    }
+}
+
+#[test]
+fn a_stream_that_is_silent_costs_redis_nothing_when_another_has_something() {
+    const SIZE: usize = 256 << 10;
+    const MANY: usize = 20;
+    let store = Store::start();
+    let redis = &store.redis;
+    for n in 0..MANY {
+        add(redis, &format!("silent{n}"), &[vec![b'x'; SIZE]]);
+    }
+    let silent: String = (0..MANY).map(|n| format!("+silent{n}")).collect();
+    for query in ["newest=true", "format=json"] {
+        let mut pull = store.socket(&format!("/data/live{silent}/pull?{query}"));
+        add(redis, "live", &[b"first"]);
+        receive_text(&mut pull);
+        let before = redis.sent();
+        for _ in 0..MANY {
+            add(redis, "live", &[b"next"]);
+            if query == "newest=true" {
+                receive_binary(&mut pull);
+            }
+            receive_text(&mut pull);
+        }
+        let copies = (redis.sent() - before) / SIZE;
+        assert_eq!(copies, 0, "{query}");
+    }
+}

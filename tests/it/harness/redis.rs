@@ -83,6 +83,15 @@ impl Redis {
         list.lines().count() - 1
     }
 
+    /// Bytes that it has ever sent to clients.
+    pub fn sent(&self) -> usize {
+        let info: String = self.command(&["INFO", "stats"]);
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+        line.and_then(|bytes| bytes.parse().ok()).expect("a number of bytes")
+    }
+
     /// SIGKILL, as a crash would be.
     pub fn kill(&self) {
         let mut child = self.0.child.lock().expect("the child");
