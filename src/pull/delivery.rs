@@ -108,30 +108,22 @@ impl Delivery {
     }
 
     /// Takes the newest entry of a stream, if there is one, and notes how many were skipped; whether there was one. `info` is
-    /// what Redis knew in the instant of the read, if it was asked.
+    /// what Redis knew in the instant of the read.
     pub(super) fn take_newest(
         &mut self,
         entries: &mut Entries<'_>,
         index: usize,
-        info: Option<Option<&StreamInfo>>,
+        info: Option<&StreamInfo>,
         outlet: &mut dyn Outlet,
         tally: &Tally<'_>,
     ) -> Result<bool, Stop> {
         let Some(arrival) = entries.next(outlet)? else {
             return Ok(false);
         };
-        let id = arrival.id;
+        // Where a younger one was deleted, or is past the end, the numbers say nothing of this one.
+        let info = info.filter(|info| info.last_generated == arrival.id);
         self.take_one(entries, arrival, index, outlet, tally)?;
-        let ledger = &mut self.places[index].ledger;
-        let skipped = match info {
-            // Where a younger one was deleted, or is past the end, the numbers say nothing of this one.
-            Some(info) => ledger.skip_to_newest(info.filter(|info| info.last_generated == id)),
-            // What was skipped is counted with the next one of which Redis is asked.
-            None => {
-                ledger.pass();
-                None
-            }
-        };
+        let skipped = self.places[index].ledger.skip_to_newest(info);
         tally.context.metrics.pull_entries_skipped.add(skipped.unwrap_or(0));
         if let Some(item) = self.reply.items.last_mut() {
             item.skipped = skipped;

@@ -3,14 +3,8 @@
 //! They need what Redis knows of a stream in the very instant of each read. Redis 7 and later tell how many entries were
 //! ever added; of older ones only a reader that comes back learns of a gap, and nobody how large it is.
 
-use std::time::{Duration, Instant};
-
 use crate::ids::EntryId;
 use crate::store::StreamInfo;
-
-/// The least time between two counts of what was skipped, where nobody is told of each: asking costs Redis a copy of the
-/// stream's first and last entries.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What a reader has passed of a stream.
 #[derive(Debug)]
@@ -18,8 +12,6 @@ pub struct Ledger {
     /// How many entries had ever been added up to the last one passed, if that is known.
     passed: Option<u64>,
     origin: Origin,
-    /// When what was skipped was last counted.
-    counted: Option<Instant>,
 }
 
 /// How a reader came to a place from which it has not read yet.
@@ -45,25 +37,20 @@ pub struct Missing {
 impl Ledger {
     /// Begins where so many entries had ever been added, if that is known.
     pub fn new(passed: Option<u64>) -> Ledger {
-        Ledger::from(Origin::New, passed)
+        let origin = Origin::New;
+        Ledger { passed, origin }
     }
 
     /// Begins behind an entry that the reader had read before.
     pub fn resumed() -> Ledger {
-        Ledger::from(Origin::Resumed, None)
+        let origin = Origin::Resumed;
+        Ledger { passed: None, origin }
     }
 
     /// Begins at a place that the stream has not reached.
     pub fn ahead() -> Ledger {
-        Ledger::from(Origin::Ahead, None)
-    }
-
-    fn from(origin: Origin, passed: Option<u64>) -> Ledger {
-        Ledger {
-            passed,
-            origin,
-            counted: None,
-        }
+        let origin = Origin::Ahead;
+        Ledger { passed: None, origin }
     }
 
     /// Looks for entries after `last` that were trimmed before they were read.
@@ -111,16 +98,7 @@ impl Ledger {
         }
     }
 
-    /// Whether what was skipped is to be counted again, now.
-    pub fn count_is_due(&mut self) -> bool {
-        let due = self.counted.is_none_or(|counted| counted.elapsed() >= PAUSE);
-        if due {
-            self.counted = Some(Instant::now());
-        }
-        due
-    }
-
-    /// The newest entry was read, without those between. How many these were since the last count, if that is known.
+    /// The newest entry was read, without those between. How many these were, if that is known.
     pub fn skip_to_newest(&mut self, info: Option<&StreamInfo>) -> Option<u64> {
         self.origin = Origin::New;
         let added = info.and_then(|info| info.entries_added);
@@ -269,11 +247,6 @@ mod tests {
         let mut ledger = Ledger::new(Some(10));
         assert_eq!(ledger.skip_to_newest(Some(&holding(1, 11))), Some(0));
         assert_eq!(ledger.skip_to_newest(Some(&holding(1, 20))), Some(8));
-        // Those that were read in between were not skipped.
-        read(&mut ledger, 2);
-        assert_eq!(ledger.skip_to_newest(Some(&holding(1, 30))), Some(7));
-        assert!(ledger.count_is_due());
-        assert!(!ledger.count_is_due());
         let mut unknown = Ledger::new(None);
         assert_eq!(unknown.skip_to_newest(Some(&holding(1, 20))), None);
         assert_eq!(unknown.skip_to_newest(Some(&holding(1, 22))), Some(1));

@@ -104,8 +104,6 @@ pub struct Pull {
     caught_up: bool,
     /// The streams that may have something and have not had their turn, by their numbers.
     ready: Vec<usize>,
-    /// Whether the client is told how many entries were skipped before each.
-    tells_skipped: bool,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -161,7 +159,6 @@ impl Pull {
             way,
             caught_up: false,
             ready: Vec::new(),
-            tells_skipped: call.format == Format::Json,
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,

@@ -164,14 +164,14 @@ impl Pull {
             return self.wait_for_more(patience, outlet);
         }
         for index in self.streams_to_look_at(patience) {
-            let place = &mut self.delivery.places[index];
+            let place = &self.delivery.places[index];
             let until = place.until;
-            let look = self.tells_skipped || until.is_some() || place.ledger.count_is_due();
-            let (infos, mut entries) = self.session.newest((&place.stream, place.last), until, look, outlet)?;
-            let info = infos.as_ref().map(|infos| infos.first().and_then(Option::as_ref));
+            let (infos, mut entries) = self
+                .session
+                .newest_with_info((&place.stream, place.last), until, outlet)?;
+            let info = infos.first().and_then(Option::as_ref);
             let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
             entries.finish(outlet)?;
-            let info = info.flatten();
             let place = &mut self.delivery.places[index];
             place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
             // What is past the end would be waited for in vain, again and again.

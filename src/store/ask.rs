@@ -45,15 +45,14 @@ impl Session {
         self.begin_with_info(&streams, &read, Shape::OfStreams, beside)
     }
 
-    /// The newest entry of a stream after its place, up to and with `until`; and what Redis knew of the stream in the same
-    /// instant, if that is asked for.
-    pub fn newest(
+    /// The newest entry of a stream after its place, up to and with `until`, and what Redis knew of the stream in the same
+    /// instant.
+    pub fn newest_with_info(
         &mut self,
         (stream, after): Place<'_>,
         until: Option<EntryId>,
-        with_info: bool,
         beside: &mut dyn Beside,
-    ) -> Result<(Option<Infos>, Entries<'_>), StoreError> {
+    ) -> Result<(Infos, Entries<'_>), StoreError> {
         let end = until.map_or("+".to_string(), |id| id.to_string());
         // After the largest id there is nothing, and Redis refuses to look.
         let (start, count) = match after {
@@ -63,12 +62,7 @@ impl Session {
         let mut read = redis::cmd("XREVRANGE");
         read.arg(stream.as_str()).arg(end).arg(start);
         read.arg("COUNT").arg(count);
-        if with_info {
-            let (infos, entries) = self.begin_with_info(&[stream], &read, Shape::OfOne, beside)?;
-            return Ok((Some(infos), entries));
-        }
-        let entries = self.begin(&[stream], &read, Shape::OfOne, &[], beside)?;
-        Ok((None, entries))
+        self.begin_with_info(&[stream], &read, Shape::OfOne, beside)
     }
 
     /// Waits until one of the streams has an entry after its place, for so long at most; which of them have one.

@@ -163,7 +163,7 @@ fn every_stream_comes_in_its_order_without_loss_or_repeat() {
 #[test]
 fn a_fast_stream_does_not_keep_a_slow_one_waiting() {
     let store = Store::start();
-    for pace in ["", "&ack=true", "&max_rate=20"] {
+    for pace in ["", "&ack=true", "&max_rate=20", "&on_gap=close"] {
         for (fast, slow) in [("fast", "slow"), ("slow", "fast")] {
             let _: usize = store.redis.command(&["DEL", "fast", "slow"]);
             add(&store.redis, "fast", &vec![vec![b'x'; 2000]; 5000]);
@@ -185,6 +185,36 @@ fn a_fast_stream_does_not_keep_a_slow_one_waiting() {
                         "{of_slow} of the slow stream in {replies} replies, count {count}{pace}"
                     );
                     send_text(&mut pull, "go on");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_comes_to_a_slow_stream_is_seen_while_a_fast_one_has_much_to_give() {
+    let store = Store::start();
+    add(&store.redis, "fast", &numbers(0..5000));
+    for query in ["", "&on_gap=close", "&newest=true"] {
+        for streams in ["fast+slow", "slow+fast"] {
+            let _: usize = store.redis.command(&["DEL", "slow"]);
+            let mut pull = store.socket(&format!(
+                "/data/{streams}/pull?last_entry_id=first&count=5&ack=true{query}"
+            ));
+            receive_triples(&mut pull);
+            for n in 0..10_u8 {
+                add(&store.redis, "slow", &[[n]]);
+                add(&store.redis, "fast", &[b"more"]);
+                let mut replies = 0;
+                loop {
+                    send_text(&mut pull, "go on");
+                    replies += 1;
+                    let reply = receive_triples(&mut pull);
+                    if reply.iter().any(|(stream, _, data)| stream == "slow" && *data == [n]) {
+                        break;
+                    }
+                    // One reply may have been read ahead.
+                    assert!(replies < 3, "{streams}{query}: entry {n}");
                 }
             }
         }
