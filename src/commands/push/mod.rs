@@ -124,6 +124,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         console: Console::new("push", flags.quiet),
         output: Output::stdout(interrupted)?,
         print_ids: flags.print_ids,
+        watching: flags.watch.is_some(),
         stored: 0,
         bytes: 0,
         begun: Instant::now(),
@@ -186,6 +187,8 @@ struct Pusher {
     console: Console,
     output: Output,
     print_ids: bool,
+    /// Whether one entry that is too large is no reason to end.
+    watching: bool,
     /// Entries and bytes that are stored.
     stored: u64,
     bytes: u64,
@@ -265,13 +268,21 @@ impl Pusher {
         Ok(())
     }
 
-    /// Entries that are too many or too large for this store together may still fit one by one.
+    /// Entries that are too many or too large for this store together may still fit one by one. A file of a folder that is
+    /// too large is left out, as it would be by `--max-entry`.
     fn refused(&mut self, failure: Failure) -> Result<(), Failure> {
-        if failure.exit() == Exit::TooLarge
-            && let Some(entries) = self.push.oldest().and_then(Batch::split)
-        {
+        let too_large = failure.exit() == Exit::TooLarge;
+        if too_large && let Some(entries) = self.push.oldest().and_then(Batch::split) {
             self.push.take_oldest();
             entries.into_iter().rev().for_each(|entry| self.push.put_first(entry));
+            return Ok(());
+        }
+        if too_large
+            && self.watching
+            && let Some(batch) = self.push.take_oldest()
+        {
+            self.console
+                .complain(&format!("{} is too large: {failure}; it is left out", batch.name));
             return Ok(());
         }
         if let Some(batch) = self.push.oldest() {
