@@ -58,7 +58,7 @@ struct Flags {
     suffix: Option<String>,
 
     /// with --watch: a file that has not changed for so long is completely written (default 1s). One that was renamed into
-    /// the folder is at once
+    /// the folder is as soon as two looks have found it the same
     #[argh(option, default = "Span(Duration::from_secs(1))")]
     settle: Span,
 
