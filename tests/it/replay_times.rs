@@ -75,7 +75,7 @@ fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
-        told.contains("cam: its newest entry is 2-0") && told.contains("--from 2-0"),
+        told.contains("cam: its newest entry is 2-0") && told.contains("; --stream cam --from 2-0 "),
         "{told}"
     );
     assert_eq!(store.get("/streams/").json(), serde_json::json!(["cam"]));
@@ -101,6 +101,24 @@ fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
     let fresh = ["replay", path(&folder), "--fast", "--keep-times", "--prefix", "other-"];
     shell.do_well(&fresh);
     assert_eq!(found(&store.redis, "other-cam"), cam);
+}
+
+#[test]
+fn the_advice_names_the_stream_that_it_is_for() {
+    let store = Store::start();
+    let folder = folder();
+    for stream in ["cam", "mic"] {
+        write(folder.path(), stream, (1..=4).map(|ms| (ms, 0)));
+    }
+    store.redis.command::<String>(&["XADD", "x-other", "3-0", "d", "newer"]);
+    let arguments = ["--fast", "--keep-times", "--prefix", "x-", "--stream", "mic=other"];
+    let output = Shell::of(&store).run(&[&["replay", path(&folder)], &arguments[..], &["--stream", "cam"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("; --stream mic=other --from 3-0 replays only what is later"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -103,7 +103,11 @@ fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> 
 /// Why the entries of a part cannot keep their times.
 fn overtaken(part: &Part, state: &State) -> String {
     let behind = match state.newest < part.last.id {
-        true => format!("; --from {} replays only what is later", state.newest),
+        // --from is for all streams of a replay, and this id is one stream's.
+        true => format!(
+            "; --stream {} --from {} replays only what is later",
+            part.choice, state.newest
+        ),
         false => String::new(),
     };
     format!(
