@@ -15,7 +15,7 @@ use std::time::Duration;
 use ptg_store::recording::Recording;
 
 use super::{counted, say_result};
-use crate::client::{Console, Exit, Failure, Interrupted, Push, Store};
+use crate::client::{Console, Exit, Failure, Interrupted, Store};
 use flags::Flags;
 use pace::Pace;
 use plan::{Part, Plan};
@@ -92,8 +92,7 @@ fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> 
                 told_of_trimming = true;
             }
         }
-        let push = Push::new(store, part.target.as_str(), &[], flags.retry);
-        let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, push);
+        let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, flags.retry);
         target.told_of_trimming = told_of_trimming;
         targets.push(target);
     }
