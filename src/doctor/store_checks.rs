@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::amounts::time;
 use super::clocks::{Asked, Skew};
 use super::examination::{Examination, PATIENCE, within};
 use super::finding::Finding;
@@ -12,6 +11,7 @@ use super::machine::is_here;
 use super::probe::random_name;
 use super::shell::quote;
 use super::token::{self, Claims, Token};
+use crate::client::figures::time;
 use crate::client::{Failure, Reply, Store, TOKEN_VARIABLE, encode};
 
 /// Where a store listens unless it was told otherwise.

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::amounts::time;
 use super::finding::Finding;
+use crate::client::figures::time;
 
 /// A token that ends sooner than this is told, so that nothing stops in the middle of an experiment.
 const SOON: Duration = Duration::from_secs(2 * 86_400);

@@ -260,8 +260,8 @@ impl Pusher {
             format!(
                 "{} entries, {}, {}/s stored; {} under way",
                 self.stored,
-                figures::bytes(self.bytes as f64),
-                figures::bytes(self.bytes as f64 / seconds),
+                figures::bytes(self.bytes),
+                figures::bytes((self.bytes as f64 / seconds) as u64),
                 self.push.unacknowledged(),
             )
         });

@@ -208,7 +208,7 @@ fn progress(counts: &[Arc<Counts>], time: Duration) -> String {
     format!(
         "{}, {}, {} in {}",
         counted(sum(|one| &one.entries), "entry", "entries"),
-        figures::bytes(sum(|one| &one.bytes) as f64),
+        figures::bytes(sum(|one| &one.bytes)),
         counted(sum(|one| &one.gaps), "gap", "gaps"),
         figures::time(time)
     )
