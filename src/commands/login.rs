@@ -20,7 +20,7 @@ struct Flags {
     #[argh(positional)]
     user: Option<String>,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 

@@ -21,11 +21,11 @@ struct Flags {
     #[argh(switch)]
     json: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }

@@ -69,19 +69,19 @@ struct Flags {
     #[argh(option)]
     suffix: Option<String>,
 
-    /// for how long to try again while the store cannot be reached (default forever; 0: never)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default forever)
     #[argh(option, default = "Patience::Forever")]
     retry: Patience,
 
-    /// no progress, and no words about lost connections
+    /// say nothing but what went wrong
     #[argh(switch)]
     quiet: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }

@@ -70,19 +70,19 @@ struct Flags {
     #[argh(option, default = "Size(64 << 20)")]
     max_entry: Size,
 
-    /// for how long to try again while the store cannot be reached (default 60s; 0: never; forever)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default 60s)
     #[argh(option, default = "Patience::For(Duration::from_secs(60))")]
     retry: Patience,
 
-    /// no progress, and no words about lost connections
+    /// say nothing but what went wrong
     #[argh(switch)]
     quiet: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }

@@ -60,7 +60,7 @@ pub struct Flags {
     #[argh(option)]
     token: Option<String>,
 
-    /// how long to try again when the store is away: 10s, 1h, forever (the default)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default forever)
     #[argh(option, default = "Patience::Forever")]
     retry: Patience,
 
