@@ -28,6 +28,10 @@ struct Flags {
     #[argh(positional)]
     stream: String,
 
+    /// words that are one too many: they are told what takes them
+    #[argh(positional, hidden_help)]
+    more: Vec<String>,
+
     /// where to begin: $ (only what comes from now on, the default), latest (the newest entry, then what follows), first, an entry
     /// id (what follows it), -30s, -5m, -2h, or a time such as 2026-11-25T10:00:00Z
     #[argh(option, default = "String::from(\"$\")")]
@@ -102,6 +106,11 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    if let Some(word) = flags.more.first() {
+        return Err(Failure::Usage(format!(
+            "{word}: pull takes one stream; ptg-store record takes several"
+        )));
+    }
     let stream = super::stream_id(&flags.stream)?;
     if flags.max_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(Failure::Usage("--max-rate must be more than 0".into()));
