@@ -124,11 +124,15 @@ impl Terminal {
         self.0.file().write_all(question.as_bytes()).map_err(no_terminal)?;
         // A terminal gives a line at a time.
         let answer = read(&mut self.0, interrupted, |answer| answer.ends_with(b"\n"));
-        if hidden.is_some() {
-            // The line end was not shown, either.
+        let ended = answer.as_ref().is_ok_and(|answer| answer.is_empty());
+        if hidden.is_some() || ended {
+            // The line end was not shown, or there was none.
             self.0.file().write_all(b"\n").map_err(no_terminal)?;
         }
-        Ok(answer?.trim_end_matches(['\r', '\n']).to_owned())
+        match answer? {
+            answer if answer.is_empty() => Err(Failure::Here("there was no answer, so nobody is signed in".into())),
+            answer => Ok(answer.trim_end_matches(['\r', '\n']).to_owned()),
+        }
     }
 }
 

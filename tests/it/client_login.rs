@@ -1,13 +1,12 @@
 //! `ptg-store login`: who signed in once needs no token again, and nobody else sees it (docs/command-line.md).
 
-use std::fs::{File, Permissions, metadata, set_permissions};
-use std::io::Write;
+use std::fs::{Permissions, metadata, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::client_push_ends::fails;
-use crate::harness::{PATIENCE, Running, Shell, Store, eventually};
+use crate::harness::{CTRL_D, Running, Shell, Store, Terminal};
 
 /// Somebody who has not signed in.
 fn stranger(store: &Store) -> Shell {
@@ -118,25 +117,30 @@ fn a_wrong_password_is_code_3_and_changes_nothing() {
 fn a_password_is_asked_for_on_the_terminal_and_not_shown() {
     let store = Store::start();
     let shell = stranger(&store);
-    // `script` gives it a terminal, and types what it reads.
-    let script = format!("exec script -qec '{} login' /dev/null", env!("CARGO_BIN_EXE_ptg-store"));
-    let screen = shell.home().join("screen");
-    let mut command = shell.script(&script);
-    command
-        .stdin(Stdio::piped())
-        .stdout(File::create(&screen).expect("a file"));
-    let mut login = Running::start(command);
-    let mut keys = login.stdin();
-    let shown = || std::fs::read_to_string(&screen).expect("the screen").replace('\r', "");
-    eventually(PATIENCE, || shown().ends_with("User: "));
-    keys.write_all(b"ada\n").expect("to type");
+    let mut login = Terminal::run(&shell, "login");
+    login.shows("User: ");
+    login.type_in(b"ada\n");
     let question = format!("User: ada\nPassword of ada at {}: ", store.url(""));
-    eventually(PATIENCE, || shown().ends_with(&question));
-    keys.write_all(b"ada\n").expect("to type");
-    assert_eq!(login.code(), Some(0), "{}", shown());
-    let question = format!("{question}\nada is signed in to ");
-    assert!(shown().starts_with(&question), "{}", shown());
+    login.shows(&question);
+    login.type_in(b"ada\n");
+    let screen = login.ends_with(0);
+    let expected = format!("{question}\nada is signed in to ");
+    assert!(screen.starts_with(&expected), "{screen}");
     shell.print(&["streams"]);
+}
+
+#[test]
+fn who_ends_the_terminal_instead_of_answering_is_told() {
+    let store = Store::start();
+    let shell = stranger(&store);
+    for (command, question) in [("login", "User: "), ("login ada", "Password of ada")] {
+        let mut login = Terminal::run(&shell, command);
+        login.shows(question);
+        login.type_in(&[CTRL_D]);
+        let screen = login.ends_with(1);
+        assert!(screen.contains("\nptg-store login: there was no answer"), "{screen}");
+    }
+    assert!(!login_file(&shell).exists());
 }
 
 #[test]
