@@ -19,6 +19,9 @@ use sink::Sink;
 /// How many entries one reply of the store may bring: catching up costs little then.
 const COUNT: u64 = 1_000;
 
+/// How long nothing comes before that is worth a word.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Pulls STREAM: what comes from now on, or from --from on, to standard output, one entry right after the other.
 /// Goes on until Ctrl-C, or as far as --count, --until or --timeout say. When the connection breaks, it connects again and goes
 /// on behind the last entry: none comes twice, and none that the stream still has is missed.
@@ -98,6 +101,8 @@ struct Puller {
     output: Output,
     console: Console,
     received: Received,
+    /// Whether there is a word to say about waiting, should it take long.
+    to_tell: bool,
 }
 
 /// Runs the command.
@@ -120,11 +125,13 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if flags.count == Some(0) {
         return Ok(Exit::Done);
     }
+    let console = Console::new("pull", flags.quiet);
     let puller = Puller {
         pull: Pull::new(&store, &flags.stream, &flags.from, parameters(&flags), flags.retry),
         sink,
         output: Output::stdout(interrupted)?,
-        console: Console::new("pull", flags.quiet),
+        to_tell: console.is_watched(),
+        console,
         received: Received::nothing(),
         flags,
     };
@@ -175,6 +182,7 @@ impl Puller {
             }
             let Some(entry) = entry else {
                 self.output.check_read()?;
+                self.tell_of_waiting();
                 // The store keeps the same time, but cannot while it is out of reach.
                 if patience.is_some_and(|patience| self.received.silent_for() >= patience) {
                     return Ok(());
@@ -201,6 +209,19 @@ impl Puller {
         self.sink.miss(gap, &mut self.output)?;
         self.pull.pass(gap);
         Ok(())
+    }
+
+    /// Says, once, that there is nothing to pull yet: the name may be mistyped.
+    fn tell_of_waiting(&mut self) {
+        if !self.to_tell || self.received.silent_for() < SILENCE {
+            return;
+        }
+        self.to_tell = false;
+        // A store that does not answer is told of elsewhere.
+        if self.received.entries == 0 && self.pull.is_of_nothing() == Ok(true) {
+            self.console
+                .say(&format!("nothing in '{}' yet; waiting", self.flags.stream));
+        }
     }
 
     /// Tells how it goes.
