@@ -70,6 +70,43 @@ fn the_login_file_is_its_owners_alone_whatever_the_umask() {
 }
 
 #[test]
+fn logins_at_the_same_moment_are_all_kept() {
+    // One address, as inet_aton(3) reads it.
+    let names = ["127.0.0.1", "127.0.1", "127.1", "0x7f.1", "0177.1", "2130706433"];
+    let store = Store::start();
+    let shell = stranger(&store);
+    let urls = names.map(|name| format!("http://{name}:{}", store.addr().port()));
+    std::thread::scope(|scope| {
+        for url in &urls {
+            let login = ["login", "ada", "--password-stdin", "--url", url];
+            let shell = &shell;
+            scope.spawn(move || assert!(shell.feed(&login, b"ada").status.success()));
+        }
+    });
+    for url in &urls {
+        shell.print(&["streams", "--url", url]);
+    }
+}
+
+#[test]
+fn a_login_file_that_is_a_link_stays_one() {
+    let store = Store::start();
+    let shell = stranger(&store);
+    let folder = login_file(&shell).with_file_name("");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let elsewhere = shell.home().join("elsewhere.json");
+    std::os::unix::fs::symlink(&elsewhere, login_file(&shell)).expect("a link");
+    std::fs::write(&elsewhere, "{}").expect("a file");
+    set_permissions(&elsewhere, Permissions::from_mode(0o600)).expect("to change its mode");
+    sign_in(&shell, "ada");
+    shell.print(&["streams"]);
+    assert!(login_file(&shell).is_symlink());
+    assert_eq!(metadata(&elsewhere).expect("it").permissions().mode() & 0o777, 0o600);
+    shell.print(&["login", "--logout"]);
+    assert_eq!(std::fs::read_to_string(&elsewhere).expect("it"), "{}");
+}
+
+#[test]
 fn a_login_file_that_others_can_read_is_not_used() {
     let store = Store::start();
     let shell = stranger(&store);
