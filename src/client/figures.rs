@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// `0 bytes`, `12.3 MiB`, `1.5 GiB`.
+/// `0 B`, `12.3 MiB`, `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.iter().find(|(_, unit)| count >= *unit) {
         Some((name, unit)) => format!("{} {name}", digits(count as f64 / *unit as f64)),
-        None => format!("{count} bytes"),
+        None => format!("{count} B"),
     }
 }
 
@@ -49,8 +49,8 @@ mod tests {
 
     #[test]
     fn amounts_read_well() {
-        assert_eq!(bytes(0), "0 bytes");
-        assert_eq!(bytes(1023), "1023 bytes");
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(916_568), "895 KiB");
         assert_eq!(bytes(8 << 30), "8.0 GiB");
         assert_eq!(bytes(u64::MAX), "16777216 TiB");

@@ -165,7 +165,7 @@ impl Pull {
     }
 
     /// Whether the stream has no entries, so that there may be no such stream.
-    pub fn is_of_nothing(&self) -> Result<bool, Failure> {
+    pub fn stream_is_empty(&self) -> Result<bool, Failure> {
         place::is_empty(&self.store, &self.stream)
     }
 

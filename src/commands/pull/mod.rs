@@ -218,7 +218,7 @@ impl Puller {
         }
         self.to_tell = false;
         // A store that does not answer is told of elsewhere.
-        if self.received.entries == 0 && self.pull.is_of_nothing() == Ok(true) {
+        if self.received.entries == 0 && self.pull.stream_is_empty() == Ok(true) {
             self.console
                 .say(&format!("nothing in '{}' yet; waiting", self.flags.stream));
         }
