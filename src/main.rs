@@ -17,13 +17,19 @@ use ptg_store::{Config, Server};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+/// A word that argh takes for the flag `--help`.
+const HELP: &str = "help";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let Some((name, rest)) = arguments.split_first()
-        && let Some(command) = commands::find(name)
-    {
-        return (command.main)(rest);
+    if let Some((name, rest)) = arguments.split_first() {
+        if let Some(command) = commands::find(name) {
+            return (command.main)(rest);
+        }
+        if !name.starts_with('-') && *name != HELP {
+            return commands::unknown(name);
+        }
     }
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,

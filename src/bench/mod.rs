@@ -37,6 +37,8 @@ use report::{Round, Row};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
+use crate::client::Exit;
+
 /// The environment variable that holds a token when `--token` does not.
 const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
 
@@ -73,9 +75,14 @@ pub fn main(arguments: &[&str]) -> ExitCode {
         }
         Err(exit) => return fail(exit.output.trim_end()),
     };
-    match run(&flags) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => fail(&sentence),
+    let interrupted = Interrupted::default();
+    let Err(sentence) = run(&flags, &interrupted) else {
+        return ExitCode::SUCCESS;
+    };
+    let failed = fail(&sentence);
+    match interrupted.load(Relaxed) {
+        true => Exit::Interrupted.into(),
+        false => failed,
     }
 }
 
@@ -84,7 +91,7 @@ fn fail(sentence: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(flags: &Flags) -> Result<(), String> {
+fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), String> {
     flags.check()?;
     let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|part| name.contains(part.as_str()));
     let operations: Vec<Operation> = operations::all().into_iter().filter(|one| wanted(one.name)).collect();
@@ -102,7 +109,7 @@ fn run(flags: &Flags) -> Result<(), String> {
             .chain(operations.iter().map(|one| one.name))
             .try_for_each(print);
     }
-    let bench = Bench::new(flags)?;
+    let bench = Bench::new(flags, interrupted)?;
     let measured = bench.measure(flags, &operations, idle);
     // A signal also breaks off system calls, and what they say then is not the cause.
     bench.check().and(measured)
@@ -137,13 +144,12 @@ fn headline(about: &Value) -> String {
 }
 
 impl Bench {
-    fn new(flags: &Flags) -> Result<Bench, String> {
-        let interrupted = Interrupted::default();
+    fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, String> {
         for signal in [SIGINT, SIGTERM] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupted))
+            signal_hook::flag::register(signal, Arc::clone(interrupted))
                 .map_err(|error| format!("cannot wait for signals: {error}"))?;
         }
-        let mut store = Store::new(&flags.url, &interrupted)?;
+        let mut store = Store::new(&flags.url, interrupted)?;
         let token = flags.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
         match token.filter(|token| !token.is_empty()) {
             Some(token) => store.token = token,
@@ -156,7 +162,7 @@ impl Bench {
             seconds: flags.seconds.0,
             pid: flags.pid,
             done: AtomicU64::new(0),
-            interrupted,
+            interrupted: interrupted.clone(),
         })
     }
 

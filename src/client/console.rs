@@ -46,10 +46,15 @@ impl Console {
         let _ = writeln!(std::io::stderr(), "ptg-store {}: {sentence}", self.command);
     }
 
+    /// Whether somebody sits there who wants to know how it goes.
+    pub fn is_watched(&self) -> bool {
+        self.terminal && !self.quiet
+    }
+
     /// Shows the progress, now and then, if there is a terminal.
     pub fn progress(&mut self, line: impl FnOnce() -> String) {
         let due = self.shown.is_none_or(|shown| shown.elapsed() >= REFRESH);
-        if self.terminal && !self.quiet && due {
+        if self.is_watched() && due {
             self.shown = Some(Instant::now());
             let mut stderr = std::io::stderr();
             let _ = write!(stderr, "{CLEAR_LINE}{}", fitting(line())).and_then(|()| stderr.flush());

@@ -1,33 +1,45 @@
-//! Figures for people: bytes, rates and times, as short as can be.
+//! Figures for people: bytes, times and shares, in the same units everywhere; sizes in those of the flags.
 
 use std::time::Duration;
 
-/// Bytes: `512 B`, `1.2 kB`, `34 MB`.
-pub fn bytes(bytes: f64) -> String {
-    let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
-    match units.iter().find(|(_, unit)| bytes >= *unit * 0.9995) {
-        Some((name, unit)) => format!("{} {name}", short(bytes / unit)),
-        None => format!("{bytes:.0} B"),
+/// `0 B`, `12.3 MiB`, `1.5 GiB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.iter().find(|(_, unit)| count >= *unit) {
+        Some((name, unit)) => format!("{} {name}", digits(count as f64 / *unit as f64)),
+        None => format!("{count} B"),
     }
 }
 
-/// A time, with the largest unit that fits: `350 ms`, `12 s`, `5 m`, `3 h`, `2 d`.
+/// `0 ms`, `0.35 ms`, `1.2 s`, `2.5 min`, `3.0 h`, `30 days`.
 pub fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
+    let seconds = time.as_secs_f64();
     match seconds {
-        0 => format!("{} ms", time.as_millis()),
-        1..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} m", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
+        _ if seconds >= 172_800.0 => format!("{:.0} days", seconds / 86_400.0),
+        _ if seconds >= 7_200.0 => format!("{} h", digits(seconds / 3_600.0)),
+        _ if seconds >= 120.0 => format!("{} min", digits(seconds / 60.0)),
+        _ if seconds >= 1.0 => format!("{} s", digits(seconds)),
+        _ if time.is_zero() => "0 ms".into(),
+        _ => format!("{} ms", digits(seconds * 1_000.0)),
     }
 }
 
-/// A number with at most two digits behind three: `1.2`, `34`.
-pub fn short(number: f64) -> String {
-    match number < 9.95 {
-        true => format!("{number:.1}"),
-        false => format!("{number:.0}"),
+/// `37 %` of a whole that is not 0.
+pub fn share(part: u64, whole: u64) -> String {
+    let percent = part as f64 / whole.max(1) as f64 * 100.0;
+    match percent {
+        _ if part == 0 => "0 %".into(),
+        _ if percent < 1.0 => "less than 1 %".into(),
+        _ => format!("{percent:.0} %"),
+    }
+}
+
+/// A number: one decimal where there are few digits before it, two where there is none.
+pub fn digits(value: f64) -> String {
+    match value {
+        _ if value >= 99.95 => format!("{value:.0}"),
+        _ if value >= 0.995 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
     }
 }
 
@@ -36,29 +48,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_short() {
-        for (number, shown) in [
-            (0.0, "0 B"),
-            (999.0, "999 B"),
-            (1_000.0, "1.0 kB"),
-            (9_940.0, "9.9 kB"),
-            (123_456.0, "123 kB"),
-            (999_999.0, "1.0 MB"),
-            (12_345_678.0, "12 MB"),
-            (7e9, "7.0 GB"),
-        ] {
-            assert_eq!(bytes(number), shown);
-        }
-        for (ms, shown) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (1_500, "1 s"),
-            (119_000, "119 s"),
-            (120_000, "2 m"),
-            (7_200_000, "2 h"),
-            (200_000_000, "2 d"),
-        ] {
-            assert_eq!(time(Duration::from_millis(ms)), shown);
-        }
+    fn amounts_read_well() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(1023), "1023 B");
+        assert_eq!(bytes(916_568), "895 KiB");
+        assert_eq!(bytes(8 << 30), "8.0 GiB");
+        assert_eq!(bytes(u64::MAX), "16777216 TiB");
+        assert_eq!(time(Duration::ZERO), "0 ms");
+        assert_eq!(time(Duration::from_micros(350)), "0.35 ms");
+        assert_eq!(time(Duration::from_millis(12)), "12.0 ms");
+        assert_eq!(time(Duration::from_millis(1_240)), "1.2 s");
+        assert_eq!(time(Duration::from_secs(150)), "2.5 min");
+        assert_eq!(time(Duration::from_secs(30 * 86_400)), "30 days");
+        assert_eq!(share(0, 0), "0 %");
+        assert_eq!(share(1, 1_000), "less than 1 %");
+        assert_eq!(share(37, 100), "37 %");
     }
 }

@@ -2,11 +2,15 @@
 //! Only its owner may read it, from its first byte on.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
+use std::fs::{self, DirBuilder, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Failure;
@@ -17,6 +21,10 @@ const MAX_FILE: u64 = 1 << 20;
 /// The rights of the folder, and those that the file must not grant: anything to anybody else.
 const FOLDER_MODE: u32 = 0o700;
 const OTHERS: u32 = 0o077;
+
+/// How long another login may hold the lock, and how often it is looked at; reading and writing the file is far quicker.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// One login.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +44,7 @@ pub fn token(url: &str) -> Result<Option<String>, Failure> {
 /// Keeps a token; where.
 pub fn remember(url: &str, user: &str, token: &str) -> Result<PathBuf, Failure> {
     let path = path()?;
+    let _lock = lock(&path)?;
     let mut logins = read(&path)?;
     let login = Login {
         user: user.into(),
@@ -49,6 +58,7 @@ pub fn remember(url: &str, user: &str, token: &str) -> Result<PathBuf, Failure> 
 /// Forgets a token; false if there was none.
 pub fn forget(url: &str) -> Result<bool, Failure> {
     let path = path()?;
+    let _lock = lock(&path)?;
     let mut logins = read(&path)?;
     let known = logins.remove(url).is_some();
     if known {
@@ -68,6 +78,29 @@ fn path() -> Result<PathBuf, Failure> {
         Failure::Here("there is no place for a login file: neither XDG_CONFIG_HOME nor HOME is set".into())
     })?;
     Ok(base.join("ptg-store").join("login.json"))
+}
+
+/// Makes the folder of the login file, and locks it until this is dropped: of two logins at a time, one would be lost.
+fn lock(path: &Path) -> Result<File, Failure> {
+    let folder = path.parent().unwrap_or(path);
+    let failed = |error: std::io::Error| {
+        Failure::Here(format!(
+            "the folder {} of the login file cannot be locked: {error}",
+            folder.display()
+        ))
+    };
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(FOLDER_MODE);
+    builder.create(folder).map_err(failed)?;
+    let lock = File::open(folder).map_err(failed)?;
+    let until = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(lock),
+            Err(Errno::WOULDBLOCK) if Instant::now() < until => thread::sleep(LOCK_PAUSE),
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
 }
 
 fn read(path: &Path) -> Result<Logins, Failure> {
@@ -98,15 +131,14 @@ fn write(path: &Path, logins: &Logins) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::Here(format!("the login file {} cannot be written: {error}", path.display()))
     };
-    let folder = path.parent().unwrap_or(path);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(FOLDER_MODE);
-    builder.create(folder).map_err(|error| failed(&error))?;
+    // A link stays one: what it points to is written.
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = place.parent().unwrap_or(&place);
     let text = serde_json::to_string_pretty(logins).map_err(|error| failed(&error))?;
     // A temporary file is its owner's alone (0600) from the moment it is there, and its new name changes nothing about that.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(&error))?;
     file.write_all(text.as_bytes()).map_err(|error| failed(&error))?;
     file.as_file().sync_all().map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
+    file.persist(&place).map_err(|error| failed(&error.error))?;
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! entries, `Push` takes batches and tells when they are stored; `pull::Socket` and `push::Socket` are one connection of each. What
 //! goes wrong is a `Failure`, which knows whether trying again is worth while, and the code to exit with.
 
+mod claims;
 mod console;
 mod failure;
 pub mod figures;
@@ -13,6 +14,7 @@ mod http;
 mod input;
 mod interrupted;
 pub mod login;
+pub mod max_len;
 mod output;
 mod place;
 pub mod pull;
@@ -22,6 +24,7 @@ mod store;
 pub mod websocket;
 mod wire;
 
+pub use claims::Claims;
 pub use console::Console;
 pub use failure::{Exit, Failure};
 pub use gap::Gap;

@@ -29,6 +29,11 @@ pub fn end(store: &Store, stream: &str, typed: &str) -> Result<Option<EntryId>, 
     }
 }
 
+/// Whether a stream has no entries, or is none.
+pub fn is_empty(store: &Store, stream: &str) -> Result<bool, Failure> {
+    known(store, stream, "last-entry-id").map(|newest| newest == EntryId::default())
+}
+
 /// A span back from now, as it was typed so long ago, is a longer one by now.
 pub fn shifted(typed: &str, since: Duration) -> String {
     let ago = typed.strip_prefix('-').and_then(|ago| ago.parse().ok());

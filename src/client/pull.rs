@@ -164,6 +164,11 @@ impl Pull {
         }
     }
 
+    /// Whether the stream has no entries, so that there may be no such stream.
+    pub fn stream_is_empty(&self) -> Result<bool, Failure> {
+        place::is_empty(&self.store, &self.stream)
+    }
+
     /// What the user should know and was not told yet: that the connection broke, or is there again.
     pub fn take_notice(&mut self) -> Option<String> {
         self.retry.take_notice()

@@ -5,12 +5,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use argh::FromArgs;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use serde_json::Value;
 
-use crate::client::{Arrival, Exit, Failure, Input, Interrupted, Output, Store, TICK, login};
+use crate::client::{Arrival, Claims, Exit, Failure, Input, Interrupted, Output, Store, TICK, login};
 
 /// The longest user name or password, in bytes. Stores take 16 KiB for both.
 const MAX_ANSWER: usize = 4 << 10;
@@ -23,7 +20,7 @@ struct Flags {
     #[argh(positional)]
     user: Option<String>,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
@@ -64,7 +61,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     };
     let token = store.sign_in(&user, &password)?;
     let path = login::remember(&store.url(), &user, &token)?;
-    let until = match expiry(&token) {
+    let until = match Claims::read(&token).and_then(|claims| claims.expiry()) {
         Some(until) => format!("until {until}"),
         None => "for as long as the store likes".into(),
     };
@@ -102,14 +99,6 @@ fn read(input: &mut Input, interrupted: &Interrupted, is_enough: fn(&[u8]) -> bo
     String::from_utf8(answer).map_err(|_| Failure::Usage("the answer is not UTF-8".into()))
 }
 
-/// Until when a token is good, as it says itself (RFC 7519). Only the store can tell whether it is genuine.
-fn expiry(token: &str) -> Option<String> {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    let until = jiff::Timestamp::from_second(claims["exp"].as_i64()?).ok()?;
-    Some(until.to_string())
-}
-
 /// The terminal that the user sits at, whatever standard input is.
 struct Terminal(Input);
 
@@ -135,11 +124,15 @@ impl Terminal {
         self.0.file().write_all(question.as_bytes()).map_err(no_terminal)?;
         // A terminal gives a line at a time.
         let answer = read(&mut self.0, interrupted, |answer| answer.ends_with(b"\n"));
-        if hidden.is_some() {
-            // The line end was not shown, either.
+        let ended = answer.as_ref().is_ok_and(|answer| answer.is_empty());
+        if hidden.is_some() || ended {
+            // The line end was not shown, or there was none.
             self.0.file().write_all(b"\n").map_err(no_terminal)?;
         }
-        Ok(answer?.trim_end_matches(['\r', '\n']).to_owned())
+        match answer? {
+            answer if answer.is_empty() => Err(Failure::Here("there was no answer, so nobody is signed in".into())),
+            answer => Ok(answer.trim_end_matches(['\r', '\n']).to_owned()),
+        }
     }
 }
 
@@ -169,27 +162,5 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.file, OptionalActions::Now, &self.before);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_tells_until_when_it_is_good() {
-        let token = |claims: &str| format!("x.{}.y", URL_SAFE_NO_PAD.encode(claims));
-        let until = expiry(&token(r#"{"sub":"ada","exp":1650000000}"#));
-        assert_eq!(until.as_deref(), Some("2022-04-15T05:20:00Z"));
-        for other in [
-            "",
-            "x",
-            "x.%.y",
-            &token("{}"),
-            &token(r#"{"exp":"soon"}"#),
-            &token(r#"{"exp":99999999999999999}"#),
-        ] {
-            assert_eq!(expiry(other), None, "{other}");
-        }
     }
 }

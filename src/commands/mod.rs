@@ -45,6 +45,12 @@ pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
+/// Says that there is no command of this name.
+pub fn unknown(name: &str) -> ExitCode {
+    eprintln!("ptg-store: there is no command '{name}'; ptg-store --help lists them");
+    Exit::Usage.into()
+}
+
 /// All of them, as the help shows them.
 pub fn list() -> String {
     let line = |command: &Command| format!("  {:<10}{}\n", command.name, command.about);

@@ -21,11 +21,11 @@ struct Flags {
     #[argh(switch)]
     json: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }
@@ -111,7 +111,7 @@ impl Row {
 
     fn cells(&self) -> [String; 6] {
         let (age, bytes) = match self.newest {
-            Some((age, bytes)) => (figures::time(age), figures::bytes(bytes as f64)),
+            Some((age, bytes)) => (figures::time(age), figures::bytes(bytes)),
             None => ("-".into(), "-".into()),
         };
         [
@@ -162,9 +162,9 @@ mod tests {
         assert_eq!(
             table(&rows()),
             [
-                "STREAM        ENTRIES  MAX_LEN  NEWEST  BYTES  DESCRIPTION",
-                "cam                12     1000     1 s  54 kB  a camera",
-                "empty stream        0        5       -      -",
+                "STREAM        ENTRIES  MAX_LEN  NEWEST     BYTES  DESCRIPTION",
+                "cam                12     1000   1.5 s  53.0 KiB  a camera",
+                "empty stream        0        5       -         -",
             ]
         );
     }

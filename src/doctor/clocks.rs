@@ -3,8 +3,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::amounts::time;
 use super::finding::Finding;
+use crate::client::figures::time;
 
 /// Clocks that a time server keeps are within milliseconds; what cameras and people compare is spoilt from here on.
 const SKEWED: Duration = Duration::from_secs(1);

@@ -9,15 +9,15 @@ use argh::FromArgs;
 /// It pushes into a stream of its own, named doctor-…, and removes it.
 #[derive(FromArgs, Debug)]
 pub struct Flags {
-    /// the store (default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890)
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     pub url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN; else the one that ptg-store login keeps)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     pub token: Option<String>,
 
-    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL; else
+    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL, else
     /// redis://127.0.0.1:6789)
     #[argh(option)]
     pub redis: Option<String>,

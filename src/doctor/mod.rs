@@ -1,7 +1,6 @@
 //! `ptg-store doctor`: examines a store and its Redis from outside, as a client of both, and says what mends what is wrong.
 //! Asking and judging are apart: the judges are plain functions over what was said, and are tested with what real servers say.
 
-mod amounts;
 mod clocks;
 mod examination;
 mod finding;

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::amounts::time;
 use super::examination::{Examination, PATIENCE};
 use super::finding::{Finding, Verdict};
 use super::probe::Probe;
+use crate::client::figures::time;
 use crate::client::{Failure, Interrupted, TICK, pull, push, websocket};
 
 /// How many entries are followed from push to pull, and for how long at most.

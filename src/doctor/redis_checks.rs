@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::amounts::time;
 use super::clocks::{self, Asked, Skew};
 use super::examination::{Examination, Redis};
 use super::finding::{Finding, Verdict};
@@ -10,6 +9,7 @@ use super::info::Info;
 use super::redis_verdicts::{self as verdicts, Settings};
 use crate::bench::direct::sentence;
 use crate::client::TICK;
+use crate::client::figures::time;
 
 /// How many pings are timed, and from which median on Redis is slow: on one machine it takes a tenth of a millisecond.
 const PINGS: usize = 20;

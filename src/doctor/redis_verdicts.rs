@@ -1,9 +1,9 @@
 //! What to think of what Redis says about itself. Pure: the asking is done elsewhere.
 
-use super::amounts::{bytes, share};
 use super::finding::Finding;
 use super::info::Info;
 use super::shell::{RedisCli, quote};
+use crate::client::figures::{bytes, share};
 
 /// The oldest Redis that has every command the store uses, and the oldest that tells a slow puller what it missed.
 const OLDEST: (u32, u32) = (6, 2);

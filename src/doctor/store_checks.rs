@@ -3,7 +3,6 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::amounts::time;
 use super::clocks::{Asked, Skew};
 use super::examination::{Examination, PATIENCE, within};
 use super::finding::Finding;
@@ -11,8 +10,9 @@ use super::listeners;
 use super::machine::is_here;
 use super::probe::random_name;
 use super::shell::quote;
-use super::token::{self, Claims, Token};
-use crate::client::{Failure, Reply, Store, TOKEN_VARIABLE, encode};
+use super::token::{self, Token};
+use crate::client::figures::time;
+use crate::client::{Claims, Failure, Reply, Store, TOKEN_VARIABLE, max_len};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_HOST: &str = "127.0.0.1:7890";
@@ -185,25 +185,11 @@ pub fn entries(examination: &Examination) -> Result<Finding, String> {
     Ok(examination.activity()?.entries())
 }
 
-/// The command that gives a stream another `max_len` and leaves the rest of its description as it is.
-fn shorten(examination: &Examination, stream: &str, max_len: u64) -> Result<String, String> {
-    let path = format!("/streams/{}", encode(stream));
-    let known = examination
-        .signed_in()?
-        .get(&path)
-        .map_err(|failure| failure.to_string())?;
-    let mut query = format!("max_len={max_len}&override=true");
-    if let Some(description) = known["meta"]["description"].as_str() {
-        query += &format!("&desc={}", encode(description));
-    }
-    if let Some(metadata) = known["meta"]["metadata"]
-        .as_object()
-        .filter(|metadata| !metadata.is_empty())
-    {
-        let metadata = serde_json::Value::from(metadata.clone()).to_string();
-        query += &format!("&meta={}", encode(&metadata));
-    }
-    Ok(examination.curl("PUT", &format!("{path}?{query}")))
+/// The command that has a stream keep so many entries, and leaves the rest of its description as it is.
+fn shorten(examination: &Examination, stream: &str, entries: u64) -> Result<String, String> {
+    let known = examination.signed_in()?.get(&max_len::path(stream));
+    let known = known.map_err(|failure| failure.to_string())?;
+    Ok(examination.curl("PUT", &max_len::put(stream, &known["meta"], entries)))
 }
 
 fn connect(host: &str) -> Result<(SocketAddr, Duration), String> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::amounts::{bytes, time};
 use super::finding::Finding;
 use super::probe::is_probe;
+use crate::client::figures::{bytes, time};
 
 /// From which share of Redis's memory on, in percent, full streams are too large for it: it needs some for itself.
 const SHORT: u64 = 80;

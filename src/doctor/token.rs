@@ -2,22 +2,12 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
-
-use super::amounts::time;
 use super::finding::Finding;
+use crate::client::Claims;
+use crate::client::figures::time;
 
 /// A token that ends sooner than this is told, so that nothing stops in the middle of an experiment.
 const SOON: Duration = Duration::from_secs(2 * 86_400);
-
-/// The claims of a token, whether or not its signature is good.
-#[derive(Debug, Clone, Deserialize, PartialEq)]
-pub struct Claims {
-    sub: Option<String>,
-    exp: Option<f64>,
-}
 
 /// What is known of a token.
 #[derive(Debug)]
@@ -32,23 +22,11 @@ pub struct Token<'a> {
     pub accepted: bool,
 }
 
-impl Claims {
-    /// Reads them without a look at the signature.
-    pub fn read(token: &str) -> Option<Claims> {
-        let payload = token.split('.').nth(1)?;
-        let payload = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-        serde_json::from_slice(&payload).ok()
-    }
-
-    /// How long it is still good for, in seconds; negative once it is over.
-    fn left(&self, now: Duration) -> Option<f64> {
-        Some(self.exp? - now.as_secs_f64())
-    }
-}
-
 /// What to think of a token at this time since 1970.
 pub fn judge(token: &Token, now: Duration, log_in: &str) -> Finding {
-    let left = token.claims.as_ref().and_then(|claims| claims.left(now));
+    let left = token.claims.as_ref().and_then(|claims| claims.exp);
+    // In seconds; negative once it is over.
+    let left = left.map(|end| end - now.as_secs_f64());
     let whose = token.claims.as_ref().and_then(|claims| claims.sub.as_deref());
     let whose = whose.map_or(String::new(), |user| format!(" of {user}"));
     let token_is = format!("the token{whose} {}", token.source);
@@ -84,6 +62,8 @@ pub fn judge(token: &Token, now: Duration, log_in: &str) -> Finding {
 mod tests {
     use super::*;
     use crate::doctor::finding::Verdict;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -58,12 +58,19 @@ impl Reader {
         self.end.saturating_sub(self.next)
     }
 
-    /// The first and the last of the entries that are still to come.
+    /// The first and the last of the entries that are still to come, as far as their records are sound: damage is an error of
+    /// the first alone.
     pub fn reach(&self) -> Result<Option<(Record, Record)>, String> {
-        match self.left() {
-            0 => Ok(None),
-            _ => Ok(Some((self.record(self.next)?, self.record(self.end - 1)?))),
+        if self.left() == 0 {
+            return Ok(None);
         }
+        let first = self.record(self.next)?.ok_or_else(|| self.damaged("is damaged"))?;
+        for number in (self.next + 1..self.end).rev() {
+            if let Some(last) = self.record(number)? {
+                return Ok(Some((first, last)));
+            }
+        }
+        Ok(Some((first, first)))
     }
 
     /// Goes to the first entry behind this id.
@@ -72,9 +79,10 @@ impl Reader {
         self.go_to(number)
     }
 
-    /// Ends with the last entry up to this id.
+    /// Ends with the last entry up to this id. Damaged records behind it may be of entries up to it, so that they are met.
     pub fn end_with(&mut self, id: EntryId) -> Result<(), String> {
-        self.end = self.count_up_to(id)?;
+        let count = self.count_up_to(id)?;
+        self.end = self.sound_from(count, self.tail.records)?.0;
         Ok(())
     }
 
@@ -128,30 +136,43 @@ impl Reader {
         Ok(())
     }
 
-    /// How many entries have ids up to this one.
+    /// How many records there are up to the last sound one with an id up to this.
     fn count_up_to(&self, id: EntryId) -> Result<u64, String> {
         let (mut low, mut high) = (0, self.tail.records);
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.record(middle)?.id <= id {
-                low = middle + 1;
-            } else {
-                high = middle;
+            // A damaged record has no id to go by; the next sound one has.
+            match self.sound_from(middle, high)? {
+                (number, Some(record)) if record.id <= id => low = number + 1,
+                _ => high = middle,
             }
         }
         Ok(low)
     }
 
-    fn record(&self, number: u64) -> Result<Record, String> {
-        let record = record_at(self.index.get_ref(), number).map_err(|error| at(&self.index_path, error))?;
-        record.ok_or_else(|| format!("{}: record {number} is damaged", show(&self.index_path)))
+    /// The first sound record from this number on and before the end, and its number; the end if there is none.
+    fn sound_from(&self, number: u64, end: u64) -> Result<(u64, Option<Record>), String> {
+        for number in number..end {
+            if let Some(record) = self.record(number)? {
+                return Ok((number, Some(record)));
+            }
+        }
+        Ok((end, None))
+    }
+
+    /// The record with this number; none if it is damaged.
+    fn record(&self, number: u64) -> Result<Option<Record>, String> {
+        record_at(self.index.get_ref(), number).map_err(|error| at(&self.index_path, error))
     }
 
     fn go_to(&mut self, number: u64) -> Result<(), String> {
         let place = SeekFrom::Start(number * RECORD_SIZE as u64);
         self.index.seek(place).map_err(|error| at(&self.index_path, error))?;
         self.next = number;
-        self.previous = number.checked_sub(1).map(|number| self.record(number)).transpose()?;
+        self.previous = match number.checked_sub(1) {
+            Some(number) => self.record(number)?,
+            None => None,
+        };
         Ok(())
     }
 

@@ -106,7 +106,7 @@ fn ctrl_c_ends_it_and_leaves_nothing_behind() {
         });
         signal("INT", child.id());
         let output = child.wait_with_output().expect("its end");
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(130));
         assert!(sentence(&output).contains("interrupted"), "{}", sentence(&output));
         bed.assert_untouched();
     }

@@ -1,13 +1,12 @@
 //! `ptg-store login`: who signed in once needs no token again, and nobody else sees it (docs/command-line.md).
 
-use std::fs::{File, Permissions, metadata, set_permissions};
-use std::io::Write;
+use std::fs::{Permissions, metadata, set_permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::client_push_ends::fails;
-use crate::harness::{PATIENCE, Running, Shell, Store, eventually};
+use crate::harness::{CTRL_D, Running, Shell, Store, Terminal};
 
 /// Somebody who has not signed in.
 fn stranger(store: &Store) -> Shell {
@@ -71,6 +70,43 @@ fn the_login_file_is_its_owners_alone_whatever_the_umask() {
 }
 
 #[test]
+fn logins_at_the_same_moment_are_all_kept() {
+    // One address, as inet_aton(3) reads it.
+    let names = ["127.0.0.1", "127.0.1", "127.1", "0x7f.1", "0177.1", "2130706433"];
+    let store = Store::start();
+    let shell = stranger(&store);
+    let urls = names.map(|name| format!("http://{name}:{}", store.addr().port()));
+    std::thread::scope(|scope| {
+        for url in &urls {
+            let login = ["login", "ada", "--password-stdin", "--url", url];
+            let shell = &shell;
+            scope.spawn(move || assert!(shell.feed(&login, b"ada").status.success()));
+        }
+    });
+    for url in &urls {
+        shell.print(&["streams", "--url", url]);
+    }
+}
+
+#[test]
+fn a_login_file_that_is_a_link_stays_one() {
+    let store = Store::start();
+    let shell = stranger(&store);
+    let folder = login_file(&shell).with_file_name("");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let elsewhere = shell.home().join("elsewhere.json");
+    std::os::unix::fs::symlink(&elsewhere, login_file(&shell)).expect("a link");
+    std::fs::write(&elsewhere, "{}").expect("a file");
+    set_permissions(&elsewhere, Permissions::from_mode(0o600)).expect("to change its mode");
+    sign_in(&shell, "ada");
+    shell.print(&["streams"]);
+    assert!(login_file(&shell).is_symlink());
+    assert_eq!(metadata(&elsewhere).expect("it").permissions().mode() & 0o777, 0o600);
+    shell.print(&["login", "--logout"]);
+    assert_eq!(std::fs::read_to_string(&elsewhere).expect("it"), "{}");
+}
+
+#[test]
 fn a_login_file_that_others_can_read_is_not_used() {
     let store = Store::start();
     let shell = stranger(&store);
@@ -118,25 +154,30 @@ fn a_wrong_password_is_code_3_and_changes_nothing() {
 fn a_password_is_asked_for_on_the_terminal_and_not_shown() {
     let store = Store::start();
     let shell = stranger(&store);
-    // `script` gives it a terminal, and types what it reads.
-    let script = format!("exec script -qec '{} login' /dev/null", env!("CARGO_BIN_EXE_ptg-store"));
-    let screen = shell.home().join("screen");
-    let mut command = shell.script(&script);
-    command
-        .stdin(Stdio::piped())
-        .stdout(File::create(&screen).expect("a file"));
-    let mut login = Running::start(command);
-    let mut keys = login.stdin();
-    let shown = || std::fs::read_to_string(&screen).expect("the screen").replace('\r', "");
-    eventually(PATIENCE, || shown().ends_with("User: "));
-    keys.write_all(b"ada\n").expect("to type");
+    let mut login = Terminal::run(&shell, "login");
+    login.shows("User: ");
+    login.type_in(b"ada\n");
     let question = format!("User: ada\nPassword of ada at {}: ", store.url(""));
-    eventually(PATIENCE, || shown().ends_with(&question));
-    keys.write_all(b"ada\n").expect("to type");
-    assert_eq!(login.code(), Some(0), "{}", shown());
-    let question = format!("{question}\nada is signed in to ");
-    assert!(shown().starts_with(&question), "{}", shown());
+    login.shows(&question);
+    login.type_in(b"ada\n");
+    let screen = login.ends_with(0);
+    let expected = format!("{question}\nada is signed in to ");
+    assert!(screen.starts_with(&expected), "{screen}");
     shell.print(&["streams"]);
+}
+
+#[test]
+fn who_ends_the_terminal_instead_of_answering_is_told() {
+    let store = Store::start();
+    let shell = stranger(&store);
+    for (command, question) in [("login", "User: "), ("login ada", "Password of ada")] {
+        let mut login = Terminal::run(&shell, command);
+        login.shows(question);
+        login.type_in(&[CTRL_D]);
+        let screen = login.ends_with(1);
+        assert!(screen.contains("\nptg-store login: there was no answer"), "{screen}");
+    }
+    assert!(!login_file(&shell).exists());
 }
 
 #[test]

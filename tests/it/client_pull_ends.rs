@@ -21,6 +21,7 @@ fn what_the_command_line_gets_wrong_is_code_2() {
         (&["pull", "s", "--json", "--lines"], "--json"),
         (&["pull", "s", "--suffix", ".x"], "--out"),
         (&["pull", "s", "--out", "o", "--suffix", "a/b"], "--suffix"),
+        (&["pull", "s", "other"], "record takes several"),
         (&["pull", "XMETA:s"], "XMETA:"),
         // What only the store can tell.
         (&["pull", "s", "--from", "yesterday"], "last_entry_id"),

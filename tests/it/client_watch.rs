@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crate::harness::{PATIENCE, Running, Shell, Store, eventually, holds_within};
+use crate::harness::{PATIENCE, Redis, Running, Shell, Store, eventually, holds_within};
 use crate::wire::{length, stored_data};
 
 /// A folder that is watched.
@@ -17,7 +17,12 @@ struct Watched {
 
 impl Watched {
     fn new() -> Self {
-        let store = Store::start();
+        Self::on(&[])
+    }
+
+    /// With a store that has these flags.
+    fn on(flags: &[&str]) -> Self {
+        let store = Store::on(&Redis::start(), flags);
         let shell = Shell::of(&store);
         let folder = shell.home().join("folder");
         std::fs::create_dir(&folder).expect("a folder");
@@ -117,6 +122,23 @@ fn a_file_that_cannot_be_pushed_is_told_and_left_out() {
     assert_eq!(output.status.code(), Some(130), "{told}");
     assert!(told.contains("folder/large is larger than 1999"), "{told}");
     assert_eq!(told.matches("large is larger").count(), 1, "{told}");
+}
+
+#[test]
+fn a_file_that_the_store_finds_too_large_is_told_and_left_out() {
+    let watched = Watched::on(&["--max-message", "2000"]);
+    watched.put("a", "before");
+    watched.put("large", &"x".repeat(2001));
+    let mut push = watched.watch(&["--settle", "50ms"]);
+    eventually(PATIENCE, || length(&watched.store.redis, "s") == 1);
+    watched.put("small", "small");
+    watched.arrive(&["before", "small"]);
+    push.signal("INT");
+    let output = push.wait();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert_eq!(told.matches("folder/large is too large").count(), 1, "{told}");
+    assert!(told.contains("it is left out"), "{told}");
 }
 
 #[test]

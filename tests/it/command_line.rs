@@ -110,6 +110,40 @@ fn a_flag_without_its_value_and_a_stray_word_end_it_with_a_message() {
 }
 
 #[test]
+fn a_word_that_is_no_command_is_code_2_and_says_where_they_are() {
+    for word in ["pul", "serve", "ptg-store", ""] {
+        let output = Program::run(&[word, "a"]);
+        let expected = format!("ptg-store: there is no command '{word}'; ptg-store --help lists them\n");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), expected);
+        assert_eq!(output.status.code(), Some(2));
+    }
+    assert!(Program::run(&["help"]).status.success());
+}
+
+#[test]
+fn the_help_of_every_command_says_the_same_of_the_same_flag() {
+    let commands = ["login", "streams", "push", "pull", "record", "replay", "doctor"];
+    let helps = commands.map(|command| Program::run(&[command, "--help"]).stdout);
+    let helps = helps.map(|help| String::from_utf8(help).expect("text"));
+    for flag in ["--url", "--token", "--retry", "--quiet"] {
+        let named = helps.iter().filter(|help| help.contains(&format!("\n  {flag}")));
+        let mut said: Vec<String> = named
+            .map(|help| {
+                let words: Vec<&str> = about(help, flag).split_whitespace().collect();
+                let text = words.join(" ");
+                // Only the default of how long to try again differs.
+                ["(default forever)", "(default 60s)"]
+                    .iter()
+                    .fold(text, |text, default| text.replace(default, ""))
+            })
+            .collect();
+        assert!(said.len() > 3, "{flag}");
+        said.dedup();
+        assert_eq!(said.len(), 1, "{said:?}");
+    }
+}
+
+#[test]
 fn an_address_in_use_ends_it_with_a_message_that_names_it() {
     let redis = Redis::start();
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");

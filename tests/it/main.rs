@@ -71,6 +71,7 @@ mod client_pull_ends;
 mod client_push;
 mod client_push_ends;
 mod client_streams;
+mod client_terminal;
 mod client_watch;
 mod command_line;
 mod doctor;

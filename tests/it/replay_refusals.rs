@@ -101,9 +101,11 @@ fn a_damaged_record_ends_it_and_what_was_before_is_there_as_it_was() {
     let folder = recording(&store);
     let file = folder.path().join("cam.index");
     let index = fs::read(&file).expect("the index");
+    let flipped: Vec<u8> = index[40..80].iter().map(|byte| !byte).collect();
     for (records, whole) in [
-        ([&index[..40], &index[80..]], vec![&b"one"[..]]),
-        ([&index[..80], &index[40..80]], vec![b"one", b"two"]),
+        ([&index[..40], &index[80..], &[]], vec![&b"one"[..]]),
+        ([&index[..80], &index[40..80], &[]], vec![b"one", b"two"]),
+        ([&index[..40], &flipped, &index[80..]], vec![b"one"]),
     ] {
         fs::write(&file, records.concat()).expect("to write");
         let output = shell.run(&["replay", path(&folder), "--fast"]);

@@ -1,10 +1,14 @@
 //! `ptg-store replay --keep-times`: the same ids, each once, whatever breaks meanwhile; or a clear word before it begins.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
 use tempfile::TempDir;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::harness::{Manner, PATIENCE, Program, Proxy, Redis, Shell, Store, eventually, next_port, text};
 
@@ -75,7 +79,7 @@ fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
     assert_eq!(output.status.code(), Some(1));
     let told = text(&output.stderr);
     assert!(
-        told.contains("cam: its newest entry is 2-0") && told.contains("--from 2-0"),
+        told.contains("cam: its newest entry is 2-0") && told.contains("; --stream cam --from 2-0 "),
         "{told}"
     );
     assert_eq!(store.get("/streams/").json(), serde_json::json!(["cam"]));
@@ -101,6 +105,24 @@ fn a_stream_with_newer_entries_is_told_before_anything_is_pushed() {
     let fresh = ["replay", path(&folder), "--fast", "--keep-times", "--prefix", "other-"];
     shell.do_well(&fresh);
     assert_eq!(found(&store.redis, "other-cam"), cam);
+}
+
+#[test]
+fn the_advice_names_the_stream_that_it_is_for() {
+    let store = Store::start();
+    let folder = folder();
+    for stream in ["cam", "mic"] {
+        write(folder.path(), stream, (1..=4).map(|ms| (ms, 0)));
+    }
+    store.redis.command::<String>(&["XADD", "x-other", "3-0", "d", "newer"]);
+    let arguments = ["--fast", "--keep-times", "--prefix", "x-", "--stream", "mic=other"];
+    let output = Shell::of(&store).run(&[&["replay", path(&folder)], &arguments[..], &["--stream", "cam"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let told = text(&output.stderr);
+    assert!(
+        told.contains("; --stream mic=other --from 3-0 replays only what is later"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -190,6 +212,62 @@ fn an_acknowledgement_that_redis_gave_and_the_store_never_got_neither_loses_nor_
     let output = replay.wait();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(found(&redis, "cam") == cam);
+}
+
+/// Plays a store that stored a batch whose acknowledgement was lost, and goes away just when it is asked about it.
+fn forgetful_store(listener: &TcpListener) {
+    let accept = || listener.accept().expect("a connection").0;
+    let reply = |headers: &str, body: &str| {
+        let mut stream = accept();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
+        read_head(&mut stream);
+        write!(stream, "{head}{body}").expect("to reply");
+    };
+    let push = || {
+        let mut socket = tungstenite::accept(accept()).expect("a WebSocket");
+        let header = socket.read().expect("a header");
+        assert!(header.to_text().expect("text").contains("\"1-0\""), "{header}");
+        socket.read().expect("the bytes");
+        socket
+    };
+    reply("", r#"{"meta":{"max_len":9},"info":{"length":0}}"#);
+    drop(push());
+    let refusal = CloseFrame {
+        code: CloseCode::Invalid,
+        reason: "1-0 is not newer".into(),
+    };
+    let mut refusing = push();
+    refusing.close(Some(refusal)).expect("to close");
+    while refusing.read().is_ok() {}
+    drop(accept());
+    reply("entry-offset: [[\"1-0\", 0]]\r\n", "cam 1-0");
+}
+
+/// Reads a request that has no body.
+fn read_head(stream: &mut TcpStream) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).expect("a request");
+        head.extend(byte);
+    }
+}
+
+#[test]
+fn a_store_that_is_away_when_it_is_asked_what_it_has_is_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let folder = folder();
+    write(folder.path(), "cam", [(1, 0)].into_iter());
+    let shell = Shell::at(&url);
+    let replay = shell.start(&["replay", path(&folder), "--keep-times"]);
+    let store = std::thread::spawn(move || forgetful_store(&listener));
+    let output = replay.wait();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "cam: 1 entry, 7 bytes\n");
+    store.join().expect("all that the store was to do");
 }
 
 /// The bytes of all entries.

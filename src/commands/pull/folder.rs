@@ -1,16 +1,21 @@
 //! Entries as files of a folder. Nobody ever sees a part of one, and nothing is written over.
 
-use std::fs::Permissions;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use serde::de::IgnoredAny;
+use tempfile::NamedTempFile;
 
 use crate::client::{Entry, Failure};
 
 /// What a file's name begins with while it is written. `ptg-store push --watch` leaves such files out.
 const UNFINISHED: &str = ".ptg-store-";
+
+/// How many random letters and digits follow.
+const RANDOM: usize = 6;
 
 /// Rights of the files, less what the umask takes away.
 const MODE: u32 = 0o666;
@@ -31,6 +36,7 @@ impl Folder {
         }
         std::fs::create_dir_all(path)
             .map_err(|error| Failure::Here(format!("cannot make the folder {}: {error}", path.display())))?;
+        remove_unfinished(path);
         Ok(Folder {
             path: path.to_owned(),
             suffix,
@@ -42,11 +48,7 @@ impl Folder {
         let suffix = self.suffix.as_deref().unwrap_or_else(|| suffix_of(&entry.bytes));
         let path = self.path.join(format!("{}{suffix}", entry.id));
         let failed = |error: std::io::Error| Failure::Here(format!("cannot write {}: {error}", path.display()));
-        let mut file = tempfile::Builder::new()
-            .prefix(UNFINISHED)
-            .permissions(Permissions::from_mode(MODE))
-            .tempfile_in(&self.path)
-            .map_err(failed)?;
+        let mut file = new_file(&self.path).map_err(failed)?;
         file.write_all(&entry.bytes).map_err(failed)?;
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(()),
@@ -60,6 +62,42 @@ impl Folder {
                 }
             }
             Err(error) => Err(failed(error.error)),
+        }
+    }
+}
+
+/// A file to write an entry into, locked as long as it is written.
+fn new_file(folder: &Path) -> io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .rand_bytes(RANDOM)
+            .permissions(Permissions::from_mode(MODE))
+            .tempfile_in(folder)?;
+        // Where a file system has no locks, nobody can have one, and nothing is removed.
+        let _ = flock(&file, FlockOperation::LockExclusive);
+        // Before it was locked, it looked like one that a killed pull left, and another may have removed it.
+        if file.as_file().metadata()?.nlink() > 0 {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes the files that a killed pull left half written: those with our names that nobody has locked. What cannot be removed
+/// is left, and harms nobody.
+fn remove_unfinished(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_ours = |name: &str| name.len() == RANDOM && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let name = entry.file_name();
+        let random = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED));
+        if !random.is_some_and(is_ours) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        let Ok(file) = OpenOptions::new().append(true).open(entry.path()) else {
+            continue;
+        };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = std::fs::remove_file(entry.path());
         }
     }
 }
@@ -81,6 +119,44 @@ fn suffix_of(bytes: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ptg_store::ids::EntryId;
+    use std::fs::{read_dir, write};
+
+    #[test]
+    fn what_a_killed_pull_left_is_removed_and_nothing_else() {
+        let path = tempfile::tempdir().unwrap();
+        let others = [
+            ".ptg-store-12345",
+            ".ptg-store-1234567",
+            ".ptg-store-a.jpeg",
+            "ptg-store-abcdef",
+            "1-0.txt",
+        ];
+        for name in others.iter().chain(&[".ptg-store-abcdef", ".ptg-store-123456"]) {
+            write(path.path().join(name), "half").unwrap();
+        }
+        std::fs::create_dir(path.path().join(".ptg-store-folder")).unwrap();
+        // Another pull into this folder is writing just now.
+        let written = new_file(path.path()).unwrap();
+        let folder = Folder::new(path.path(), None).unwrap();
+        assert!(written.path().exists());
+        drop(written);
+        let id = EntryId { ms: 2, seq: 0 };
+        folder
+            .write(&Entry {
+                id,
+                bytes: "entry".into(),
+            })
+            .unwrap();
+        let names = read_dir(path.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        let mut left = [&others[..], &[".ptg-store-folder", "2-0.txt"]].concat();
+        left.sort();
+        assert_eq!(names, left);
+    }
 
     #[test]
     fn names_tell_what_is_inside() {

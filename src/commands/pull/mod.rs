@@ -19,6 +19,9 @@ use sink::Sink;
 /// How many entries one reply of the store may bring: catching up costs little then.
 const COUNT: u64 = 1_000;
 
+/// How long nothing comes before that is worth a word.
+const SILENCE: Duration = Duration::from_secs(2);
+
 /// Pulls STREAM: what comes from now on, or from --from on, to standard output, one entry right after the other.
 /// Goes on until Ctrl-C, or as far as --count, --until or --timeout say. When the connection breaks, it connects again and goes
 /// on behind the last entry: none comes twice, and none that the stream still has is missed.
@@ -27,6 +30,10 @@ struct Flags {
     /// the stream; one that does not exist yet is waited for
     #[argh(positional)]
     stream: String,
+
+    /// words that are one too many: they are told what takes them
+    #[argh(positional, hidden_help)]
+    more: Vec<String>,
 
     /// where to begin: $ (only what comes from now on, the default), latest (the newest entry, then what follows), first, an entry
     /// id (what follows it), -30s, -5m, -2h, or a time such as 2026-11-25T10:00:00Z
@@ -69,19 +76,19 @@ struct Flags {
     #[argh(option)]
     suffix: Option<String>,
 
-    /// for how long to try again while the store cannot be reached (default forever; 0: never)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default forever)
     #[argh(option, default = "Patience::Forever")]
     retry: Patience,
 
-    /// no progress, and no words about lost connections
+    /// say nothing but what went wrong
     #[argh(switch)]
     quiet: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }
@@ -94,6 +101,8 @@ struct Puller {
     output: Output,
     console: Console,
     received: Received,
+    /// Whether there is a word to say about waiting, should it take long.
+    to_tell: bool,
 }
 
 /// Runs the command.
@@ -102,6 +111,11 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
+    if let Some(word) = flags.more.first() {
+        return Err(Failure::Usage(format!(
+            "{word}: pull takes one stream; ptg-store record takes several"
+        )));
+    }
     let stream = super::stream_id(&flags.stream)?;
     if flags.max_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(Failure::Usage("--max-rate must be more than 0".into()));
@@ -111,11 +125,13 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if flags.count == Some(0) {
         return Ok(Exit::Done);
     }
+    let console = Console::new("pull", flags.quiet);
     let puller = Puller {
         pull: Pull::new(&store, &flags.stream, &flags.from, parameters(&flags), flags.retry),
         sink,
         output: Output::stdout(interrupted)?,
-        console: Console::new("pull", flags.quiet),
+        to_tell: console.is_watched(),
+        console,
         received: Received::nothing(),
         flags,
     };
@@ -166,6 +182,7 @@ impl Puller {
             }
             let Some(entry) = entry else {
                 self.output.check_read()?;
+                self.tell_of_waiting();
                 // The store keeps the same time, but cannot while it is out of reach.
                 if patience.is_some_and(|patience| self.received.silent_for() >= patience) {
                     return Ok(());
@@ -192,6 +209,19 @@ impl Puller {
         self.sink.miss(gap, &mut self.output)?;
         self.pull.pass(gap);
         Ok(())
+    }
+
+    /// Says, once, that there is nothing to pull yet: the name may be mistyped.
+    fn tell_of_waiting(&mut self) {
+        if !self.to_tell || self.received.silent_for() < SILENCE {
+            return;
+        }
+        self.to_tell = false;
+        // A store that does not answer is told of elsewhere.
+        if self.received.entries == 0 && self.pull.stream_is_empty() == Ok(true) {
+            self.console
+                .say(&format!("nothing in '{}' yet; waiting", self.flags.stream));
+        }
     }
 
     /// Tells how it goes.

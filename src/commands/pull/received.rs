@@ -55,9 +55,9 @@ impl Received {
         format!(
             "{} entries, {}; {}/s, {}/s{behind}",
             self.entries,
-            figures::bytes(self.bytes as f64),
-            figures::short(self.entries as f64 / seconds),
-            figures::bytes(self.bytes as f64 / seconds),
+            figures::bytes(self.bytes),
+            figures::digits(self.entries as f64 / seconds),
+            figures::bytes((self.bytes as f64 / seconds) as u64),
         )
     }
 }

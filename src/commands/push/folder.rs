@@ -23,7 +23,7 @@ use crate::client::{Batch, Console, Failure};
 const INTERVAL: Duration = Duration::from_millis(200);
 const REST: u32 = 9;
 
-/// The most files of a folder: what is known of each takes some 50 bytes of memory.
+/// The most files of a folder: what is known of each takes some 80 bytes of memory.
 const MOST_FILES: usize = 1_000_000;
 
 /// The most files that one look finds ready, the oldest ones. The others are ready at the next.
@@ -42,10 +42,13 @@ pub struct Folder {
     due: Instant,
 }
 
+/// A time of the file system: seconds since 1970, and nanoseconds.
+type Time = (i64, i64);
+
 #[derive(Clone, Copy)]
 enum Known {
-    /// It has been as it is for at least so long.
-    Since(Instant),
+    /// It has been as it is since then at least. Its inode was last changed at this time when it was last looked at.
+    Since(Instant, Time),
     /// It is pushed, or was never to be.
     Done,
 }
@@ -53,7 +56,7 @@ enum Known {
 /// A file that is completely written. The order is that of their time of change.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Ready {
-    changed: (i64, i64),
+    changed: Time,
     path: PathBuf,
     fingerprint: u64,
 }
@@ -128,13 +131,21 @@ impl Folder {
             }
             let path = entry.path();
             let fingerprint = fingerprint(&path, &about);
-            let state = *self.known.get(&fingerprint).unwrap_or(&Known::Since(begun));
-            known.insert(fingerprint, state);
-            let Known::Since(since) = state else { continue };
-            if begun - since >= self.settle || was_moved_here(&about) {
-                let changed = (about.mtime(), about.mtime_nsec());
+            let before = self.known.get(&fingerprint);
+            let since = match before {
+                Some(Known::Done) => {
+                    known.insert(fingerprint, Known::Done);
+                    continue;
+                }
+                Some(Known::Since(since, _)) => *since,
+                None => begun,
+            };
+            known.insert(fingerprint, Known::Since(since, changed(&about)));
+            // Twice the same, because a file may get another mode or name while it is still being written.
+            let is_same = matches!(before, Some(Known::Since(_, before)) if *before == changed(&about));
+            if begun - since >= self.settle || (is_same && was_moved_here(&about)) {
                 ready.push(Ready {
-                    changed,
+                    changed: modified(&about),
                     path,
                     fingerprint,
                 });
@@ -192,12 +203,73 @@ impl Folder {
 /// in a million.
 fn fingerprint(path: &Path, about: &Metadata) -> u64 {
     let mut hasher = DefaultHasher::new();
-    let changed = (about.mtime(), about.mtime_nsec());
-    (path.file_name(), about.ino(), about.len(), changed).hash(&mut hasher);
+    (path.file_name(), about.ino(), about.len(), modified(about)).hash(&mut hasher);
     hasher.finish()
 }
 
 /// Whether a file came here with its bytes in it. Writing sets both times; renaming and linking, only the second.
 fn was_moved_here(about: &Metadata) -> bool {
-    about.len() > 0 && (about.ctime(), about.ctime_nsec()) > (about.mtime(), about.mtime_nsec())
+    about.len() > 0 && changed(about) > modified(about)
+}
+
+/// When the bytes of a file last changed.
+fn modified(about: &Metadata) -> Time {
+    (about.mtime(), about.mtime_nsec())
+}
+
+/// When anything about it last changed: its bytes, mode, name or links.
+fn changed(about: &Metadata) -> Time {
+    (about.ctime(), about.ctime_nsec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::time::SystemTime;
+
+    /// A folder that is watched, in which nothing settles, with a file in it.
+    fn watched() -> (tempfile::TempDir, File, Folder) {
+        let path = tempfile::tempdir().unwrap();
+        let file = File::create(path.path().join("file")).unwrap();
+        let hour = Duration::from_secs(3600);
+        let folder = Folder::new(path.path(), false, String::new(), hour, Size(100)).unwrap();
+        (path, file, folder)
+    }
+
+    /// Writes something, some minutes ago as far as the times tell.
+    fn write(mut file: &File, minutes_ago: u64) {
+        file.write_all(b"half").unwrap();
+        let time = SystemTime::now() - Duration::from_secs(60 * minutes_ago);
+        file.set_modified(time).unwrap();
+    }
+
+    fn finds(folder: &mut Folder) -> usize {
+        folder.look().unwrap();
+        folder.ready.len()
+    }
+
+    #[test]
+    fn a_file_that_was_moved_here_is_ready_once_it_was_the_same_twice() {
+        let (_path, file, mut folder) = watched();
+        write(&file, 5);
+        assert_eq!(finds(&mut folder), 0);
+        assert_eq!(finds(&mut folder), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_still_written_is_not_ready_because_something_else_about_it_changed() {
+        let (_path, file, mut folder) = watched();
+        for minutes in (1..4).rev() {
+            write(&file, minutes);
+            assert_eq!(finds(&mut folder), 0);
+        }
+        // Nothing but its inode has changed, and that may be another mode.
+        let Some(Known::Since(_, time)) = folder.known.values_mut().next() else {
+            panic!("it is not known");
+        };
+        time.0 -= 1;
+        assert_eq!(finds(&mut folder), 0);
+        assert_eq!(finds(&mut folder), 1);
+    }
 }

@@ -58,7 +58,7 @@ struct Flags {
     suffix: Option<String>,
 
     /// with --watch: a file that has not changed for so long is completely written (default 1s). One that was renamed into
-    /// the folder is at once
+    /// the folder is as soon as two looks have found it the same
     #[argh(option, default = "Span(Duration::from_secs(1))")]
     settle: Span,
 
@@ -70,19 +70,19 @@ struct Flags {
     #[argh(option, default = "Size(64 << 20)")]
     max_entry: Size,
 
-    /// for how long to try again while the store cannot be reached (default 60s; 0: never; forever)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default 60s)
     #[argh(option, default = "Patience::For(Duration::from_secs(60))")]
     retry: Patience,
 
-    /// no progress, and no words about lost connections
+    /// say nothing but what went wrong
     #[argh(switch)]
     quiet: bool,
 
-    /// the store. Default: the environment's PTG_STORE_URL; else http://127.0.0.1:7890
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else that of ptg-store login
+    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }
@@ -124,6 +124,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         console: Console::new("push", flags.quiet),
         output: Output::stdout(interrupted)?,
         print_ids: flags.print_ids,
+        watching: flags.watch.is_some(),
         stored: 0,
         bytes: 0,
         begun: Instant::now(),
@@ -186,6 +187,8 @@ struct Pusher {
     console: Console,
     output: Output,
     print_ids: bool,
+    /// Whether one entry that is too large is no reason to end.
+    watching: bool,
     /// Entries and bytes that are stored.
     stored: u64,
     bytes: u64,
@@ -257,21 +260,29 @@ impl Pusher {
             format!(
                 "{} entries, {}, {}/s stored; {} under way",
                 self.stored,
-                figures::bytes(self.bytes as f64),
-                figures::bytes(self.bytes as f64 / seconds),
+                figures::bytes(self.bytes),
+                figures::bytes((self.bytes as f64 / seconds) as u64),
                 self.push.unacknowledged(),
             )
         });
         Ok(())
     }
 
-    /// Entries that are too many or too large for this store together may still fit one by one.
+    /// Entries that are too many or too large for this store together may still fit one by one. A file of a folder that is
+    /// too large is left out, as it would be by `--max-entry`.
     fn refused(&mut self, failure: Failure) -> Result<(), Failure> {
-        if failure.exit() == Exit::TooLarge
-            && let Some(entries) = self.push.oldest().and_then(Batch::split)
-        {
+        let too_large = failure.exit() == Exit::TooLarge;
+        if too_large && let Some(entries) = self.push.oldest().and_then(Batch::split) {
             self.push.take_oldest();
             entries.into_iter().rev().for_each(|entry| self.push.put_first(entry));
+            return Ok(());
+        }
+        if too_large
+            && self.watching
+            && let Some(batch) = self.push.take_oldest()
+        {
+            self.console
+                .complain(&format!("{} is too large: {failure}; it is left out", batch.name));
             return Ok(());
         }
         if let Some(batch) = self.push.oldest() {

@@ -60,7 +60,7 @@ pub struct Flags {
     #[argh(option)]
     token: Option<String>,
 
-    /// how long to try again when the store is away: 10s, 1h, forever (the default)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default forever)
     #[argh(option, default = "Patience::Forever")]
     retry: Patience,
 
@@ -208,7 +208,7 @@ fn progress(counts: &[Arc<Counts>], time: Duration) -> String {
     format!(
         "{}, {}, {} in {}",
         counted(sum(|one| &one.entries), "entry", "entries"),
-        figures::bytes(sum(|one| &one.bytes) as f64),
+        figures::bytes(sum(|one| &one.bytes)),
         counted(sum(|one| &one.gaps), "gap", "gaps"),
         figures::time(time)
     )

@@ -65,7 +65,7 @@ pub struct Flags {
     #[argh(option)]
     pub token: Option<String>,
 
-    /// how long to try again when the store is away: 10s, 1h, forever (default 60s)
+    /// for how long to try again while the store cannot be reached: 10s, 1h, forever; 0: never (default 60s)
     #[argh(option, default = "Patience::For(RETRY)")]
     pub retry: Patience,
 

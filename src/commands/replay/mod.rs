@@ -15,7 +15,7 @@ use std::time::Duration;
 use ptg_store::recording::Recording;
 
 use super::{counted, say_result};
-use crate::client::{Console, Exit, Failure, Interrupted, Push, Store};
+use crate::client::{Console, Exit, Failure, Interrupted, Store};
 use flags::Flags;
 use pace::Pace;
 use plan::{Part, Plan};
@@ -92,8 +92,7 @@ fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> 
                 told_of_trimming = true;
             }
         }
-        let push = Push::new(store, part.target.as_str(), &[], flags.retry);
-        let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, push);
+        let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, flags.retry);
         target.told_of_trimming = told_of_trimming;
         targets.push(target);
     }
@@ -103,7 +102,11 @@ fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> 
 /// Why the entries of a part cannot keep their times.
 fn overtaken(part: &Part, state: &State) -> String {
     let behind = match state.newest < part.last.id {
-        true => format!("; --from {} replays only what is later", state.newest),
+        // --from is for all streams of a replay, and this id is one stream's.
+        true => format!(
+            "; --stream {} --from {} replays only what is later",
+            part.choice, state.newest
+        ),
         false => String::new(),
     };
     format!(

@@ -16,6 +16,8 @@ pub struct Part {
     pub source: StreamId,
     /// Where it goes.
     pub target: StreamId,
+    /// The value of `--stream` that chooses it alone, and the same target.
+    pub choice: String,
     /// How many entries.
     pub entries: u64,
     /// The first of them, and the last.
@@ -35,7 +37,7 @@ impl Plan {
         let from = place::from(flags.from.as_deref())?;
         let until = place::until(flags.until.as_deref())?;
         let mut parts = Vec::new();
-        for (source, target) in targets(flags, &recording)? {
+        for (source, target, choice) in targets(flags, &recording)? {
             let mut reader = recording.reader(&source).map_err(Failure::Here)?;
             let torn = reader.tail().torn;
             if !torn.is_none() && !recording.is_being_written() {
@@ -45,6 +47,7 @@ impl Plan {
                 Some((first, last)) => parts.push(Part {
                     source,
                     target,
+                    choice,
                     entries: reader.left(),
                     first,
                     last,
@@ -92,8 +95,8 @@ fn reach(reader: &mut Reader, from: EntryId, until: EntryId) -> Result<Option<(R
     reader.reach()
 }
 
-/// Which streams are replayed into which.
-fn targets(flags: &Flags, recording: &Recording) -> Result<Vec<(StreamId, StreamId)>, Failure> {
+/// Which streams are replayed into which, and the `--stream` for each.
+fn targets(flags: &Flags, recording: &Recording) -> Result<Vec<(StreamId, StreamId, String)>, Failure> {
     let recorded = recording.streams();
     let chosen: Vec<(StreamId, String)> = match flags.stream.is_empty() {
         true => recorded
@@ -109,15 +112,18 @@ fn targets(flags: &Flags, recording: &Recording) -> Result<Vec<(StreamId, Stream
     let (mut sources, mut taken) = (BTreeSet::new(), BTreeSet::new());
     let mut targets = Vec::new();
     for (source, name) in chosen {
-        let name = format!("{}{name}", flags.prefix);
-        let target = stream_id(&name)?;
+        let target = stream_id(&format!("{}{name}", flags.prefix))?;
         if !sources.insert(source.clone()) {
             return Err(Failure::Usage(format!("--stream {source}: it is there twice")));
         }
         if !taken.insert(target.clone()) {
             return Err(Failure::Usage(format!("two streams would go into {target}")));
         }
-        targets.push((source, target));
+        let choice = match name == source.as_str() {
+            true => name,
+            false => format!("{source}={name}"),
+        };
+        targets.push((source, target, choice));
     }
     Ok(targets)
 }

@@ -104,7 +104,7 @@ impl Play<'_> {
 fn progress(targets: &[Target], plan: &Plan, repeat: bool) -> String {
     let entries: u64 = targets.iter().map(|target| target.stored).sum();
     let bytes: u64 = targets.iter().map(|target| target.stored_bytes).sum();
-    let bytes = figures::bytes(bytes as f64);
+    let bytes = figures::bytes(bytes);
     match repeat {
         true => format!("{}, {bytes}", counted(entries, "entry", "entries")),
         false => format!("{entries} of {}, {bytes}", counted(plan.entries(), "entry", "entries")),

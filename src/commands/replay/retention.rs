@@ -1,10 +1,10 @@
 //! What the store keeps of the streams that are replayed into, and whether that is enough.
 
 use ptg_store::ids::{EntryId, StreamId};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::super::counted;
-use crate::client::{Failure, Store, encode};
+use crate::client::{Failure, Store, max_len};
 
 /// A stream in the store, before it is replayed into.
 #[derive(Debug)]
@@ -15,23 +15,20 @@ pub struct State {
     pub newest: EntryId,
     /// How many entries it keeps.
     pub max_len: u64,
-    /// Its description, empty if it was never created.
-    meta: Map<String, Value>,
+    /// Its description, null if it was never created.
+    meta: Value,
 }
 
 impl State {
     /// Asks the store. `default_max_len` is asked for only if need be, and once.
     pub fn of(store: &Store, stream: &StreamId, default_max_len: &mut Option<u64>) -> Result<State, Failure> {
-        let mut reply = store.get(&path(stream))?;
+        let mut reply = store.get(&max_len::path(stream.as_str()))?;
         let info = &reply["info"];
         let (length, newest) = (info["length"].as_u64(), info["last-generated-id"].as_str());
         let newest = newest.and_then(|id| id.parse().ok()).unwrap_or_default();
         let length = length.unwrap_or_default();
-        let meta = match reply["meta"].take() {
-            Value::Object(meta) => meta,
-            _ => Map::new(),
-        };
-        let max_len = match (meta.get("max_len").and_then(Value::as_u64), *default_max_len) {
+        let meta = reply["meta"].take();
+        let max_len = match (meta["max_len"].as_u64(), *default_max_len) {
             (Some(own), _) => own,
             (None, Some(default)) => default,
             (None, None) => *default_max_len.insert(default_of(store)?),
@@ -51,7 +48,7 @@ impl State {
 
     /// Has the store keep so many entries; everything else about the stream stays.
     pub fn raise(&mut self, store: &Store, stream: &StreamId, max_len: u64) -> Result<(), Failure> {
-        store.put(&self.raising(stream, max_len))?;
+        store.put(&max_len::put(stream.as_str(), &self.meta, max_len))?;
         self.max_len = max_len;
         Ok(())
     }
@@ -64,25 +61,9 @@ impl State {
             counted(entries, "entry", "entries"),
             self.max_len,
             store.url(),
-            self.raising(stream, self.needed(entries)),
+            max_len::put(stream.as_str(), &self.meta, self.needed(entries)),
         )
     }
-
-    /// The path and query of a PUT that changes `max_len` alone.
-    fn raising(&self, stream: &StreamId, max_len: u64) -> String {
-        let mut path = format!("{}?override=true&max_len={max_len}", path(stream));
-        if let Some(description) = self.meta.get("description").and_then(Value::as_str) {
-            path.push_str(&format!("&desc={}", encode(description)));
-        }
-        if let Some(metadata) = self.meta.get("metadata") {
-            path.push_str(&format!("&meta={}", encode(&metadata.to_string())));
-        }
-        path
-    }
-}
-
-fn path(stream: &StreamId) -> String {
-    format!("/streams/{}", encode(stream.as_str()))
 }
 
 /// How many entries a stream keeps that does not say it itself.
@@ -91,26 +72,4 @@ fn default_of(store: &Store) -> Result<u64, Failure> {
     activity["default_max_len"]
         .as_u64()
         .ok_or_else(|| Failure::Foreign("this is no store: its reply to GET /activity has no default_max_len".into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn raising_leaves_everything_else_as_it_was() {
-        let meta = json!({"id": "a b", "description": "left & right", "metadata": {"fps": 30}, "max_len": 10});
-        let state = State {
-            length: 5,
-            newest: EntryId::default(),
-            max_len: 10,
-            meta: meta.as_object().unwrap().clone(),
-        };
-        let path = state.raising(&StreamId::new("a b").unwrap(), state.needed(100));
-        assert_eq!(
-            path,
-            "/streams/a%20b?override=true&max_len=105&desc=left%20%26%20right&meta=%7B%22fps%22%3A30%7D"
-        );
-    }
 }

@@ -1,7 +1,7 @@
 //! A stream that is replayed into: entries gathered into batches, batches under way, and what of it is stored.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ptg_store::error::close;
@@ -9,7 +9,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Record;
 
 use super::retention::State;
-use crate::client::{Batch, Failure, Push, Store, encode};
+use crate::client::{Batch, Failure, Patience, Push, Retry, Store, encode};
 
 /// A batch: at most so many entries, and so many bytes unless one entry alone has more. Stores take 65,536 and 64 MiB
 /// unless they were told otherwise.
@@ -32,6 +32,11 @@ pub struct Target {
     last: EntryId,
     /// The last id and the bytes of each batch that is not acknowledged.
     under_way: VecDeque<(EntryId, usize)>,
+    /// A refusal that may only say that a batch is stored already, for as long as the store was not asked about it.
+    refused: Option<Failure>,
+    /// The attempts to ask, and when the next one is due.
+    retry: Retry,
+    again: Instant,
     /// Whether the user was told that the store trims what is replayed.
     pub told_of_trimming: bool,
     /// Entries and bytes that are stored.
@@ -40,19 +45,23 @@ pub struct Target {
 }
 
 impl Target {
-    pub fn new(store: &Store, stream: StreamId, state: State, kept: bool, push: Push) -> Target {
+    /// A store that is away is tried again for so long.
+    pub fn new(store: &Store, stream: StreamId, state: State, kept: bool, patience: Patience) -> Target {
         Target {
             store: store.clone(),
+            push: Push::new(store, stream.as_str(), &[], patience),
             name: serde_json::Value::from(stream.as_str()).to_string(),
             stream,
             state,
             kept,
-            push,
             header: String::new(),
             bytes: Vec::new(),
             entries: 0,
             last: EntryId::default(),
             under_way: VecDeque::new(),
+            refused: None,
+            retry: Retry::new(patience),
+            again: Instant::now(),
             told_of_trimming: false,
             stored: 0,
             stored_bytes: 0,
@@ -113,6 +122,9 @@ impl Target {
 
     /// Sends, and takes acknowledgements, for which it waits so long at most.
     pub fn step(&mut self, wait: Duration) -> Result<(), Failure> {
+        if let Some(failure) = self.refused.take() {
+            return self.settle(failure, wait);
+        }
         match self.push.step(wait, None) {
             Ok(stored) => {
                 for done in stored {
@@ -125,7 +137,7 @@ impl Target {
                 failure @ Failure::Closed {
                     code: close::BAD_DATA, ..
                 },
-            ) if self.kept => self.settle(failure),
+            ) if self.kept => self.settle(failure, wait),
             Err(failure) => Err(failure),
         }
     }
@@ -137,7 +149,7 @@ impl Target {
 
     /// What the user should know and was not told yet.
     pub fn take_notice(&mut self) -> Option<String> {
-        if let Some(notice) = self.push.take_notice() {
+        if let Some(notice) = self.push.take_notice().or_else(|| self.retry.take_notice()) {
             return Some(format!("{}: {notice}", self.stream));
         }
         if self.told_of_trimming || self.stored <= self.state.max_len {
@@ -151,19 +163,41 @@ impl Target {
     }
 
     /// Takes back the batches that are stored although their acknowledgement was lost; if there are none, it is a refusal.
-    fn settle(&mut self, failure: Failure) -> Result<(), Failure> {
-        // From the newest on: retention may have trimmed the older ones again, and they were stored in order.
-        for number in (0..self.under_way.len()).rev() {
-            if self.has(self.under_way[number].0)? {
-                for _ in 0..=number {
+    /// While the store is away, that is still to be seen.
+    fn settle(&mut self, failure: Failure, wait: Duration) -> Result<(), Failure> {
+        let pause = self.again.saturating_duration_since(Instant::now());
+        if !pause.is_zero() {
+            self.refused = Some(failure);
+            return self.store.interrupted.sleep(pause.min(wait));
+        }
+        match self.stored_under_way() {
+            Ok(0) => Err(failure),
+            Ok(stored) => {
+                self.retry.worked();
+                for _ in 0..stored {
                     if let Some(batch) = self.push.take_oldest() {
                         self.count(batch.entries, batch.bytes.len());
                     }
                 }
-                return Ok(());
+                Ok(())
+            }
+            Err(away) => {
+                self.again = self.retry.failed(away)?;
+                self.refused = Some(failure);
+                Ok(())
             }
         }
-        Err(failure)
+    }
+
+    /// How many of the batches under way the store has.
+    fn stored_under_way(&self) -> Result<usize, Failure> {
+        // From the newest on: retention may have trimmed the older ones again, and they were stored in order.
+        for number in (0..self.under_way.len()).rev() {
+            if self.has(self.under_way[number].0)? {
+                return Ok(number + 1);
+            }
+        }
+        Ok(0)
     }
 
     /// Whether the stream has the entry with this id.

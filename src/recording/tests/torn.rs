@@ -70,6 +70,45 @@ fn every_flipped_bit_is_noticed() {
     assert_eq!(read(folder.path(), "s").unwrap(), all);
 }
 
+/// Wherever it is, also in the middle, where a search looks first.
+#[test]
+fn what_is_before_and_behind_a_damaged_record_can_be_read() {
+    let entries: Entries = (1..=9).map(|ms| (id(ms, 0), b"entry".to_vec())).collect();
+    let folder = folder();
+    record(folder.path(), "s", &[&entries]);
+    let index = folder.path().join("s.index");
+    let good = fs::read(&index).unwrap();
+    for bad in 0..entries.len() - 1 {
+        let mut bytes = good.clone();
+        bytes[bad * RECORD_SIZE] ^= 1;
+        fs::write(&index, bytes).unwrap();
+        let part = |from: EntryId, until: EntryId| {
+            let mut reader = Recording::open(folder.path()).unwrap().reader(&name("s")).unwrap();
+            reader.go_behind(from).unwrap();
+            reader.end_with(until).unwrap();
+            let mut found = Vec::new();
+            loop {
+                match reader.next_record() {
+                    Ok(Some(record)) => found.push(record.id),
+                    Ok(None) => return (found, None),
+                    Err(fault) => return (found, Some(fault)),
+                }
+            }
+        };
+        let ids = |range: std::ops::Range<usize>| entries[range].iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        // What the damaged one was is not known, so whatever may have it comes upon it.
+        for until in [EntryId::MAX, entries[bad].0] {
+            let (found, fault) = part(id(0, 1), until);
+            assert_eq!(found, ids(0..bad), "record {bad}");
+            assert!(fault.unwrap().contains(&format!("record {bad} is damaged")));
+        }
+        assert_eq!(part(entries[bad + 1].0, EntryId::MAX), (ids(bad + 2..9), None));
+        if bad > 1 {
+            assert_eq!(part(id(0, 1), entries[bad - 2].0), (ids(0..bad - 1), None));
+        }
+    }
+}
+
 #[test]
 fn blocks_of_zeros_at_the_end_are_torn_and_cut() {
     let folder = folder();

@@ -14,6 +14,7 @@ mod replies;
 mod shell;
 mod socket;
 mod store;
+mod terminal;
 
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
@@ -31,6 +32,7 @@ pub use socket::{
     send_text, wait_for_pong,
 };
 pub use store::Store;
+pub use terminal::{CTRL_C, CTRL_D, Terminal};
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Entries into a stream, in batches whose storing is acknowledged: over one WebSocket, or over as many as it takes.
 
+mod socket;
+
 use std::collections::VecDeque;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -7,9 +9,11 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use ptg_store::batch_header::cut_at_starts;
 use ptg_store::ids::EntryId;
-use tungstenite::Message;
 
-use super::{Failure, Patience, Retry, Store, TICK, encode, websocket};
+use super::{Failure, Patience, Retry, Store, TICK};
+use socket::{foreign, path};
+
+pub use socket::Socket;
 
 /// How much may be under way and not yet acknowledged, unless one batch alone is larger.
 const WINDOW: usize = 8 << 20;
@@ -35,11 +39,6 @@ pub struct Stored {
     pub batch: Batch,
     /// The ids, as many as it has entries.
     pub ids: Vec<EntryId>,
-}
-
-/// A push over one connection, with `batch=true&ack=true`.
-pub struct Socket {
-    socket: websocket::Socket,
 }
 
 /// A push that outlives its connections. What was sent and not acknowledged when one breaks is sent again over the next, so that
@@ -100,52 +99,6 @@ impl Batch {
                 .map(|entry| Batch::single(entry, self.name.as_str()))
                 .collect(),
         )
-    }
-}
-
-impl Socket {
-    /// Opens a push; the parameters are further ones of the wire.
-    pub fn open(store: &Store, stream: &str, parameters: &[(&str, &str)]) -> Result<Socket, Failure> {
-        Socket::at(store, &path(stream, parameters))
-    }
-
-    fn at(store: &Store, path: &str) -> Result<Socket, Failure> {
-        Ok(Socket {
-            socket: websocket::Socket::open(store, path)?,
-        })
-    }
-
-    /// Sends a batch, as far as the store takes it at once; `wait` sends the rest.
-    pub fn send(&mut self, header: &str, bytes: &Bytes) -> Result<(), Failure> {
-        self.socket.send(Message::text(header))?;
-        self.socket.send(Message::Binary(bytes.clone()))?;
-        self.socket.flush()
-    }
-
-    /// Whether the store has not yet taken everything that was sent. Whoever sends on meanwhile, fills memory.
-    pub fn has_unsent(&self) -> bool {
-        self.socket.has_unsent()
-    }
-
-    /// The text of the next acknowledgement, if it is there already: `id1,id2,…`.
-    pub fn acknowledgement(&mut self) -> Result<Option<String>, Failure> {
-        match self.socket.next()? {
-            None => Ok(None),
-            Some(Message::Text(ids)) => Ok(Some(ids.as_str().to_owned())),
-            Some(_) => Err(foreign("an acknowledgement is not text")),
-        }
-    }
-
-    /// Waits until an acknowledgement comes, room is made for what is unsent, or there is something in the file `beside` it; for
-    /// so long at most, and never longer than a tick.
-    pub fn wait(&mut self, time: Duration, beside: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
-        self.socket.wait(time, beside)
-    }
-
-    /// Closes it, and waits for the answer, which comes when everything is stored. Acknowledgements that come meanwhile are
-    /// read past.
-    pub fn close(self) -> Result<(), Failure> {
-        self.socket.close()
     }
 }
 
@@ -305,24 +258,12 @@ fn exchange(
     Ok(())
 }
 
-fn path(stream: &str, parameters: &[(&str, &str)]) -> String {
-    let more: String = parameters
-        .iter()
-        .map(|(name, value)| format!("&{name}={}", encode(value)))
-        .collect();
-    format!("/data/{}/push?batch=true&ack=true{more}", encode(stream))
-}
-
 fn parse_ids(text: &str, expected: usize) -> Result<Vec<EntryId>, Failure> {
     let ids: Result<Vec<EntryId>, String> = text.split(',').map(str::parse).collect();
     match ids {
         Ok(ids) if ids.len() == expected => Ok(ids),
         _ => Err(foreign("an acknowledgement is not the ids of a batch")),
     }
-}
-
-fn foreign(why: &str) -> Failure {
-    Failure::Foreign(format!("the store does not speak as agreed: {why}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,57 @@
+//! `ptg-store pull` at a terminal: what it shows there, and what it does not (docs/command-line.md).
+
+use crate::harness::{CTRL_C, Shell, Store, Terminal};
+
+/// Not text, and what would be left of it on a screen.
+const BINARY: &[u8] = b"\xff\xd8\xff\xe0 binary";
+
+#[test]
+fn text_is_shown_and_what_is_binary_is_not() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    for (stream, binary) in [("picture", BINARY), ("zero", b"\0 binary")] {
+        store.add(stream, &["käse".as_bytes(), binary]);
+        let words = format!("pull {stream} --from first --lines");
+        let screen = Terminal::run(&shell, &words).ends_with(1);
+        assert!(screen.starts_with("käse\n"), "{screen}");
+        for way in ["> file", "--out DIR", "--json"] {
+            assert!(screen.contains(way), "{screen}");
+        }
+        // It said the word itself, once.
+        assert_eq!(screen.matches(" binary").count(), 1, "{screen}");
+    }
+}
+
+#[test]
+fn elsewhere_and_as_json_binary_is_welcome() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("picture", &[BINARY]);
+    let output = shell.run(&["pull", "picture", "--from", "first", "--count", "1"]);
+    assert_eq!(output.stdout, BINARY);
+    let words = "pull picture --from first --count 1";
+    Terminal::run(&shell, &format!("{words} --json")).ends_with(0);
+    Terminal::run(&shell, &format!("{words} --out pictures")).ends_with(0);
+}
+
+#[test]
+fn a_stream_that_is_not_there_is_told_once() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let mut pull = Terminal::run(&shell, "pull nosuch");
+    pull.shows("ptg-store pull: nothing in 'nosuch' yet; waiting\n");
+    store.add("nosuch", &[b"an entry"]);
+    pull.shows("an entry");
+    pull.type_in(&[CTRL_C]);
+    let screen = pull.ends_with(130);
+    assert_eq!(screen.matches("waiting").count(), 1, "{screen}");
+    // Neither who wants quiet nor who has no terminal is told, and a stream with entries is no reason to.
+    for (words, code) in [
+        ("pull none --timeout 2500ms --quiet", 5),
+        ("pull none --timeout 2500ms 2>&1 | cat", 0),
+        ("pull nosuch --timeout 2500ms", 5),
+    ] {
+        let screen = Terminal::run(&shell, words).ends_with(code);
+        assert!(!screen.contains("waiting"), "{screen}");
+    }
+}
