@@ -104,6 +104,8 @@ pub struct Pull {
     caught_up: bool,
     /// The streams that may have something and have not had their turn, by their numbers.
     ready: Vec<usize>,
+    /// Those that have had it and may have more.
+    more: Vec<usize>,
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
@@ -159,6 +161,7 @@ impl Pull {
             way,
             caught_up: false,
             ready: Vec::new(),
+            more: Vec::new(),
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,

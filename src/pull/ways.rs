@@ -50,10 +50,16 @@ impl Pull {
         if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
             return self.wait_for_more(patience, outlet);
         }
-        let asked = self.streams_in_turn();
-        let more = self.read_once(&asked, None, patience.is_none(), outlet, tally)?;
-        self.ready.extend(more);
-        self.caught_up = self.ready.is_empty();
+        loop {
+            let asked = self.streams_in_turn(outlet)?;
+            let more = self.read_once(&asked, None, patience.is_none(), outlet, tally)?;
+            self.more.extend(more);
+            // What still fits into this reply goes with it.
+            if self.ready.is_empty() || self.is_done() || self.ahead.fitting(self.room()) == 0 {
+                break;
+            }
+        }
+        self.caught_up = self.ready.is_empty() && self.more.is_empty();
         Ok(())
     }
 
@@ -122,7 +128,7 @@ impl Pull {
         if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
             return self.wait_for_more(patience, outlet);
         }
-        let asked = self.streams_in_turn();
+        let asked = self.streams_in_turn(outlet)?;
         let count = self.count_to_ask(asked.len());
         let places = self.delivery.places_of(&asked);
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
@@ -146,12 +152,12 @@ impl Pull {
             if read_all {
                 place.ledger.caught_up(info.as_ref());
             } else {
-                self.ready.push(*index);
+                self.more.push(*index);
             }
             place.done |= patience.is_none() && read_all && place.is_past(self.clock.as_ref());
             place.done |= read_all && place.is_passed_by(info.as_ref());
         }
-        self.caught_up = self.ready.is_empty();
+        self.caught_up = self.ready.is_empty() && self.more.is_empty();
         Ok(())
     }
 
@@ -183,13 +189,23 @@ impl Pull {
 
     fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         let asked = self.delivery.waiting();
-        let places = self.delivery.places_of(&asked);
-        let ready = self.session.wait_after(&places, patience, outlet)?;
-        if ready.is_empty() {
+        self.ready = self.with_news(&asked, Some(patience), outlet)?;
+        if self.ready.is_empty() {
             self.delivery.rest();
         }
-        self.ready = ready.into_iter().map(|place| asked[place]).collect();
         Ok(())
+    }
+
+    /// Those of these streams that have something, once one has, or after so long.
+    fn with_news(
+        &mut self,
+        asked: &[usize],
+        patience: Option<Duration>,
+        outlet: &mut dyn Outlet,
+    ) -> Result<Vec<usize>, Stop> {
+        let places = self.delivery.places_of(asked);
+        let found = self.session.with_news(&places, patience, outlet)?;
+        Ok(found.into_iter().map(|place| asked[place]).collect())
     }
 
     /// The streams that are known to have something. Else, and where the end has come, all of which more is wanted.
@@ -203,26 +219,47 @@ impl Pull {
     }
 
     /// The streams whose turn it is, of those that may have something: what Redis knows of a stream costs it a copy of an
-    /// entry. If none may, it is the turn of all of which more is wanted.
-    fn streams_in_turn(&mut self) -> Vec<usize> {
+    /// entry. If none is known to, it is the turn of all of which more is wanted.
+    fn streams_in_turn(&mut self, outlet: &mut dyn Outlet) -> Result<Vec<usize>, Stop> {
         self.ready.retain(|index| !self.delivery.places[*index].done);
         if self.ready.is_empty() {
-            self.ready = self.delivery.waiting();
+            self.ready = self.next_round_of_turns(outlet)?;
         }
         let most = self.most_streams().min(self.ready.len());
         let later = self.ready.split_off(most);
-        replace(&mut self.ready, later)
+        Ok(replace(&mut self.ready, later))
+    }
+
+    /// All that may have something. A stream that has much must not hide that another has got something.
+    fn next_round_of_turns(&mut self, outlet: &mut dyn Outlet) -> Result<Vec<usize>, Stop> {
+        let more = take(&mut self.more);
+        let waiting = self.delivery.waiting();
+        if more.is_empty() {
+            return Ok(waiting);
+        }
+        let others: Vec<usize> = waiting.into_iter().filter(|index| !more.contains(index)).collect();
+        let mut streams = match others.is_empty() {
+            true => others,
+            false => self.with_news(&others, None, outlet)?,
+        };
+        streams.extend(more);
+        Ok(streams)
     }
 
     /// Of how many streams an entry each fits into a reply, as far as is known.
     fn most_streams(&self) -> usize {
-        self.ahead.fitting(MAX_REPLY).max(1)
+        self.ahead.fitting(self.room()).max(1)
+    }
+
+    /// Bytes that the reply in the making has room for.
+    fn room(&self) -> usize {
+        MAX_REPLY.saturating_sub(self.delivery.reply.bytes.len())
     }
 
     /// How many entries to ask for of each of so many streams.
     fn count_to_ask(&self, streams: usize) -> usize {
         let streams = streams.max(1);
-        let room = MAX_REPLY.saturating_sub(self.delivery.reply.bytes.len()) / streams;
+        let room = self.room() / streams;
         let most = match self.delivery.places.len() {
             1 if !self.delivery.is_paced() => usize::MAX,
             // What is read beyond one reply would be old when its turn comes.

@@ -65,15 +65,15 @@ impl Session {
         self.begin_with_info(&[stream], &read, Shape::OfOne, beside)
     }
 
-    /// Waits until one of the streams has an entry after its place, for so long at most; which of them have one.
-    pub fn wait_after(
+    /// Which of the streams have an entry after their place. Waits for the first one for as long as `block` says.
+    pub fn with_news(
         &mut self,
         places: &[Place<'_>],
-        block: Duration,
+        block: Option<Duration>,
         beside: &mut dyn Beside,
     ) -> Result<Vec<usize>, StoreError> {
         let streams = streams_of(places);
-        let read = xread(places, 1, Some(block));
+        let read = xread(places, 1, block);
         let mut entries = self.begin(&streams, &read, Shape::OfStreams, &[], beside)?;
         let mut ready = Vec::new();
         while let Some(arrival) = entries.next(beside)? {

@@ -25,8 +25,8 @@ const CHUNK_BYTES: usize = 8 << 20;
 #[derive(Debug, Clone)]
 pub struct ReadAhead {
     step: usize,
-    /// The largest entry seen lately, in bytes.
-    largest: usize,
+    /// The largest entry seen lately, in bytes; none if none was seen yet.
+    largest: Option<usize>,
 }
 
 /// How much one reading may bring.
@@ -44,7 +44,7 @@ pub struct Room {
 
 impl Default for ReadAhead {
     fn default() -> ReadAhead {
-        ReadAhead { step: 1, largest: 0 }
+        ReadAhead { step: 1, largest: None }
     }
 }
 
@@ -54,9 +54,9 @@ impl ReadAhead {
         self.step.min(self.fitting(bytes)).min(count).max(1)
     }
 
-    /// How many entries as large as the largest seen lately fit into so many bytes.
+    /// How many entries as large as the largest seen lately fit into so many bytes. The first may be of any size.
     pub fn fitting(&self, bytes: usize) -> usize {
-        bytes / self.largest.max(1)
+        self.largest.map_or(1, |largest| bytes / largest.max(1))
     }
 
     /// Learns from what a read brought: so many entries, the largest of this size.
@@ -65,7 +65,7 @@ impl ReadAhead {
             return;
         }
         // Large entries are forgotten slowly, because the next one may be as large.
-        self.largest = largest.max(self.largest / 2);
+        self.largest = Some(largest.max(self.largest.unwrap_or(0) / 2));
         self.step = (entries * 2).max(self.step).min(MOST_AT_ONCE);
         if entries < self.step / 4 {
             self.step /= 2;

@@ -1,6 +1,10 @@
 //! docs/pulling.md, several streams at once: what cannot be joined, and the limits.
 
-use crate::harness::{Store, receive_triples};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::harness::{Store, holds_within, receive_json, receive_triples};
 use crate::joined::path;
 use crate::wire::{add, closes_with, ping};
 
@@ -139,4 +143,39 @@ fn large_entries_of_several_streams_keep_to_the_limit_of_a_reply() {
         assert!(bytes <= 8 << 20, "{bytes} bytes in a reply");
         total += reply.len();
     }
+}
+
+#[test]
+fn a_client_that_does_not_read_costs_redis_a_few_entries_and_not_one_of_each_stream() {
+    const STREAMS: usize = 12;
+    const ENTRY: usize = 4 << 20;
+    let store = Store::start();
+    let names: Vec<String> = (0..STREAMS).map(|n| format!("s{n}")).collect();
+    for name in &names {
+        add(&store.redis, name, &vec![vec![b'x'; ENTRY]; 2]);
+    }
+    for query in ["", "&on_gap=close", "&format=json"] {
+        let mut pull = store.socket(&format!("/data/{}/pull?last_entry_id=first{query}", names.join("+")));
+        // Once the client's side and ours are full, the rest waits in Redis.
+        let mut held = 0;
+        holds_within(Duration::from_secs(1), || {
+            held = held.max(output_held(&store));
+            false
+        });
+        assert!(held < 4 * ENTRY, "{held} bytes{query}");
+        let mut entries = 0;
+        while entries < 2 * STREAMS {
+            entries += match query {
+                "&format=json" => usize::from(receive_json(&mut pull)["size"] == json!(ENTRY)),
+                _ => receive_triples(&mut pull).len(),
+            };
+        }
+    }
+}
+
+/// Bytes that Redis holds for clients that have not taken them yet.
+fn output_held(store: &Store) -> usize {
+    let clients: String = store.redis.command(&["CLIENT", "LIST"]);
+    let held = clients.split(' ').filter_map(|field| field.strip_prefix("omem="));
+    held.filter_map(|bytes| bytes.parse::<usize>().ok()).sum()
 }

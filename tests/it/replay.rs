@@ -266,7 +266,7 @@ fn a_recording_that_is_checked_is_told_stream_by_stream() {
     let shell = Shell::of(&store);
     let folder = recording(&[("cam", &[(0, "one"), (1000, "two")]), ("mic", &[])]);
     let (said, told) = shell.do_well(&["replay", path(&folder), "--check"]);
-    let expected = "cam: 2 entries, 6 bytes, 2020-09-13T12:26:40Z to 2020-09-13T12:26:41Z, 0 gaps\n\
+    let expected = "cam: 2 entries, 6 bytes, 2020-09-13T12:26:40.000Z to 2020-09-13T12:26:41.000Z, 0 gaps\n\
                     mic: 0 entries, 0 bytes, 0 gaps\n";
     assert_eq!((said.as_str(), told.as_str()), (expected, ""));
     let checked = |change: &dyn Fn(&Path), named: &str| {
