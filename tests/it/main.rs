@@ -38,13 +38,17 @@ mod sockets_refused;
 mod wire;
 
 mod cursors;
+mod cursors_end;
 mod events;
 mod follow;
 mod followers;
 mod gaps;
+mod gaps_none;
 mod joined;
+mod joined_refused;
 mod later_dialect;
 mod mjpeg;
+mod newest;
 mod pace;
 mod pull_memory;
 mod pull_outages;
