@@ -69,28 +69,28 @@ impl Follower {
         }
     }
 
-    fn deliver_one(&mut self, item: &Item, entry: &[u8]) -> Result<(), Ending> {
+    /// Gives one entry out; whether it was for the client.
+    fn deliver_one(&mut self, item: &Item, entry: &[u8]) -> Result<bool, Ending> {
         self.positions[item.stream] = item.id;
         let line = || shape::line(&self.streams[item.stream], item, entry);
         match (self.framing, self.format) {
             (Framing::Events, _) => {
                 let (id, line) = (events::id(&self.positions), line());
-                self.body.put(&[id.as_bytes(), &line, b"\n\n"])
+                self.body.put(&[id.as_bytes(), &line, b"\n\n"])?;
             }
-            (Framing::Mjpeg, _) => self.deliver_picture(entry),
+            (Framing::Mjpeg, _) if !entry.starts_with(JPEG) => return Ok(false),
+            (Framing::Mjpeg, _) => self.deliver_picture(entry)?,
             (Framing::Plain, Format::Json) => {
                 let line = line();
-                self.body.put(&[&line, b"\n"])
+                self.body.put(&[&line, b"\n"])?;
             }
-            (Framing::Plain, _) => self.body.put(&[entry]),
+            (Framing::Plain, _) => self.body.put(&[entry])?,
         }
+        Ok(true)
     }
 
     /// A browser shows a picture when it sees the boundary behind it, so that goes with it.
     fn deliver_picture(&mut self, entry: &[u8]) -> Result<(), Ending> {
-        if !entry.starts_with(JPEG) {
-            return Ok(());
-        }
         let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", entry.len());
         let behind = format!("\r\n--{BOUNDARY}\r\n");
         self.body.put(&[head.as_bytes(), entry, behind.as_bytes()])
@@ -107,11 +107,12 @@ impl Follower {
 }
 
 impl Outlet for Follower {
-    fn deliver(&mut self, reply: &Joined) -> Result<(), Ending> {
+    fn deliver(&mut self, reply: &Joined) -> Result<bool, Ending> {
+        let mut some = false;
         for (item, entry) in reply.entries() {
-            self.deliver_one(item, entry)?;
+            some |= self.deliver_one(item, entry)?;
         }
-        Ok(())
+        Ok(some)
     }
 
     fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending> {

@@ -179,10 +179,11 @@ impl Delivery {
             return Ok(());
         }
         self.turn.wait(outlet)?;
-        outlet.deliver(&self.reply)?;
-        tally.add(self.reply.count(), self.reply.bytes.len());
-        self.turn.sent(self.reply.count());
-        self.quiet_since = Instant::now();
+        if outlet.deliver(&self.reply)? {
+            tally.add(self.reply.count(), self.reply.bytes.len());
+            self.turn.sent(self.reply.count());
+            self.quiet_since = Instant::now();
+        }
         self.reply.clear();
         Ok(())
     }

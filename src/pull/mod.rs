@@ -35,8 +35,9 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// Where the entries of a pull go. Its client is also seen to while Redis is waited for.
 pub trait Outlet: Beside {
-    /// Gives a reply out, waiting for a slow client. What is short may be gathered until `flush`.
-    fn deliver(&mut self, reply: &Joined) -> Result<(), Ending>;
+    /// Gives a reply out, waiting for a slow client; whether anything of it was for the client. What is short may be gathered
+    /// until `flush`.
+    fn deliver(&mut self, reply: &Joined) -> Result<bool, Ending>;
 
     /// Tells of a gap, if the format has a place for that.
     fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending>;

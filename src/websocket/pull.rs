@@ -39,10 +39,11 @@ impl<'a> Peer<'a> {
 }
 
 impl Outlet for Peer<'_> {
-    fn deliver(&mut self, reply: &Joined) -> Result<(), Ending> {
+    fn deliver(&mut self, reply: &Joined) -> Result<bool, Ending> {
         if self.format == Format::Pairs {
             let offsets = reply.offsets(self.names.as_ref());
-            return self.socket.send_pair(&offsets, &reply.bytes);
+            self.socket.send_pair(&offsets, &reply.bytes)?;
+            return Ok(true);
         }
         for (item, entry) in reply.entries() {
             if self.format == Format::Raw {
@@ -52,7 +53,7 @@ impl Outlet for Peer<'_> {
                 self.socket.send(Data::Text, &line)?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn tell_gap(&mut self, gap: &Gap) -> Result<(), Ending> {

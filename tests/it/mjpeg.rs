@@ -1,6 +1,9 @@
 //! docs/pulling.md, pictures: `GET /mjpeg/{id}` as an `<img>` reads it.
 
-use crate::harness::{End, Followed, Store};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Instant;
+
+use crate::harness::{End, Followed, PATIENCE, Store};
 use crate::wire::{add, numbers};
 
 /// What begins every picture, and makes it a JPEG.
@@ -137,4 +140,20 @@ fn a_name_that_is_none_is_422() {
     }
     store.get("/mjpeg").expect(404);
     store.get("/mjpeg/").expect(404);
+}
+
+#[test]
+fn a_stream_without_pictures_is_as_silent_as_none_and_costs_no_picture_its_turn() {
+    let store = Store::start();
+    let (over, begun) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Relaxed) && begun.elapsed() < 2 * PATIENCE {
+                store.add("cam", &[b"no picture"]);
+            }
+        });
+        open(&store, "/mjpeg/cam?timeout=300").ends(End::Whole);
+        open(&store, "/mjpeg/cam?timeout=300&max_rate=0.5").ends(End::Whole);
+        over.store(true, Relaxed);
+    });
 }
