@@ -61,6 +61,13 @@ impl Moment {
     }
 }
 
+impl Cursor {
+    /// Whether it depends on what time it is.
+    pub fn is_relative(&self) -> bool {
+        matches!(self, Cursor::Since(Moment::Ago(_)))
+    }
+}
+
 impl FromStr for Cursor {
     type Err = String;
 

@@ -88,6 +88,11 @@ impl EntryId {
         seq: u64::MAX,
     };
 
+    /// The first id that a millisecond can have.
+    pub fn first_of(ms: u64) -> EntryId {
+        EntryId { ms, seq: 0 }
+    }
+
     /// The last id that a millisecond can have.
     pub fn last_of(ms: u64) -> EntryId {
         EntryId { ms, seq: u64::MAX }

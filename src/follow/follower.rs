@@ -28,8 +28,6 @@ pub struct Follower {
     streams: Vec<StreamId>,
     /// The last entry of each stream that was delivered.
     positions: Vec<EntryId>,
-    /// Whether the beginning of the body has been sent.
-    begun: bool,
     ended: Option<Ending>,
 }
 
@@ -42,7 +40,6 @@ impl Follower {
             format: call.format,
             streams: call.streams.clone(),
             positions,
-            begun: false,
             ended: None,
         };
         // A client that only waits should still see that it is being served.
@@ -59,9 +56,6 @@ impl Follower {
     }
 
     fn begin(&mut self) -> Result<(), Ending> {
-        if std::mem::replace(&mut self.begun, true) {
-            return Ok(());
-        }
         match self.framing {
             Framing::Plain => Ok(()),
             Framing::Events => self.body.put(&[events::PREAMBLE.as_bytes()]),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::gaps::Gaps;
 use super::ledger::Ledger;
 use crate::call;
-use crate::cursor::{Cursor, Moment, Until};
+use crate::cursor::{Cursor, Until};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
 use crate::shape::Gap;
@@ -57,8 +57,7 @@ impl Clock {
 
 /// The places of a pull's streams, and the clock if any of them depends on it.
 pub fn places(session: &mut Session, call: &call::Pull) -> Result<(Vec<Position>, Option<Clock>), StoreError> {
-    let by_time = |cursor: &Cursor| matches!(cursor, Cursor::Since(Moment::Ago(_)));
-    let clock = if call.until.is_some() || call.from.iter().any(by_time) {
+    let clock = if call.until.is_some() || call.from.iter().any(Cursor::is_relative) {
         Some(Clock::ask(session)?)
     } else {
         None
@@ -105,7 +104,7 @@ fn begin(
         Cursor::Newest => of_newest(session, call.count)?,
         Cursor::Latest => of_newest(session, 1)?,
         Cursor::After(id) => after(id),
-        Cursor::Since(moment) => after(first_of(moment.milliseconds(now)).before()),
+        Cursor::Since(moment) => after(EntryId::first_of(moment.milliseconds(now)).before()),
     };
     // Whoever names an entry has read it, and wants to know of what was trimmed since. `0` is nobody's last entry.
     let resumed = matches!(from, Cursor::After(id) if id != EntryId::default());
@@ -132,10 +131,6 @@ fn end(until: Until, info: Option<&StreamInfo>, now: u64) -> EntryId {
         Until::Newest => info.and_then(|info| info.last).unwrap_or_default(),
         Until::Moment(moment) => EntryId::last_of(moment.milliseconds(now)),
     }
-}
-
-fn first_of(ms: u64) -> EntryId {
-    EntryId { ms, seq: 0 }
 }
 
 impl Position {

@@ -76,9 +76,7 @@ impl ReadAhead {
 impl Session {
     /// Redis's clock, if any of these places depends on it; else 0.
     pub fn time_for(&mut self, from: &[Cursor], until: Option<Until>) -> Result<u64, StoreError> {
-        let from = from
-            .iter()
-            .any(|cursor| matches!(cursor, Cursor::Since(Moment::Ago(_))));
+        let from = from.iter().any(Cursor::is_relative);
         let until = matches!(until, Some(Until::Moment(Moment::Ago(_))));
         if from || until { self.time() } else { Ok(0) }
     }
@@ -214,16 +212,12 @@ impl Start {
     pub fn of(cursor: Cursor, count: usize, now: u64) -> Start {
         match cursor {
             Cursor::After(id) => Start::After(id),
-            Cursor::Since(moment) => Start::After(first_of(moment.milliseconds(now)).before()),
+            Cursor::Since(moment) => Start::After(EntryId::first_of(moment.milliseconds(now)).before()),
             Cursor::Newest => Start::Newest(count),
             Cursor::Latest => Start::Newest(1),
             Cursor::End => Start::Nowhere,
         }
     }
-}
-
-fn first_of(ms: u64) -> EntryId {
-    EntryId { ms, seq: 0 }
 }
 
 impl Before {
