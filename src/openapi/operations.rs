@@ -218,11 +218,13 @@ fn post_data() -> Operation {
     let form = json!({ "type": "object", "required": ["entries"],
         "propertyNames": { "pattern": "^[A-Za-z0-9_]+$" },
         "properties": { "entries": { "type": "array", "minItems": 1, "items": {} } } });
+    // Without this, Swagger UI sends an array as one field, its items joined by commas.
+    let encoding = json!({ "entries": { "style": "form", "explode": true } });
     let ids = json!({ "type": "array", "items": reference("EntryId") });
     Operation::new("post_data", "data", "Push entries")
         .about("Multipart: every part named `entries` is one entry, in order. Any other content type but urlencoded: the body is one entry. All entries are stored, or none.")
         .takes(vec![stream_id()])
-        .with_body(json!({ "multipart/form-data": { "schema": form }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
+        .with_body(json!({ "multipart/form-data": { "schema": form, "encoding": encoding }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
         .gives(200, json_response("The ids of the entries.", ids, json!(["1795456800000-0", "1795456800000-1"])))
 }
 
