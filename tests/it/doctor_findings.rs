@@ -59,7 +59,12 @@ fn a_full_redis_is_wrong_and_is_not_filled_further() {
 fn tokens_that_are_bad_foreign_or_old_are_told_apart() {
     let bed = Bed::healthy();
     let foreign = signed("another key", &json!({ "sub": "ada", "exp": 4_000_000_000u64 }));
-    for (token, words) in [("nonsense", "no token of a store"), (&foreign, "another store")] {
+    let early = signed(DEVELOPMENT_KEY, &json!({ "sub": "ada", "nbf": 4_000_000_000u64 }));
+    for (token, words) in [
+        ("nonsense", "no token of a store"),
+        (&foreign, "another store"),
+        (&early, "not good yet"),
+    ] {
         let report = bed.examine(&["--token", token]);
         report
             .assert_code(1)
