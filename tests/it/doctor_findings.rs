@@ -44,6 +44,8 @@ fn a_redis_that_keeps_nothing_or_has_no_limit_is_told() {
 #[test]
 fn a_full_redis_is_wrong_and_is_not_filled_further() {
     let bed = Bed::healthy();
+    // An idle Redis uses less than this in one version and more in another.
+    bed.redis.command::<()>(&["SETRANGE", "ballast", "2000000", "x"]);
     bed.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "1mb"]);
     let report = report(&mut bed.doctor(&[]));
     report
