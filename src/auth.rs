@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 use crate::http::Head;
+use crate::origin;
 
 /// The name of the cookie that `/token` sets.
 pub const COOKIE: &str = "authorization";
@@ -87,7 +88,7 @@ impl Auth {
             return self.user(token);
         }
         let user = self.user(cookie(head).ok_or(Error::NotAuthenticated)?)?;
-        if changes && !same_origin(head) {
+        if changes && !origin::is_own(head) {
             Err(Error::CrossSite)
         } else {
             Ok(user)
@@ -113,19 +114,6 @@ fn cookie(head: &Head) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .and_then(|(_, value)| strip_scheme(value.trim_matches('"')))
-}
-
-/// Whether the request comes from a page of ours, or from no page at all (RFC 6454, section 7).
-fn same_origin(head: &Head) -> bool {
-    let Some(origin) = head.header("Origin") else {
-        return true;
-    };
-    // The scheme is left out: behind a proxy that adds TLS we do not know our own.
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some_and(|authority| {
-        head.header("Host")
-            .is_some_and(|host| host.eq_ignore_ascii_case(authority))
-    })
 }
 
 /// `Bearer <token>` to `<token>`; the scheme's letter case does not matter (RFC 9110, 11.1).
@@ -233,6 +221,7 @@ mod tests {
             "null",
             "",
             "lab:7890",
+            "http://evil-lab:7890",
         ] {
             assert_eq!(
                 auth().user_of(&from(origin), None, true),

@@ -18,6 +18,7 @@
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields |
+//! | [`origin`], [`hosts`], [`authority`] | which web pages may ask, and under which names: what browsers do for strangers |
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
@@ -59,6 +60,7 @@
 
 pub mod asyncapi;
 pub mod auth;
+pub mod authority;
 pub mod batch;
 pub mod batch_header;
 pub mod call;
@@ -72,11 +74,13 @@ pub mod ending;
 pub mod error;
 pub mod follow;
 pub mod form;
+pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
 pub mod openapi;
+pub mod origin;
 pub mod params;
 pub mod pull;
 pub mod read_buffer;

@@ -4,6 +4,7 @@
 mod body;
 mod events;
 mod follower;
+mod pictures;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use crate::http::{Head, Reply};
 use crate::limits::Pass;
 use crate::metrics::Counter;
 use crate::pull::{Pull, Tally, detail, joined};
+use crate::shape::{Format, LINES_TYPE};
 use crate::wire::send_little_ahead;
 use body::Body;
 use follower::Follower;
+use pictures::Boundary;
 
 /// How long Redis may take to answer what must be known before a reply begins.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,8 +53,10 @@ pub struct Open<'a> {
     peer: SocketAddr,
     /// HTTP/1.0 knows no chunks: the end of the connection is the end of the reply.
     chunked: bool,
+    headers: Vec<(&'static str, String)>,
     call: call::Pull,
     framing: Framing,
+    boundary: Boundary,
     pull: Pull,
     context: &'a Arc<Context>,
     _place: Pass<'a>,
@@ -75,20 +80,28 @@ impl<'a> Opening<'a> {
                 ..Reply::default()
             }));
         }
+        // Only pictures need one, and it is cheap.
+        let boundary = Boundary::random()?;
+        let content_type = match (framing, call.format) {
+            (Framing::Events, _) => "text/event-stream",
+            (Framing::Mjpeg, _) => &boundary.content_type(),
+            (Framing::Plain, Format::Json) => LINES_TYPE,
+            (Framing::Plain, _) => "application/octet-stream",
+        };
+        // nginx in front would otherwise gather entries until they fill its buffers.
+        let reply = Reply::of_entries(content_type, Vec::new()).with("X-Accel-Buffering", "no");
         if self.head.method == "HEAD" {
-            let kind = body::content_type(call.format, framing);
-            let mut reply = Reply::typed(200, kind, Vec::new());
-            for (name, value) in body::OWN_HEADERS {
-                reply = reply.with(name, value);
-            }
             return Ok(Opened::Whole(reply));
         }
+        let common = context.config.origins.headers(self.head);
         Ok(Opened::Open(Box::new(Open {
             stream: self.stream,
             peer: self.peer,
             chunked: self.head.minor_version > 0,
+            headers: [reply.headers, common].concat(),
             call,
             framing,
+            boundary,
             pull,
             context,
             _place: place,
@@ -103,8 +116,10 @@ impl Open<'_> {
             stream,
             peer,
             chunked,
+            headers,
             call,
             framing,
+            boundary,
             pull,
             context,
             _place,
@@ -125,9 +140,9 @@ impl Open<'_> {
             entries: [&entries, &metrics.entries_out.rest],
             bytes: [&bytes, &metrics.bytes_out.rest],
         };
-        let ending = match Body::begin(stream, chunked, call.format, framing, context) {
+        let ending = match Body::begin(stream, chunked, &headers, context) {
             Ok(body) => {
-                let mut follower = Follower::new(body, &call, framing, pull.positions());
+                let mut follower = Follower::new(body, &call, framing, boundary, pull.positions());
                 let ending = pull.run(&mut follower, &tally);
                 follower.finish(&ending)
             }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 15] = [
+const ERRORS: [(u16, &str, &str); 16] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -14,7 +14,7 @@ const ERRORS: [(u16, &str, &str); 15] = [
     (401, "No token, or one that is not good.", "Not authenticated"),
     (
         403,
-        "A page of another origin used the cookie of its visitor.",
+        "A page of another origin asks, and `--allow-origin` does not name it; or it used the cookie of its visitor to change something.",
         "The cookie is not taken from pages of another origin; send the token itself",
     ),
     (404, "There is no such thing.", "Not Found"),
@@ -32,6 +32,11 @@ const ERRORS: [(u16, &str, &str); 15] = [
         413,
         "Too large; the detail names the limit.",
         "The body is larger than 64MiB (--max-body).",
+    ),
+    (
+        421,
+        "The request was sent to a name that the store does not answer to.",
+        "This store does not answer to the name 'lab.example'. If that is a name of it, start it with --allow-host lab.example",
     ),
     (
         426,

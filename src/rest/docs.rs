@@ -13,7 +13,6 @@ const README_NAME: &str = "README.md";
 pub fn index() -> Reply {
     Reply::typed(200, "text/html; charset=utf-8", swagger::index().as_bytes().to_vec())
         .with("Content-Security-Policy", swagger::policy())
-        .with("X-Content-Type-Options", "nosniff")
         .with("Referrer-Policy", "no-referrer")
 }
 
@@ -29,7 +28,6 @@ pub fn asset(name: &str) -> Result<Reply, Error> {
     let (content_type, gzip) = swagger::asset(name).ok_or(Error::NotFound)?;
     Ok(Reply::typed(200, content_type, gzip)
         .with("Content-Encoding", "gzip")
-        .with("X-Content-Type-Options", "nosniff")
         .with("Cache-Control", "max-age=3600"))
 }
 

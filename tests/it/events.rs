@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{End, Followed, PATIENCE, Store, eventually};
-use crate::wire::{OPEN_FOLLOWERS, add, numbers};
+use crate::harness::{End, Followed, Store};
+use crate::wire::{add, numbers};
 
 const ACCEPT: &str = "Accept: text/event-stream";
 
@@ -282,23 +282,4 @@ fn a_silent_reply_says_every_15_seconds_that_it_is_there() {
     assert_eq!((events.line(), events.line()), (":".into(), String::new()));
     store.add("s", &[b"entry"]);
     assert_eq!(data(&next(&mut events)), "entry");
-}
-
-#[test]
-fn a_page_of_another_origin_may_read_events() {
-    let store = Store::start();
-    let events = open(&store, "/data/s", &["Origin: http://elsewhere"]);
-    assert_eq!(events.head.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(events.head.header("cache-control"), Some("no-store"));
-    drop(events);
-    let cookie = format!("authorization=\"Bearer {}\"", store.token);
-    let path = format!("/data/s?token={}&timeout=100", store.token);
-    for headers in [
-        &[("Accept", "text/event-stream")][..],
-        &[("Accept", "text/event-stream"), ("Cookie", &cookie)],
-    ] {
-        let answer = store.ask("GET", &path, headers, None).expect(200);
-        assert_eq!(answer.text(), "retry: 1000\n\n");
-    }
-    eventually(PATIENCE, || store.metric(OPEN_FOLLOWERS) == 0.0);
 }

@@ -9,14 +9,18 @@ mod sign_in;
 mod tokens;
 
 mod connections;
+mod foreign_hosts;
 mod framing;
 mod http;
+mod origins;
+mod origins_allowed;
 mod parameters;
 mod paths;
 
 mod data_in;
 mod data_limits;
 mod data_out;
+mod stored_script;
 mod streams;
 mod streams_meta;
 
