@@ -35,25 +35,24 @@ pub struct Follower {
 
 impl Follower {
     /// Nothing of the body has been sent yet.
-    pub fn new(
-        body: Body,
-        call: &call::Pull,
-        framing: Framing,
-        boundary: Boundary,
-        positions: Vec<EntryId>,
-    ) -> Follower {
+    pub fn new(body: Body, call: &call::Pull, framing: Framing, boundary: Boundary) -> Follower {
         let mut follower = Follower {
             body,
             framing,
             boundary,
             format: call.format,
             streams: call.streams.clone(),
-            positions,
+            positions: Vec::new(),
             ended: None,
         };
         // A client that only waits should still see that it is being served.
         follower.ended = follower.begin().and_then(|()| follower.body.flush()).err();
         follower
+    }
+
+    /// Where each stream begins: its last entry that is not wanted.
+    pub fn start_at(&mut self, positions: Vec<EntryId>) {
+        self.positions = positions;
     }
 
     /// Ends the reply; the ending for the log.

@@ -249,6 +249,12 @@ fn get_data() -> Operation {
             "`pairs`: the bytes, and a header that tells them apart; `raw`: nothing but the bytes; `json`: a line for each entry",
         ),
         boolean("follow", "keep the reply open, `raw` or `json`, and send what comes"),
+        query(
+            "lastEventId",
+            json!({ "type": "string" }),
+            "of events: the same as the header `Last-Event-ID`, which comes before it, for clients that cannot set that",
+            json!("1795456800000-0"),
+        ),
     ];
     parameters.extend(pace());
     Operation::new("get_data", "data", "Pull entries")

@@ -45,6 +45,7 @@ mod cursors;
 mod cursors_end;
 mod events;
 mod follow;
+mod follow_outages;
 mod followers;
 mod gaps;
 mod gaps_none;
