@@ -19,6 +19,7 @@
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields |
 //! | [`origin`], [`hosts`], [`authority`] | which web pages may ask, and under which names: what browsers do for strangers |
+//! | [`proxied`] | where clients see the store when a proxy is in front |
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
@@ -82,6 +83,7 @@ pub mod metrics;
 pub mod openapi;
 pub mod origin;
 pub mod params;
+pub mod proxied;
 pub mod pull;
 pub mod read_buffer;
 pub mod recording;

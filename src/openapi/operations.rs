@@ -74,7 +74,7 @@ pub fn of(endpoint: Endpoint) -> Operation {
             .gives(200, text("Swagger UI.", "text/html", "<!doctype html>")),
         Endpoint::DocsAsset => docs_asset(),
         Endpoint::Redoc => Operation::new("redoc", "operations", "Where FastAPI has its second documentation")
-            .gives(307, json!({ "description": "To `/docs`.", "headers": { "Location": { "schema": { "type": "string" }, "example": "/docs" } } })),
+            .gives(307, json!({ "description": "To `/docs`.", "headers": { "Location": { "schema": { "type": "string" }, "example": "docs" } } })),
         Endpoint::OpenApi => Operation::new("openapi", "operations", "This document")
             .gives(200, json_response("OpenAPI 3.1.", json!({ "type": "object" }), json!({ "openapi": "3.1.0" }))),
         Endpoint::AsyncApi => Operation::new("asyncapi", "operations", "The WebSockets as AsyncAPI 3.0")

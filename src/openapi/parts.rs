@@ -198,8 +198,8 @@ pub fn json_response(description: &str, schema: Value, example: Value) -> Value 
     json!({ "description": description, "content": { "application/json": { "schema": schema, "example": example } } })
 }
 
-/// Schemas, error answers and security schemes.
-pub fn components() -> Value {
+/// Schemas, error answers and security schemes. `root` is the relative way to the store's root.
+pub fn components(root: &str) -> Value {
     json!({
         "schemas": schemas(),
         "responses": responses(),
@@ -207,7 +207,7 @@ pub fn components() -> Value {
             "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "`Authorization: Bearer …`" },
             "query": { "type": "apiKey", "in": "query", "name": "token", "description": "`?token=…`, for WebSockets and links" },
             "cookie": { "type": "apiKey", "in": "cookie", "name": COOKIE, "description": "set by `/token`; not taken for changes and WebSockets from pages of another origin" },
-            "password": { "type": "oauth2", "description": "user name and password", "flows": { "password": { "tokenUrl": "/token", "scopes": {} } } },
+            "password": { "type": "oauth2", "description": "user name and password", "flows": { "password": { "tokenUrl": format!("{root}token"), "scopes": {} } } },
         },
     })
 }

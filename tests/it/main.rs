@@ -73,6 +73,7 @@ mod redis_faults_refusals;
 mod slow_clients;
 mod smuggling;
 
+mod behind_proxy;
 mod bench;
 mod client_login;
 mod client_pull;
