@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use crate::csrf::CsrfToken;
 use crate::error::Error;
 use crate::http::Head;
 use crate::origin;
@@ -28,6 +29,7 @@ pub struct Auth {
     checking: DecodingKey,
     validation: Validation,
     token_life: Duration,
+    csrf: CsrfToken,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -50,7 +52,18 @@ impl Auth {
             checking: DecodingKey::from_secret(DEVELOPMENT_KEY.as_bytes()),
             validation,
             token_life,
+            csrf: CsrfToken::random(),
         }
+    }
+
+    /// What only pages of ours can read.
+    pub fn csrf_token(&self) -> &CsrfToken {
+        &self.csrf
+    }
+
+    /// Whether a request comes from a page of ours, or from no page at all.
+    pub fn is_own_page(&self, head: &Head) -> bool {
+        origin::is_own(head) || self.csrf.is_in(head)
     }
 
     /// How the start-up block names the mode.
@@ -88,7 +101,7 @@ impl Auth {
             return self.user(token);
         }
         let user = self.user(cookie(head).ok_or(Error::NotAuthenticated)?)?;
-        if changes && !origin::is_own(head) {
+        if changes && !self.is_own_page(head) {
             Err(Error::CrossSite)
         } else {
             Ok(user)

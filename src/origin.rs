@@ -118,9 +118,9 @@ impl Origins {
         })
     }
 
-    /// Refuses requests of other pages, whatever token they have: in development mode anybody can sign in.
+    /// Refuses a request of a page that is not our own, whatever token it has: in development mode anybody can sign in.
     pub fn check(&self, head: &Head) -> Result<(), Error> {
-        if is_own(head) || self.any || self.allowed(head).is_some() {
+        if self.any || self.allowed(head).is_some() {
             return Ok(());
         }
         let origin = head.header("Origin").unwrap_or_default();
@@ -128,7 +128,8 @@ impl Origins {
             403,
             format!(
                 "Pages of the origin '{origin}' may not use this store, where in development mode anybody can sign in. \
-                 If you trust them, start it with --allow-origin {origin}"
+                 If you trust them, start it with --allow-origin {origin}; if they are its own, let the proxy in front pass \
+                 Host or X-Forwarded-Host on."
             ),
         ))
     }

@@ -21,7 +21,7 @@ pub fn document(root: &str) -> Value {
             "title": "PTG Data Store",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "REST and WebSocket in front of Redis Streams",
-            "description": include_str!("description.md"),
+            "description": include_str!("description.md").replace("ROOT", root),
         },
         "servers": [{ "url": format!("{root}."), "description": "this store" }],
         "tags": [

@@ -259,3 +259,31 @@ fn what_is_no_origin_and_no_host_is_refused_at_start() {
         assert!(said.contains(flag) && said.contains(value), "{said}");
     }
 }
+
+#[test]
+fn a_websocket_of_an_own_page_behind_a_proxy_that_tells_nothing_proves_it_by_what_only_own_pages_can_read() {
+    let store = Store::with(&["--allow-origin", "http://friend.example"]);
+    let bearer = store.bearer();
+    let cookie = format!("authorization=\"{bearer}\"");
+    let activity = store.get("/activity").expect(200);
+    let token = activity.header("x-csrf-token").expect("a token").to_owned();
+    let open = |origin: &str, token: &str| {
+        let path = format!("/data/s/pull?csrf_token={token}");
+        store
+            .socket_answer(&path, &[("Origin", origin), ("Cookie", &cookie)])
+            .status
+    };
+    // Chromium says no more than this about a WebSocket.
+    assert_eq!(open("https://lab.example", &token), 101);
+    for wrong in ["", "x", &token[1..], &format!("{token}0"), &bearer[7..]] {
+        assert_eq!(open("https://lab.example", wrong), 403, "{wrong}");
+        assert_eq!(open("http://friend.example", wrong), 403, "{wrong}");
+    }
+    // A page of an allowed origin must not read it: browsers show only the headers that are named.
+    let page = [("Origin", "http://friend.example"), ("Authorization", bearer.as_str())];
+    let answer = store.ask("GET", "/activity", &page, None).expect(200);
+    assert_eq!(answer.header("access-control-expose-headers"), Some("entry-offset"));
+    // And no two stores have the same.
+    let other = Store::start().get("/activity").expect(200);
+    assert_ne!(other.header("x-csrf-token"), Some(token.as_str()));
+}
