@@ -63,9 +63,8 @@ impl Head {
 
     /// The hosts that proxies in front were asked for, as far as they tell.
     pub fn forwarded_hosts(&self) -> impl Iterator<Item = &str> {
-        self.all("X-Forwarded-Host")
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
+        let all = self.all("X-Forwarded-Host").flat_map(|value| value.split(','));
+        all.map(str::trim).filter(|host| !host.is_empty())
     }
 
     /// Whether the client names this media type among those that it accepts (RFC 9110, 12.5.1).

@@ -145,6 +145,9 @@ fn what_a_proxy_was_asked_for_counts_as_well() {
     assert_eq!(ask("localhost:8080"), 200);
     assert_eq!(ask("evil.example"), 421);
     assert_eq!(ask("localhost, evil.example"), 421);
+    assert_eq!(ask("localhost/"), 400);
+    // A proxy that has nothing to tell.
+    assert_eq!(ask(""), 200);
 }
 
 #[test]
