@@ -18,13 +18,15 @@
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields, exactly as they were sent |
+//! | [`origin`], [`csrf`], [`hosts`], [`authority`] | which web pages may ask, and under which names: what browsers do for strangers |
+//! | [`proxied`] | where clients see the store when a proxy is in front |
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
 //! | [`object`] | JSON objects whose values stay as they were written |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
-//! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
+//! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
 //! `allocator` makes malloc give back what large entries used; `client/` is a store as its clients see it, and `commands/` are the
@@ -60,12 +62,14 @@
 
 pub mod asyncapi;
 pub mod auth;
+pub mod authority;
 pub mod batch;
 pub mod batch_header;
 pub mod call;
 pub mod config;
 pub mod context;
 pub mod csp;
+pub mod csrf;
 pub mod cursor;
 pub mod destination;
 pub mod door;
@@ -73,14 +77,18 @@ pub mod ending;
 pub mod error;
 pub mod follow;
 pub mod form;
+pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
 pub mod object;
 pub mod openapi;
+pub mod origin;
 pub mod params;
+pub mod proxied;
 pub mod pull;
+pub mod random;
 pub mod read_buffer;
 pub mod recording;
 pub mod redis_server;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Client, PATIENCE, eventually, holds_within};
+use super::{Client, PATIENCE, TEST_HOST, eventually, holds_within};
 
 /// Talks like a `Client`; ended when it goes out of scope.
 pub struct Program {
@@ -60,6 +60,7 @@ impl Program {
         if !command.get_args().any(|argument| argument == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        command.args(TEST_HOST);
         let child = command
             .process_group(0)
             .stdout(Stdio::null())
