@@ -57,6 +57,8 @@
 //! 6. Tokens and passwords never reach a log, an error or a metric.
 //! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod asyncapi;
 pub mod auth;
 pub mod batch;
