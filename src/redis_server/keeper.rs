@@ -22,8 +22,10 @@ pub struct Keeper {
     stopped: Receiver<Instant>,
     /// Held from a start until the Redis listens.
     starting: Option<Turn>,
-    /// What was said of this outage, so that it is said once.
-    said: Option<String>,
+    /// It was said that Redis ended.
+    told: bool,
+    /// Why it could not be started again, as it was last said.
+    complaint: Option<String>,
 }
 
 impl Keeper {
@@ -35,7 +37,8 @@ impl Keeper {
             share,
             stopped,
             starting: None,
-            said: None,
+            told: false,
+            complaint: None,
         }
     }
 
@@ -51,7 +54,7 @@ impl Keeper {
                 self.see_to_another();
             } else if self.starting.is_some() && self.folder.connect().is_ok() {
                 self.starting = None;
-                self.said = None;
+                self.is_back();
             }
         };
         self.leave(deadline);
@@ -59,40 +62,40 @@ impl Keeper {
 
     /// Starts Redis again, unless another store has the turn, or has done it.
     fn see_to_another(&mut self) {
-        let failed = self.starting.take().is_some();
         let ending = self.process.ending();
-        match failed {
-            true => self.say(format!(
-                "Redis does not start ({ending}); see {}",
-                self.folder.log().display()
-            )),
-            false => self.say(format!("Redis ended by itself ({ending}); starting it again")),
+        if self.starting.take().is_some() {
+            let log = self.folder.log();
+            self.complain(format!("Redis does not start{ending}; see {}", log.display()));
+        } else if !std::mem::replace(&mut self.told, true) {
+            warn!("Redis ended by itself{ending}; it is started again");
         }
         let turn = match self.folder.take_turn() {
             Ok(Some(turn)) => turn,
             Ok(None) => return,
-            Err(error) => return self.say(format!("cannot lock the data folder: {error}")),
+            Err(error) => return self.complain(format!("cannot lock the data folder: {error}")),
         };
         if let Ok(process) = Process::listening_in(&self.folder) {
-            info!("another store has started Redis again");
             self.process = process;
-            self.said = None;
-            return;
+            return self.is_back();
         }
         match Process::start(&self.folder) {
             Ok(process) => {
                 self.process = process;
                 self.starting = Some(turn);
             }
-            Err(sentence) => self.say(sentence),
+            Err(sentence) => self.complain(sentence),
         }
     }
 
-    /// Says it, unless it was the last thing that was said.
-    fn say(&mut self, sentence: String) {
-        if self.said.as_ref() != Some(&sentence) {
-            warn!("{sentence}");
-            self.said = Some(sentence);
+    fn is_back(&mut self) {
+        (self.told, self.complaint) = (false, None);
+    }
+
+    /// Says it, unless it was the last that was said.
+    fn complain(&mut self, sentence: String) {
+        if self.complaint.as_ref() != Some(&sentence) {
+            error!("{sentence}");
+            self.complaint = Some(sentence);
         }
     }
 

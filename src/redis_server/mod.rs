@@ -44,7 +44,7 @@ pub enum Found {
     Theirs,
 }
 
-/// A Redis of ours. Dropping it leaves it, too, but does not wait for that.
+/// A Redis of ours. Dropping it leaves it, too.
 pub struct RedisServer {
     /// How to reach it.
     pub url: String,
@@ -54,7 +54,7 @@ pub struct RedisServer {
     pub started: bool,
     /// Takes the time by which Redis is to have stopped.
     stop: Sender<Instant>,
-    keeper: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 /// The default address, where a Redis is used if it is there already.
@@ -212,14 +212,27 @@ impl RedisServer {
             data_dir: path,
             started,
             stop,
-            keeper,
+            keeper: Some(keeper),
         }))
     }
 
     /// Leaves it by `deadline`; the last store that does stops it.
-    pub fn leave_by(self, deadline: Instant) {
-        let _ = self.stop.send(deadline);
-        let _ = self.keeper.join();
+    pub fn leave_by(mut self, deadline: Instant) {
+        self.leave(deadline);
+    }
+
+    fn leave(&mut self, deadline: Instant) {
+        if let Some(keeper) = self.keeper.take() {
+            let _ = self.stop.send(deadline);
+            let _ = keeper.join();
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        // Where the start of a store failed, the program is about to end.
+        self.leave(Instant::now() + STOP_PATIENCE);
     }
 }
 
@@ -259,7 +272,7 @@ fn await_answer(folder: &Folder, process: &mut Process, interrupted: &AtomicBool
         let answer = answer(folder);
         if process.has_ended() {
             return Err(format!(
-                "redis-server ended at once ({}); see {}",
+                "redis-server ended at once{}; see {}",
                 process.ending(),
                 log.display()
             ));

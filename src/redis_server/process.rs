@@ -94,10 +94,10 @@ impl Process {
         self.ends_within(Duration::ZERO)
     }
 
-    /// How it ended, as far as we know.
+    /// How it ended, in brackets, if we know.
     pub fn ending(&mut self) -> String {
         let status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        status.map_or("another store started it".into(), |status| status.to_string())
+        status.map_or(String::new(), |status| format!(" ({status})"))
     }
 
     /// Stops it in order; what it acknowledged is in its append-only file then. If it is not gone by `deadline` it is killed.

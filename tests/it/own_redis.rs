@@ -109,6 +109,18 @@ fn a_machine_without_redis_server_is_told_what_to_install() {
     assert!(message.contains("redis-server"), "{message}");
 }
 
+#[test]
+fn a_start_that_fails_when_redis_runs_already_leaves_none_behind() {
+    let _turn = take_turn();
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.env("TMPDIR", "/nonexistent");
+    let output = Program::run_to_end(command);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("private folder"), "{message}");
+    assert!(!own_redis_listens(), "its Redis is still there: {message}");
+}
+
 /// Ends the store, and its Redis must be gone with it.
 #[track_caller]
 fn end(store: &mut Program) {
