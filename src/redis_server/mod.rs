@@ -126,31 +126,22 @@ enum Neighbour {
 }
 
 fn neighbour() -> Neighbour {
-    let there = ConnectionAddr::Tcp("127.0.0.1".into(), DEFAULT_REDIS_PORT);
-    let told = connection(there.clone()).and_then(|mut connection| {
-        let dir: Vec<PathBuf> = redis::cmd("CONFIG")
-            .arg(&["GET", "dir"])
-            .query::<Vec<String>>(&mut connection)?
-            .into_iter()
-            .map(PathBuf::from)
-            .collect();
-        Ok((dir, run_id(&mut connection)?))
+    let told = connection(ConnectionAddr::Tcp("127.0.0.1".into(), DEFAULT_REDIS_PORT)).and_then(|mut there| {
+        let dir: Vec<String> = redis::cmd("CONFIG").arg(&["GET", "dir"]).query(&mut there)?;
+        Ok((dir, run_id(&mut there)?))
     });
-    let (dir, run_id_there) = match told {
+    let (dir, run) = match told {
         Ok(told) => told,
         Err(error) if error.is_io_error() && !is_running() => return Neighbour::Leaving,
         Err(_) => return Neighbour::Theirs,
     };
+    let folder = dir.get(1).and_then(|dir| Folder::open(Path::new(dir)).ok());
     // Anybody can say anything on the port; that it is the one that listens in a folder of ours is what counts.
-    let folder = dir
-        .get(1)
-        .and_then(|dir| Folder::open(dir).ok())
-        .filter(Folder::is_ours);
-    let same = |folder: &Folder| {
-        let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut connection| run_id(&mut connection));
-        id.is_ok_and(|id| id == run_id_there)
+    let listens_in = |folder: &Folder| {
+        let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut here| run_id(&mut here));
+        id.is_ok_and(|id| id.is_some() && id == run)
     };
-    match folder.filter(same) {
+    match folder.filter(|folder| folder.is_ours() && listens_in(folder)) {
         Some(folder) => Neighbour::Ours(folder),
         None => Neighbour::Theirs,
     }
