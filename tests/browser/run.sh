@@ -7,11 +7,7 @@ source "$here/../../scripts/lib.sh"
 
 need_rust
 need_redis
-need curl curl
-need chromium chromium
-need chromedriver chromium-driver
-need firefox-esr firefox-esr
-need nginx nginx-light
+need_tools_of "$here"
 venv browser "$here/requirements.txt"
 
 # Screenshots of every state are left there to be looked at.
