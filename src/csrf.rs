@@ -5,9 +5,9 @@
 //! even allowed ones, and puts it into the query of its WebSockets.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use form_urlencoded::parse;
 
 use crate::http::Head;
+use crate::params::Params;
 use crate::random;
 
 /// The header of a reply that gives it.
@@ -32,11 +32,10 @@ impl CsrfToken {
 
     /// Whether a request has it in its query.
     pub fn is_in(&self, head: &Head) -> bool {
-        let is_it = |given: &str, token: &str| verify_slices_are_equal(given.as_bytes(), token.as_bytes()).is_ok();
-        let mut given = parse(head.query.as_bytes()).filter(|(name, _)| name == PARAMETER);
-        self.0
-            .as_deref()
-            .is_some_and(|token| given.any(|(_, value)| is_it(&value, token)))
+        let mut params = Params::new(&head.query);
+        let given = params.text(PARAMETER).unwrap_or_default();
+        let is_it = |token: &str| verify_slices_are_equal(given.as_bytes(), token.as_bytes()).is_ok();
+        self.0.as_deref().is_some_and(is_it)
     }
 }
 
