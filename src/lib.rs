@@ -23,6 +23,8 @@
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
+//! | [`files`] | opening files that others may have put there |
+//! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
@@ -70,11 +72,13 @@ pub mod destination;
 pub mod door;
 pub mod ending;
 pub mod error;
+pub mod files;
 pub mod follow;
 pub mod form;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod log_line;
 pub mod metrics;
 pub mod openapi;
 pub mod params;
@@ -89,6 +93,7 @@ pub mod shape;
 pub mod store;
 pub mod swagger;
 pub mod units;
+pub mod visible;
 pub mod wait;
 pub mod websocket;
 pub mod wire;

@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
 use ptg_store::config::{Flags, REDIS_VARIABLE};
-use ptg_store::{Config, Server};
+use ptg_store::{Config, Server, log_line, visible};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     allocator::settle();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(log_line::write)
+        .init();
     match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => fail(&sentence),
@@ -68,6 +70,6 @@ fn run(flags: Flags) -> Result<(), String> {
 }
 
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store: {sentence}");
+    eprintln!("ptg-store: {}", visible::lines(sentence));
     ExitCode::FAILURE
 }

@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use log::{error, info, warn};
 
 use crate::config::DEFAULT_REDIS_PORT;
+use crate::log_line;
 
 /// Programs that can serve, best known first.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
@@ -224,7 +225,7 @@ impl Plan {
                     }
                     match self.spawn() {
                         Ok(started) => child = started,
-                        Err(error) => error!("{error}"),
+                        Err(error) => error!("{}", log_line::sentence(&error)),
                     }
                 }
                 Err(error) => error!("cannot tell whether Redis runs: {error}"),

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::redis_server::{self, RedisServer};
 use crate::rest::Rest;
 use crate::store::{Store, Watch};
+use crate::visible;
 use crate::wait::join_by;
 
 /// How long a stop may take in all: the contract grants ten seconds.
@@ -97,13 +98,13 @@ impl Server {
         } else {
             " (does not answer yet)"
         };
+        let address = visible::line(store.address());
         let redis = match &self.redis {
             Some(own) => format!(
-                "{} (started by us, data in {})",
-                store.address(),
-                own.data_dir.display()
+                "{address} (started by us, data in {})",
+                visible::line(&own.data_dir.to_string_lossy())
             ),
-            None => format!("{} (not ours, data where it keeps it){state}", store.address()),
+            None => format!("{address} (not ours, data where it keeps it){state}"),
         };
         format!(
             "ptg-store {} listens on http://{}\n  redis          {redis}\n  sign-in        {}\n  documentation  http://{}/docs",

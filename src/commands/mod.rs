@@ -7,11 +7,12 @@ mod record;
 mod replay;
 mod streams;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use argh::FromArgs;
 use ptg_store::ids::StreamId;
+use ptg_store::visible;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -47,7 +48,11 @@ pub fn find(name: &str) -> Option<&'static Command> {
 
 /// Says that there is no command of this name.
 pub fn unknown(name: &str) -> ExitCode {
-    eprintln!("ptg-store: there is no command '{name}'; ptg-store --help lists them");
+    let name = visible::line(name);
+    let _ = writeln!(
+        std::io::stderr(),
+        "ptg-store: there is no command '{name}'; ptg-store --help lists them"
+    );
     Exit::Usage.into()
 }
 
@@ -82,7 +87,7 @@ pub fn run<F: FromArgs>(
             return Exit::Done.into();
         }
         Err(exit) => {
-            console.complain(exit.output.trim_end());
+            console.complain_in_lines(exit.output.trim_end());
             return Exit::Usage.into();
         }
     };
@@ -99,7 +104,11 @@ pub fn run<F: FromArgs>(
 
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.
 fn say_result(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let mut stdout = std::io::stdout();
+    let _ = match stdout.is_terminal() {
+        true => writeln!(stdout, "{}", visible::line(line)),
+        false => writeln!(stdout, "{line}"),
+    };
 }
 
 /// A number and its noun: `1 entry`, `2 entries`.

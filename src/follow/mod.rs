@@ -17,8 +17,9 @@ use crate::ending::Ending;
 use crate::error::{Error, close};
 use crate::http::{Head, Reply};
 use crate::limits::Pass;
+use crate::log_line;
 use crate::metrics::Counter;
-use crate::pull::{Pull, Tally, detail, joined};
+use crate::pull::{Pull, Tally, detail};
 use crate::wire::send_little_ahead;
 use body::Body;
 use follower::Follower;
@@ -113,7 +114,7 @@ impl Open<'_> {
             send_little_ahead(stream);
         }
         let begun = Instant::now();
-        let names = joined(&call.streams);
+        let names = log_line::streams(&call.streams);
         info!("follow open stream={names} {} {peer}", detail(&call, &pull));
         let metrics = &context.metrics;
         metrics.sockets_open.follow.add(1);
