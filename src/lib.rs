@@ -24,8 +24,8 @@
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`files`] | opening files that others may have put there |
-//! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
+//! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
 //! `allocator` makes malloc give back what large entries used; `client/` is a store as its clients see it, and `commands/` are the

@@ -11,7 +11,7 @@ pub struct Flags {
     #[argh(option)]
     pub url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, if it is for this store, else that of ptg-store login; else
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login; else
     /// it signs in with --user and --password)
     #[argh(option)]
     pub token: Option<String>,
