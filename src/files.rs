@@ -74,21 +74,22 @@ fn regular(path: &Path, how: &mut OpenOptions, more: OFlags) -> io::Result<File>
     }
 }
 
-/// A file that is to be written. Where everybody may put files, one that is somebody else's was put there for us to write to.
+/// A file that is to be written. Where everybody may put files, one that is somebody else's was put there for us to write to, and
+/// one that has a second name may be another file of ours.
 fn ours(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     let file = regular(path, how, OFlags::NOFOLLOW)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = fs::metadata(folder.unwrap_or(Path::new(".")))?;
     match is_planted(&file.metadata()?, &folder, geteuid().as_raw()) {
         true => Err(refused(
-            "it is somebody else's, in a folder that everybody may write to",
+            "it is somebody else's or has a second name, in a folder that everybody may write to",
         )),
         false => Ok(file),
     }
 }
 
 fn is_planted(file: &Metadata, folder: &Metadata, user: u32) -> bool {
-    folder.mode() & EVERYBODY_WRITES != 0 && file.uid() != user
+    folder.mode() & EVERYBODY_WRITES != 0 && (file.uid() != user || file.nlink() > 1)
 }
 
 fn refused(why: &'static str) -> io::Error {
@@ -178,5 +179,7 @@ mod tests {
         assert!(of(0o1777, us + 1) && of(0o777, us + 1));
         assert!(!of(0o1777, us) && !of(0o775, us + 1) && !of(0o755, us + 1));
         append(&path).unwrap();
+        fs::hard_link(&path, folder.path().join("second")).unwrap();
+        assert!(of(0o1777, us) && !of(0o755, us));
     }
 }

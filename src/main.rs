@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             commands::print(&format!("{}\n{}", exit.output, commands::list()));
             return ExitCode::SUCCESS;
         }
-        Err(exit) => return fail(exit.output.trim_end()),
+        Err(exit) => return fail(&visible::lines(&commands::usage(&exit.output, &arguments))),
     };
     if flags.version {
         commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION")));
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         .init();
     match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => fail(&sentence),
+        Err(sentence) => fail(&visible::line(&sentence)),
     }
 }
 
@@ -70,6 +70,6 @@ fn run(flags: Flags) -> Result<(), String> {
 }
 
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store: {}", visible::lines(sentence));
+    eprintln!("ptg-store: {sentence}");
     ExitCode::FAILURE
 }

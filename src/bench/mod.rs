@@ -39,6 +39,7 @@ use streams::{Prefix, Stream};
 use wire::Interrupted;
 
 use crate::client::{self, Console, Exit};
+use crate::commands;
 
 /// Which way the work takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +74,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(exit) => {
-            console().complain_in_lines(exit.output.trim_end());
+            console().complain_in_lines(&commands::usage(&exit.output, arguments));
             return ExitCode::FAILURE;
         }
     };

@@ -87,7 +87,7 @@ pub fn run<F: FromArgs>(
             return Exit::Done.into();
         }
         Err(exit) => {
-            console.complain_in_lines(exit.output.trim_end());
+            console.complain_in_lines(&usage(&exit.output, arguments));
             return Exit::Usage.into();
         }
     };
@@ -100,6 +100,18 @@ pub fn run<F: FromArgs>(
         console.complain(&failure.to_string());
     }
     failure.exit().into()
+}
+
+/// What argh says is wrong with the arguments, in its own lines, of which an argument that is said again begins none.
+pub fn usage(said: &str, arguments: &[&str]) -> String {
+    let mut said = said.trim_end().to_owned();
+    for argument in arguments {
+        let shown = visible::line(argument);
+        if shown != *argument {
+            said = said.replace(argument, &shown);
+        }
+    }
+    said
 }
 
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.

@@ -173,7 +173,20 @@ fn what_clients_send_cannot_forge_a_log_line() {
     assert!(!log.lines().any(|line| line.starts_with("FORGED")), "{log}");
 }
 
-/// Lines of the log, each without its time.
+/// Ends a store; its log, in which every line is of plain characters.
+#[track_caller]
+fn plain_log(mut store: Program) -> String {
+    store.signal("TERM");
+    store.wait(PATIENCE);
+    let log = store.log();
+    assert!(
+        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
+        "{log:?}"
+    );
+    log
+}
+
+/// Lines of the log.
 fn lines_with(log: &str, words: &str) -> Vec<String> {
     log.lines()
         .filter(|line| line.contains(words))
@@ -184,7 +197,7 @@ fn lines_with(log: &str, words: &str) -> Vec<String> {
 #[test]
 fn names_that_are_no_plain_words_are_quoted_in_the_log() {
     let redis = Redis::start();
-    let mut store = Program::start(&["--redis", &redis.url()]);
+    let store = Program::start(&["--redis", &redis.url()]);
     // Each once as it is, and as it stands in the log.
     let names = [
         ("plain-käse", "plain-käse"),
@@ -218,26 +231,18 @@ fn names_that_are_no_plain_words_are_quoted_in_the_log() {
             store.log()
         );
     }
-    store.signal("TERM");
-    store.wait(PATIENCE);
-    let log = store.log();
-    assert!(
-        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
-        "{log}"
-    );
+    plain_log(store);
 }
 
 #[test]
 fn paths_that_could_be_taken_for_fields_are_quoted_in_the_log() {
     let redis = Redis::start();
-    let mut store = Program::start(&["--redis", &redis.url()]);
+    let store = Program::start(&["--redis", &redis.url()]);
     for target in ["/x\"y", "/code=1000", "stream=x", "/\\n"] {
         store.exchange(format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", store.addr()));
     }
     store.get("/streams/plain?query=left-out");
-    store.signal("TERM");
-    store.wait(PATIENCE);
-    let log = store.log();
+    let log = plain_log(store);
     for shown in ["GET \"/x\\\"y\" ", "GET \"/code=1000\" ", "GET /streams/plain 200 "] {
         assert!(log.contains(shown), "{shown} in {log}");
     }
@@ -248,17 +253,11 @@ fn paths_that_could_be_taken_for_fields_are_quoted_in_the_log() {
 fn what_redis_says_cannot_forge_a_log_line() {
     let error = "-ERR \u{1b}]52;c;eA==\u{7}\u{9b}2J\u{202e} code=1000 entries=7\r\n";
     let liar = Anything::start(error.as_bytes());
-    let mut store = Program::start(&["--redis", &format!("redis://{}", liar.address())]);
+    let store = Program::start(&["--redis", &format!("redis://{}", liar.address())]);
     store.get("/streams/").expect(503);
     store.socket_answer("/data/x/push", &[]);
     eventually(PATIENCE, || store.log().contains("code=1000"));
-    store.signal("TERM");
-    store.wait(PATIENCE);
-    let log = store.log();
-    assert!(
-        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
-        "{log:?}"
-    );
+    let log = plain_log(store);
     for line in lines_with(&log, "code=1000") {
         let (before, _) = line.split_once("code=1000").expect("it");
         assert!(before.matches('"').count() % 2 == 1, "not in quotes: {line}");
@@ -268,14 +267,8 @@ fn what_redis_says_cannot_forge_a_log_line() {
 #[test]
 fn an_address_of_redis_cannot_forge_a_log_line() {
     let url = "redis+unix:///nowhere/%0AFORGED%1B%5B2J%20code=1000";
-    let mut store = Program::start(&["--redis", url]);
+    let store = Program::start(&["--redis", url]);
     eventually(PATIENCE, || store.log().contains("cannot be reached"));
-    store.signal("TERM");
-    store.wait(PATIENCE);
-    let log = store.log();
-    assert!(
-        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
-        "{log:?}"
-    );
+    let log = plain_log(store);
     assert!(!log.lines().any(|line| line.starts_with("FORGED")), "{log}");
 }
