@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
 use ptg_store::config::{Flags, REDIS_VARIABLE};
-use ptg_store::{Config, Server, log_line, visible};
+use ptg_store::{Config, Server, log_line};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
             commands::print(&format!("{}\n{}", exit.output, commands::list()));
             return ExitCode::SUCCESS;
         }
-        Err(exit) => return fail(&visible::lines(&commands::usage(&exit.output, &arguments))),
+        Err(exit) => return fail(&exit.output, &arguments),
     };
     if flags.version {
         commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION")));
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         .init();
     match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => fail(&visible::line(&sentence)),
+        Err(sentence) => fail(&sentence, &arguments),
     }
 }
 
@@ -69,7 +69,7 @@ fn run(flags: Flags) -> Result<(), String> {
     Ok(())
 }
 
-fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store: {sentence}");
+fn fail(said: &str, arguments: &[&str]) -> ExitCode {
+    eprintln!("ptg-store: {}", commands::in_lines(said, arguments));
     ExitCode::FAILURE
 }

@@ -74,7 +74,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(exit) => {
-            console().complain_in_lines(&commands::usage(&exit.output, arguments));
+            console().complain_in_lines(&commands::in_lines(&exit.output, arguments));
             return ExitCode::FAILURE;
         }
     };

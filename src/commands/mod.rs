@@ -87,7 +87,7 @@ pub fn run<F: FromArgs>(
             return Exit::Done.into();
         }
         Err(exit) => {
-            console.complain_in_lines(&usage(&exit.output, arguments));
+            console.complain_in_lines(&in_lines(&exit.output, arguments));
             return Exit::Usage.into();
         }
     };
@@ -102,8 +102,8 @@ pub fn run<F: FromArgs>(
     failure.exit().into()
 }
 
-/// What argh says is wrong with the arguments, in its own lines, of which an argument that is said again begins none.
-pub fn usage(said: &str, arguments: &[&str]) -> String {
+/// What argh, or whoever starts the store, says in lines of their own. An argument that is said again there begins none.
+pub fn in_lines(said: &str, arguments: &[&str]) -> String {
     let mut said = said.trim_end().to_owned();
     for argument in arguments {
         let shown = visible::line(argument);
@@ -111,7 +111,7 @@ pub fn usage(said: &str, arguments: &[&str]) -> String {
             said = said.replace(argument, &shown);
         }
     }
-    said
+    visible::lines(&said).into_owned()
 }
 
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.
