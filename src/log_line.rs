@@ -49,7 +49,10 @@ fn quoted_unless(text: &str, is_special: impl Fn(char) -> bool) -> Cow<'_, str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use env_logger::{Builder, Target};
+    use log::{LevelFilter, Log};
     use proptest::prelude::*;
+    use std::io::{PipeWriter, Read, pipe};
 
     #[test]
     fn a_plain_word_is_a_field_as_it_is_and_anything_else_is_in_quotes() {
@@ -72,6 +75,27 @@ mod tests {
         assert_eq!(sentence("Redis is away: why?"), "Redis is away: why?");
         assert_eq!(sentence("x\ny"), r#""x\ny""#);
         assert_eq!(sentence("gone code=1000"), r#""gone code=1000""#);
+    }
+
+    #[test]
+    fn a_message_is_one_line_whoever_logs_it() {
+        let (mut read, written): (_, PipeWriter) = pipe().unwrap();
+        let mut builder = Builder::new();
+        builder.filter_level(LevelFilter::Trace).format(write);
+        let logger = builder.target(Target::Pipe(Box::new(written))).build();
+        let args = format_args!("one\n[2026-11-28T10:00:00Z INFO  ptg_store::door] GET / 200\u{1b}[2J");
+        logger.log(
+            &Record::builder()
+                .args(args)
+                .level(log::Level::Info)
+                .target("library")
+                .build(),
+        );
+        drop((logger, builder));
+        let mut log = String::new();
+        read.read_to_string(&mut log).unwrap();
+        assert!(log.contains("Z INFO  library] one\\n[2026"), "{log}");
+        assert!(log.ends_with("200\\u{1b}[2J\n") && log.lines().count() == 1, "{log}");
     }
 
     #[test]

@@ -245,7 +245,6 @@ fn arguments_are_visible_where_they_are_said_again() {
         ("pull s --count \"$(cat hostile)\"", 2),
         ("bench --rounds \"$(cat hostile)\"", 1),
         ("--listen \"$(cat hostile)\"", 1),
-        ("--redis \"$(cat hostile)\"", 1),
     ] {
         // A shell in between, so that the words are those of a file.
         let script = format!("script -qec '\"$P\" {words}' /dev/null");
