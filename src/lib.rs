@@ -58,6 +58,8 @@
 //! 5. An entry that was acknowledged is in Redis. Nothing is dropped in silence: what is lost is counted and logged.
 //! 6. Tokens and passwords never reach a log, an error or a metric.
 //! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
+//! 8. What others wrote reaches a terminal only through `visible`, and a field of the log only through `log_line`. A file whose name or
+//!    place others may have chosen is opened through `files`.
 
 pub mod asyncapi;
 pub mod auth;
