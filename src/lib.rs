@@ -26,7 +26,9 @@
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
 //! | [`object`] | JSON objects whose values stay as they were written |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
+//! | [`files`] | opening files that others may have put there |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
+//! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
 //! `allocator` makes malloc give back what large entries used; `logging` is standard error, and `signals` says what ends the program; `client/` is a store as its clients see it, and `commands/` are the
@@ -59,6 +61,8 @@
 //! 5. An entry that was acknowledged is in Redis. Nothing is dropped in silence: what is lost is counted and logged.
 //! 6. Tokens and passwords never reach a log, an error or a metric.
 //! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
+//! 8. What others wrote reaches a terminal only through `visible`, and a field of the log only through `log_line`. A file whose name or
+//!    place others may have chosen is opened through `files`.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -77,12 +81,14 @@ pub mod destination;
 pub mod door;
 pub mod ending;
 pub mod error;
+pub mod files;
 pub mod follow;
 pub mod form;
 pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod log_line;
 pub mod metrics;
 pub mod object;
 pub mod openapi;
@@ -101,6 +107,7 @@ pub mod shape;
 pub mod store;
 pub mod swagger;
 pub mod units;
+pub mod visible;
 pub mod wait;
 pub mod websocket;
 pub mod wire;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use log::error;
+use ptg_store::log_line;
 
 /// Lines that may wait to be written; the next ones are lost. About a mebibyte of them.
 const QUEUE: usize = 4096;
@@ -42,6 +43,7 @@ pub fn start() -> io::Result<Lines> {
     let writer = std::thread::Builder::new().name("log".into());
     writer.spawn(move || write(&items, &lost, io::stderr()))?;
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(log_line::write)
         .target(env_logger::Target::Pipe(Box::new(lines.clone())))
         .init();
     let last = lines.clone();

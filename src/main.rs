@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Err(exit) if exit.status.is_ok() => {
             return commands::print(&format!("{}\n{}", exit.output, commands::list())).into();
         }
-        Err(exit) => return fail(exit.output.trim_end()),
+        Err(exit) => return fail(&exit.output, &arguments),
     };
     if flags.version {
         return commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION"))).into();
@@ -49,11 +49,11 @@ fn main() -> ExitCode {
     allocator::settle();
     let lines = match logging::start() {
         Ok(lines) => lines,
-        Err(error) => return fail(&format!("cannot start the thread that writes the log: {error}")),
+        Err(error) => return fail(&format!("cannot start the thread that writes the log: {error}"), &arguments),
     };
     let done = run(flags, &lines);
     if let Err(sentence) = &done {
-        lines.say(&format!("ptg-store: {sentence}"));
+        lines.say(&format!("ptg-store: {}", commands::in_lines(sentence, &arguments)));
     }
     lines.finish();
     match done {
@@ -80,7 +80,7 @@ fn run(flags: Flags, lines: &Lines) -> Result<(), String> {
     Ok(())
 }
 
-fn fail(sentence: &str) -> ExitCode {
-    commands::complain(sentence);
+fn fail(said: &str, arguments: &[&str]) -> ExitCode {
+    commands::complain(&commands::in_lines(said, arguments));
     ExitCode::FAILURE
 }

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
 use crate::store::{Store, Watch};
+use crate::visible;
 use crate::wait::join_by;
 
 /// How long a stop may take in all: the contract grants ten seconds.
@@ -97,18 +98,18 @@ impl Server {
         } else {
             " (does not answer yet)"
         };
+        let address = visible::line(store.address());
         let redis = match &self.redis {
             Some(own) => format!(
-                "{} ({}, data in {})",
-                store.address(),
+                "{address} ({}, data in {})",
                 if own.started {
                     "started by us"
                 } else {
                     "started by an earlier store"
                 },
-                own.data_dir.display()
+                visible::line(&own.data_dir.to_string_lossy())
             ),
-            None => format!("{} (not ours, data where it keeps it){state}", store.address()),
+            None => format!("{address} (not ours, data where it keeps it){state}"),
         };
         format!(
             "ptg-store {} listens on http://{}\n  redis          {redis}\n  sign-in        {}\n  documentation  http://{}/docs",

@@ -7,11 +7,12 @@ mod record;
 mod replay;
 mod streams;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use argh::FromArgs;
 use ptg_store::ids::StreamId;
+use ptg_store::visible;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -47,6 +48,7 @@ pub fn find(name: &str) -> Option<&'static Command> {
 
 /// Says that there is no command of this name.
 pub fn unknown(name: &str) -> ExitCode {
+    let name = visible::line(name);
     complain(&format!("there is no command '{name}'; ptg-store --help lists them"));
     Exit::Usage.into()
 }
@@ -93,7 +95,7 @@ pub fn run<F: FromArgs>(
             return print(&exit.output).into();
         }
         Err(exit) => {
-            console.complain(exit.output.trim_end());
+            console.complain_in_lines(&in_lines(&exit.output, arguments));
             return Exit::Usage.into();
         }
     };
@@ -108,9 +110,25 @@ pub fn run<F: FromArgs>(
     failure.exit().into()
 }
 
+/// What argh, or whoever starts the store, says in lines of their own. An argument that is said again there begins none.
+pub fn in_lines(said: &str, arguments: &[&str]) -> String {
+    let mut said = said.trim_end().to_owned();
+    for argument in arguments {
+        let shown = visible::line(argument);
+        if shown != *argument {
+            said = said.replace(argument, &shown);
+        }
+    }
+    visible::lines(&said).into_owned()
+}
+
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.
 fn say_result(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let mut stdout = std::io::stdout();
+    let _ = match stdout.is_terminal() {
+        true => writeln!(stdout, "{}", visible::line(line)),
+        false => writeln!(stdout, "{line}"),
+    };
 }
 
 /// A number and its noun: `1 entry`, `2 entries`.

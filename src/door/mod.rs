@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::follow::Opened;
 use crate::http::{Head, Reply};
+use crate::log_line::field;
 use crate::wait::{STACK, TICK};
 use crate::{follow, router, websocket};
 use body::Body;
@@ -326,6 +327,7 @@ impl Exchange<'_> {
             (method.as_str(), path.as_str())
         };
         let ms = self.begun.elapsed().as_secs_f64() * 1000.0;
+        let (method, path) = (field(method), field(path));
         info!("{method} {path} {status} {bytes} bytes {ms:.1} ms {}", self.peer);
     }
 }

@@ -18,8 +18,9 @@ use crate::ending::Ending;
 use crate::error::{Error, StoreError, close};
 use crate::http::{Head, Reply};
 use crate::limits::Pass;
+use crate::log_line;
 use crate::metrics::Counter;
-use crate::pull::{Outlet, Pull, Tally, detail, joined};
+use crate::pull::{Outlet, Pull, Tally, detail};
 use crate::shape::{Format, LINES_TYPE};
 use crate::wire::send_little_ahead;
 use body::Body;
@@ -136,7 +137,7 @@ impl Open<'_> {
             send_little_ahead(stream);
         }
         let begun = Instant::now();
-        let names = joined(&call.streams);
+        let names = log_line::streams(&call.streams);
         let told = |pull: &Pull| detail(&call, pull);
         let known = pull.as_ref().map_or("waits for Redis".to_string(), told);
         info!("follow open stream={names} {known} {peer}");

@@ -9,6 +9,7 @@ use log::{error, info, warn};
 use super::folder::{Folder, Share, Turn};
 use super::process::Process;
 use super::{POLL, STOP_PATIENCE};
+use crate::log_line;
 
 /// How often a running Redis is looked at.
 const CHECK: Duration = Duration::from_millis(500);
@@ -94,7 +95,7 @@ impl Keeper {
     /// Says it, unless it was the last that was said.
     fn complain(&mut self, sentence: String) {
         if self.complaint.as_ref() != Some(&sentence) {
-            error!("{sentence}");
+            error!("{}", log_line::sentence(&sentence));
             self.complaint = Some(sentence);
         }
     }

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::http::{Head, NOSNIFF, Reply, SERVER};
 use crate::limits::Reservation;
+use crate::log_line;
 use crate::store::Session;
 use crate::wait::join_by;
 
@@ -79,7 +80,7 @@ fn work(server: &Server, context: &Arc<Context>) {
         }));
         let reply = handled.unwrap_or_else(|_| {
             context.metrics.handler_panics.add(1);
-            error!("the handler of {} panicked", request.method());
+            error!("the handler of {} panicked", log_line::field(request.method().as_str()));
             // The panic may have struck in the middle of a conversation with Redis.
             session = context.store.session(REPLY_TIMEOUT).failing_fast();
             Error::refused(500, "The server failed on this request; its log says more.").to_reply()

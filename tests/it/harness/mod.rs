@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod followed;
 mod footprint;
+pub mod liar;
 mod own_redis;
 mod program;
 mod proxy;
