@@ -33,7 +33,7 @@ pub struct Flags {
     #[argh(option)]
     pub redis: Option<String>,
 
-    /// folder for the data of a Redis that the program starts itself (default ptg-data)
+    /// folder for the data of a Redis that the program starts itself; only your account can enter it (default ptg-data)
     #[argh(option, default = "PathBuf::from(\"ptg-data\")")]
     pub data_dir: PathBuf,
 

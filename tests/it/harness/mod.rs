@@ -20,7 +20,7 @@ pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
 pub use followed::{End, Followed};
 pub use footprint::{Footprint, descriptors, peak, peak_of, resident, threads};
-pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
+pub use own_redis::{OWN_REDIS_PORT, own_redis, own_redis_is, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
 pub use recordings::{count_recorded, recorded};

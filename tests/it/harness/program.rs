@@ -37,6 +37,13 @@ impl Program {
         Self::start_command(command)
     }
 
+    /// The same, run by a program that becomes it, such as nohup.
+    #[track_caller]
+    pub fn start_by(program: &str, arguments: &[&str]) -> Self {
+        let all = [&[env!("CARGO_BIN_EXE_ptg-store")], arguments].concat();
+        Self::start_command(Self::quiet(program, &all))
+    }
+
     /// The same, granted so many open files: what it has, and what it may have.
     #[track_caller]
     pub fn start_with_open_files(soft: usize, hard: usize, arguments: &[&str]) -> Self {
