@@ -41,7 +41,7 @@ impl FromStr for Host {
                 Err(_) => Err(Malformed),
             };
         }
-        if let Ok(address) = text.parse::<Ipv4Addr>() {
+        if let Some(address) = ipv4(text) {
             return Ok(Host::Address(address.into()));
         }
         match text.len() {
@@ -88,6 +88,26 @@ impl fmt::Display for Authority {
     }
 }
 
+/// An IPv4 address as inet_aton(3) reads it: the last of its parts fills what the others leave, and each may be octal or hexadecimal.
+/// Browsers send four decimal ones; other clients send what they were given (RFC 3986, section 7.4).
+fn ipv4(text: &str) -> Option<Ipv4Addr> {
+    let number = |part: &str| {
+        let (digits, radix) = match part.strip_prefix("0x").or_else(|| part.strip_prefix("0X")) {
+            Some(digits) => (digits, 16),
+            None if part.len() > 1 && part.starts_with('0') => (part, 8),
+            None => (part, 10),
+        };
+        let number = u32::from_str_radix(digits, radix).ok();
+        number.filter(|_| !digits.starts_with('+'))
+    };
+    let parts: Vec<u32> = text.split('.').map(number).collect::<Option<_>>()?;
+    let (last, others) = parts.split_last()?;
+    let left = 4_usize.checked_sub(others.len()).filter(|left| *left > 0)?;
+    let fits = u64::from(*last) < 1 << (8 * left) && others.iter().all(|part| *part < 256);
+    let high = others.iter().zip([24, 16, 8]).map(|(part, shift)| part << shift);
+    fits.then(|| Ipv4Addr::from(high.fold(*last, |address, part| address | part)))
+}
+
 /// `reg-name` of RFC 3986: unreserved characters, sub-delims, and `%` with two hexadecimal digits.
 fn is_name(mut bytes: &[u8]) -> bool {
     while let [first, rest @ ..] = bytes {
@@ -120,8 +140,18 @@ mod tests {
             ("[::1]", "[::1]", None),
             ("[0:0::1]:65535", "[::1]", Some(65535)),
             ("[::FFFF:127.0.0.1]:1", "[::ffff:127.0.0.1]", Some(1)),
-            // Browsers never send this; to us it is a name like any other.
-            ("127.1", "127.1", None),
+            ("127.1", "127.0.0.1", None),
+            ("0x7f.1:80", "127.0.0.1", Some(80)),
+            ("0177.0.1", "127.0.0.1", None),
+            ("2130706433", "127.0.0.1", None),
+            ("127.256", "127.0.1.0", None),
+            // No addresses, and so names.
+            ("256.0.0.1", "256.0.0.1", None),
+            ("1.2.3.4.5", "1.2.3.4.5", None),
+            ("4294967296", "4294967296", None),
+            ("08.1", "08.1", None),
+            ("127.0.0.+1", "127.0.0.+1", None),
+            ("127..1", "127..1", None),
             ("%6cocalhost", "%6cocalhost", None),
         ] {
             assert_eq!(parse(text), Some((host.into(), port)), "{text}");

@@ -60,6 +60,10 @@ fn names_and_addresses_of_this_machine_are_answered_with_any_port() {
         "a.localhost:7890",
         "127.0.0.1",
         "127.1.2.3:65535",
+        // As inet_aton(3) reads them, and programs send them.
+        "127.1",
+        "0x7f000001",
+        "2130706433",
         "[::1]:7890",
         &format!("127.0.0.1:{port}"),
         name,
@@ -78,9 +82,6 @@ fn other_spellings_and_addresses_are_foreign_and_what_is_no_host_is_400() {
     for host in [
         "0.0.0.0",
         "[::]",
-        "127.1",
-        "0x7f000001",
-        "2130706433",
         "203.0.113.5",
         "[2001:db8::1]",
         "localhost.evil.example",
