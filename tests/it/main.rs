@@ -9,8 +9,11 @@ mod sign_in;
 mod tokens;
 
 mod connections;
+mod foreign_hosts;
 mod framing;
 mod http;
+mod origins;
+mod origins_allowed;
 mod parameters;
 mod paths;
 
@@ -20,6 +23,7 @@ mod data_out;
 mod descriptions;
 mod foreign_fields;
 mod forms;
+mod stored_script;
 mod streams;
 mod streams_meta;
 
@@ -44,6 +48,7 @@ mod cursors;
 mod cursors_end;
 mod events;
 mod follow;
+mod follow_outages;
 mod followers;
 mod gaps;
 mod gaps_none;
@@ -71,6 +76,7 @@ mod redis_faults_refusals;
 mod slow_clients;
 mod smuggling;
 
+mod behind_proxy;
 mod bench;
 mod client_login;
 mod client_pull;
@@ -87,8 +93,11 @@ mod documentation;
 mod ending;
 mod live_page;
 mod log;
+mod nobody_listens;
 mod operations;
 mod own_redis;
+mod own_redis_private;
+mod own_redis_shared;
 mod portal;
 mod record;
 mod record_faults;
