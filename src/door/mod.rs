@@ -4,10 +4,12 @@
 //! tiny_http never faces the network, because one hostile request can end it; see DESIGN, "The door".
 
 mod body;
+mod chunks;
 mod head;
 mod inbox;
 mod relay;
 mod reply;
+mod target;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -173,7 +175,8 @@ impl Exchange<'_> {
     /// Answers a request; whether the connection can take another.
     fn answer(&mut self, inbox: &mut Inbox) -> bool {
         let context = self.context;
-        let framing = match body::framing(&self.head, &context.config.limits) {
+        let framing = body::framing(&self.head, &context.config.limits);
+        let framing = match framing.and_then(|framing| body::waits_for_word(&self.head).map(|_| framing)) {
             Ok(framing) => framing,
             // What path, method, token and parameters say comes first, but such a connection is beyond use.
             Err(error) => {

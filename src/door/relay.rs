@@ -14,13 +14,14 @@ use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
 /// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 7] = [
+const PASSED_ON: [&str; 8] = [
     "Host",
     "Origin",
     "Authorization",
     "Cookie",
     "Content-Type",
     "Accept",
+    "Accept-Encoding",
     "Last-Event-ID",
 ];
 

@@ -18,8 +18,9 @@ const LINGER_QUIET: Duration = Duration::from_secs(2);
 /// Whether the client wants to use its connection again (RFC 9112, 9.3).
 pub fn keeps_alive(head: &Head) -> bool {
     match head.minor_version {
+        _ if head.lists("Connection", "close") => false,
         0 => head.lists("Connection", "keep-alive"),
-        _ => !head.lists("Connection", "close"),
+        _ => true,
     }
 }
 
@@ -62,6 +63,7 @@ pub fn status_line(status: u16) -> String {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        417 => "Expectation Failed",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 15] = [
+const ERRORS: [(u16, &str, &str); 16] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -32,6 +32,11 @@ const ERRORS: [(u16, &str, &str); 15] = [
         413,
         "Too large; the detail names the limit.",
         "The body is larger than 64MiB (--max-body).",
+    ),
+    (
+        417,
+        "An Expect that is not met here (HTTP/1.1).",
+        "The only expectation that is met here is 100-continue.",
     ),
     (
         426,

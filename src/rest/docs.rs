@@ -1,7 +1,7 @@
 //! The documentation: Swagger UI at `/docs`, the documents that it and other tools read, and the README.
 
 use crate::error::Error;
-use crate::http::Reply;
+use crate::http::{Head, Reply};
 use crate::{asyncapi, openapi, swagger};
 
 const README: &str = include_str!("../../README.md");
@@ -17,8 +17,8 @@ pub fn index() -> Reply {
         .with("Referrer-Policy", "no-referrer")
 }
 
-/// `GET /docs/{asset}`: a file of Swagger UI, or the README.
-pub fn asset(name: &str) -> Result<Reply, Error> {
+/// `GET /docs/{asset}`: a file of Swagger UI, as gzip for those who take that, or the README.
+pub fn asset(name: &str, head: &Head) -> Result<Reply, Error> {
     if name == README_NAME {
         return Ok(Reply::typed(
             200,
@@ -26,9 +26,13 @@ pub fn asset(name: &str) -> Result<Reply, Error> {
             README.as_bytes().to_vec(),
         ));
     }
-    let (content_type, gzip) = swagger::asset(name).ok_or(Error::NotFound)?;
-    Ok(Reply::typed(200, content_type, gzip)
-        .with("Content-Encoding", "gzip")
+    let gzip = head.wants_gzip();
+    let (content_type, bytes) = swagger::asset(name, gzip).ok_or(Error::NotFound)?;
+    let mut reply = Reply::typed(200, content_type, bytes).with("Vary", "Accept-Encoding");
+    if gzip {
+        reply = reply.with("Content-Encoding", "gzip");
+    }
+    Ok(reply
         .with("X-Content-Type-Options", "nosniff")
         .with("Cache-Control", "max-age=3600"))
 }

@@ -117,7 +117,7 @@ fn answer(
         Call::Health => Ok(health::health()),
         Call::Metrics => Ok(health::metrics(&context.metrics)),
         Call::Docs => Ok(docs::index()),
-        Call::DocsAsset { name } => docs::asset(&name),
+        Call::DocsAsset { name } => docs::asset(&name, head),
         Call::Redoc => Ok(docs::redoc()),
         Call::OpenApi => Ok(docs::openapi()),
         Call::AsyncApi => Ok(docs::asyncapi()),

@@ -3,15 +3,16 @@
 //! tungstenite reads the headers of frames. Its own sockets copy each message once more on the way out, keep the memory
 //! of the largest message they ever saw, and cannot read past a message without holding it.
 
-use std::io::{self, Cursor, Read};
+mod header;
+
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
+use super::coding::{broken, close_code, unmask};
 use crate::ending::Ending;
 use crate::error::close;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
@@ -173,33 +174,19 @@ impl Frames {
 
     /// Reads the header of the next frame, if it is there.
     fn begin_frame(&mut self) -> Result<bool, Ending> {
-        let mut cursor = Cursor::new(self.buffer.bytes());
-        let parsed =
-            FrameHeader::parse(&mut cursor).map_err(|error| Ending::close(close::PROTOCOL, error.to_string()))?;
-        let Some((header, length)) = parsed else {
+        let Some(header) = header::parse(self.buffer.bytes())? else {
             return Ok(false);
         };
-        let length_of_header = cursor.position() as usize;
-        self.buffer.skip(length_of_header);
-        let Some(mask) = header.mask else {
-            return broken("a client's frames must be masked");
-        };
-        if header.rsv1 || header.rsv2 || header.rsv3 {
-            return broken("a reserved bit is set, but no extension was agreed to");
-        }
-        let length = match header.opcode {
-            OpCode::Control(_) if !header.is_final => return broken("a control frame is fragmented"),
-            OpCode::Control(_) if length > LONGEST_CONTROL => {
-                return broken("a control frame is longer than 125 bytes");
-            }
-            OpCode::Control(_) => length as usize,
-            OpCode::Data(data) => self.begin_data(data, length)?,
+        self.buffer.skip(header.size);
+        let left = match header.kind {
+            OpCode::Control(_) => header.length as usize,
+            OpCode::Data(data) => self.begin_data(data, header.length)?,
         };
         self.frame = Some(Frame {
-            kind: header.opcode,
+            kind: header.kind,
             is_final: header.is_final,
-            mask,
-            left: length,
+            mask: header.mask,
+            left,
         });
         Ok(true)
     }

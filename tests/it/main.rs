@@ -11,6 +11,7 @@ mod tokens;
 mod connections;
 mod framing;
 mod http;
+mod http_heads;
 mod parameters;
 mod paths;
 

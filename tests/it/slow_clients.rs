@@ -25,7 +25,7 @@ fn a_head_that_does_not_end_in_time_is_408_and_closed() {
 fn a_head_that_drips_is_408_although_it_never_pauses_for_long() {
     let store = Store::with(&["--head-timeout", "500ms"]);
     let mut stream = store.raw();
-    send(&mut stream, "GET /ping HTTP/1.1\r\n");
+    send(&mut stream, "GET /ping HTTP/1.1\r\nHost: x\r\n");
     // The read's short deadline is the pause between two drops.
     stream
         .set_read_timeout(Some(Duration::from_millis(20)))
