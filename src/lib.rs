@@ -18,10 +18,10 @@
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields |
-//! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
+//! | [`context`], [`connections`], [`limits`], [`wait`], [`wire`] | what every thread shares; the TCP connections that are open; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
-//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
+//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`], [`growth`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead, memory for what was announced: no input or output of their own |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
@@ -37,7 +37,7 @@
 //! Out: Redis → `store::entries` → `pull` → its outlet (`websocket::pull`, `follow`) → socket. An entry goes from Redis into the reply that it is part of,
 //! and from there to the network; what Redis sends beyond one reply stays in the network until that one is taken.
 //! REST: `door` (head, body) → tiny_http → worker → `call` → handler → `Session`, and back through the door,
-//! which writes the reply and the log line.
+//! which writes the reply and the log line. What tells how the program is (`/health`, `/metrics`, `/ping`) the door answers itself.
 //!
 //! # Threads
 //!
@@ -63,6 +63,7 @@ pub mod batch;
 pub mod batch_header;
 pub mod call;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod csp;
 pub mod cursor;
@@ -72,6 +73,7 @@ pub mod ending;
 pub mod error;
 pub mod follow;
 pub mod form;
+pub mod growth;
 pub mod http;
 pub mod ids;
 pub mod limits;

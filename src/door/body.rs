@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::config::Limits;
 use crate::context::Context;
 use crate::error::Error;
+use crate::growth;
 use crate::http::Head;
 use crate::limits::{ROOM_PATIENCE, Reservation};
 use crate::units::Size;
@@ -17,7 +18,7 @@ use crate::wait::Pace;
 /// Anybody may send one, so it is to cost little.
 const SMALL_BODY: usize = 16 << 10;
 
-/// How much of a body is reserved and read at once, in bytes.
+/// How much of a body is read at once, and how much memory it has at first, in bytes.
 pub const STEP: usize = 64 << 10;
 
 /// Where a body ends.
@@ -177,20 +178,21 @@ impl Limit {
 impl Reader<'_> {
     fn by_length(mut self, length: usize) -> Result<Body, Error> {
         let mut body = Body::empty(self.context);
-        // Only what arrives becomes memory. Growing by doubling would need half as much again.
-        body.bytes.reserve_exact(length);
-        self.copy(&mut body, length)?;
+        self.copy(&mut body, length, length)?;
         Ok(body)
     }
 
-    /// Moves the next `count` bytes into the body, reserving memory only as they arrive.
-    pub fn copy(&mut self, body: &mut Body, count: usize) -> Result<(), Error> {
+    /// Moves the next `count` bytes into the body, which may become `most` long; takes memory for it only as they arrive.
+    pub fn copy(&mut self, body: &mut Body, count: usize, most: usize) -> Result<(), Error> {
         let mut left = count;
         while left > 0 {
             if self.inbox.bytes().is_empty() {
                 self.wait(left.min(STEP))?;
             }
-            let piece = self.inbox.bytes().len().min(left);
+            let due = most - body.bytes.len();
+            let room = growth::room(&mut body.bytes, due, STEP)
+                .map_err(|_| Error::Busy("There is no memory for the body of this request.".into()))?;
+            let piece = self.inbox.bytes().len().min(left).min(room);
             if !body.reservation.grow_within(piece, ROOM_PATIENCE) {
                 let limit = self.context.config.limits.max_bodies;
                 return Err(Error::Busy(format!(

@@ -22,7 +22,8 @@ impl Reader<'_> {
             if size > (self.limit.bytes - body.bytes.len()) as u64 {
                 return Err(self.limit.error());
             }
-            self.copy(&mut body, size as usize)?;
+            let most = self.limit.bytes;
+            self.copy(&mut body, size as usize, most)?;
             if !self.line(2)?.is_empty() {
                 return Err(broken());
             }

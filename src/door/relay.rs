@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::body::Body;
-use super::reply::status_line;
+use super::reply::{connection, status_line};
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
@@ -51,7 +51,7 @@ pub struct Answer {
 impl Answer {
     /// Its head for the client.
     pub fn head(&self, keep_alive: bool) -> Vec<u8> {
-        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let connection = connection(keep_alive);
         let mut head = status_line(self.status).into_bytes();
         head.extend_from_slice(&self.headers);
         head.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
@@ -148,7 +148,7 @@ fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<A
     // HEAD announces a body and sends none.
     if head.method != "HEAD" {
         let left = body_length.saturating_sub(body.len());
-        body.reserve_exact(left);
+        body.try_reserve_exact(left)?;
         if stream.take(left as u64).read_to_end(&mut body)? < left {
             return Err(broken("its reply ends too early"));
         }

@@ -24,8 +24,8 @@ pub fn keeps_alive(head: &Head) -> bool {
     }
 }
 
-/// A reply of the door itself as bytes; it ends the connection.
-pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
+/// A reply of the door itself as bytes.
+pub fn serialize(reply: &Reply, head_only: bool, keep_alive: bool) -> Vec<u8> {
     let mut wire = status_line(reply.status).into_bytes();
     let date = httpdate::fmt_http_date(SystemTime::now());
     let length = reply.body.len().to_string();
@@ -35,7 +35,7 @@ pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
         Some(("Server", SERVER)),
         Some(("Date", &date)),
         told.then_some(("Content-Length", &length)),
-        Some(("Connection", "close")),
+        Some(("Connection", connection(keep_alive))),
     ];
     let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
     for (name, value) in own.into_iter().flatten().chain(COMMON_HEADERS).chain(given) {
@@ -46,6 +46,11 @@ pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
         wire.extend_from_slice(&reply.body);
     }
     wire
+}
+
+/// The word that says whether the connection lives on.
+pub fn connection(keep_alive: bool) -> &'static str {
+    if keep_alive { "keep-alive" } else { "close" }
 }
 
 /// `HTTP/1.1 404 Not Found` and its line end (RFC 9110, section 15).
@@ -111,10 +116,9 @@ pub fn linger(inbox: &mut Inbox, stream: &TcpStream) {
     }
 }
 
-/// Tells a client that there are too many. One write that never waits, because it happens on the accepting thread.
-pub fn turn_away(stream: &TcpStream, limit: usize) {
-    let error = Error::Busy(format!("{limit} connections are open (--max-connections)."));
-    let wire = serialize(&error.to_reply(), false);
+/// Tells a client that there is no place for it. One write that never waits, because it happens on the accepting thread.
+pub fn turn_away(stream: &TcpStream, error: &Error) {
+    let wire = serialize(&error.to_reply(), false, false);
     let mut stream = stream;
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write(&wire);

@@ -15,6 +15,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use super::coding::{broken, close_code, unmask};
 use crate::ending::Ending;
 use crate::error::close;
+use crate::growth;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
 use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::units::Size;
@@ -145,6 +146,7 @@ impl Frames {
                     self.frame = Some(frame);
                     return Ok(None);
                 }
+                let room = room.min(self.memory_for(&frame)?);
                 if self.take_payload(&mut frame, room, source, received)? == 0 {
                     self.frame = Some(frame);
                     return self.nothing();
@@ -212,10 +214,6 @@ impl Frames {
         match usize::try_from(length) {
             Ok(length) if length <= most - before => {
                 self.buffer.expect(length);
-                if let (Some(message), Some(_)) = (&mut self.message, &self.limits.budget) {
-                    // Only what arrives becomes memory.
-                    message.bytes.reserve(length);
-                }
                 Ok(length)
             }
             _ => Err(Ending::close(
@@ -268,6 +266,25 @@ impl Frames {
         let limit = Size(budget.limit());
         let reason = format!("messages under way use all of {limit} (--max-messages)");
         Err(Ending::close(close::TRY_LATER, reason))
+    }
+
+    /// For how much of a frame's payload there is memory now. It grows with what arrives and not with what was announced.
+    fn memory_for(&mut self, frame: &Frame) -> Result<usize, Ending> {
+        let (OpCode::Data(_), Some(_), Some(message)) = (&frame.kind, &self.limits.budget, &mut self.message) else {
+            return Ok(frame.left);
+        };
+        // What comes behind a fragment is not known yet.
+        let due = match frame.is_final {
+            true => frame.left,
+            false => self.limits.message - message.length,
+        };
+        growth::room(&mut message.bytes, due, UNCOUNTED).map_err(|_| {
+            let reason = format!(
+                "there is no memory for a message of {} bytes",
+                message.length + frame.left
+            );
+            Ending::close(close::TRY_LATER, reason)
+        })
     }
 
     /// Takes what is there of a frame's payload, as far as there is room; how much that was.

@@ -12,6 +12,7 @@ mod connections;
 mod framing;
 mod http;
 mod http_heads;
+mod liveness;
 mod parameters;
 mod paths;
 
@@ -55,7 +56,9 @@ mod pull_memory;
 mod pull_outages;
 mod shapes;
 
+mod announcements;
 mod crashes;
+mod crowds;
 mod fuzz;
 mod hostile;
 mod odd_bytes;

@@ -147,36 +147,6 @@ fn a_client_that_never_reads_its_reply_is_dropped() {
 }
 
 #[test]
-fn connections_over_the_limit_are_503_and_closed_and_a_free_place_is_used_again() {
-    let store = Store::with(&["--max-connections", "4"]);
-    let mut held: Vec<TcpStream> = (0..4)
-        .map(|_| {
-            let mut stream = store.raw();
-            send(&mut stream, store.head("GET", "/ping", &[]));
-            read_answer(&mut stream).expect(200);
-            stream
-        })
-        .collect();
-    for _ in 0..3 {
-        let mut over = store.raw();
-        // What it asks, if anything, is not read: the refusal must not wait for it.
-        let detail = read_answer(&mut over).expect(503).detail();
-        assert!(detail.contains('4'), "{detail}");
-        expect_end(&mut over);
-    }
-    // Those inside are served as before.
-    for stream in &mut held {
-        send(stream, store.head("GET", "/ping", &[]));
-        read_answer(stream).expect(200);
-    }
-    held.pop();
-    eventually(PATIENCE, || store.get("/ping").status == 200);
-    drop(held);
-    eventually(PATIENCE, || store.get("/ping").status == 200);
-    store.assert_serves();
-}
-
-#[test]
 fn connections_reset_at_any_moment_leave_nothing_behind() {
     let store = Store::start();
     let whole = store.head("POST", "/data/x", &["Content-Type: image/png", "Content-Length: 5"]) + "hello";

@@ -209,19 +209,3 @@ fn a_handshake_with_a_body_is_400_and_the_body_is_not_read_as_frames() {
     }
     store.assert_serves();
 }
-
-#[test]
-fn an_expectation_that_is_not_known_is_passed_over() {
-    let store = Store::start();
-    for expect in [
-        "Expect: 200-maybe",
-        "Expect:",
-        "Expect: 100-continue, more",
-        "expect: 100-CONTINUE",
-    ] {
-        let replies = send_with(&store, "1.1", &format!("{expect}\r\nContent-Length: 5"), "entry");
-        let last = replies.answers.last().expect("a reply");
-        assert_eq!(last.status, 200, "{expect}: {replies:?}");
-    }
-    store.assert_serves();
-}
