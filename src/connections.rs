@@ -18,6 +18,10 @@ const PER_ADDRESS: usize = 512;
 /// The bits of an IPv6 address that tell networks apart: whoever has one address of a network has all of them (RFC 4291, 2.5.4).
 const NETWORK: u128 = !0 << 64;
 
+/// How many connections may be closed for newcomers and not have ended yet. Each still has a thread and a descriptor, beyond those
+/// that the caps count, and a flood of newcomers comes faster than threads end.
+const MOST_LEAVING: usize = 32;
+
 /// The open connections.
 pub struct Connections {
     open: Mutex<Open>,
@@ -170,6 +174,9 @@ impl Connections {
         if open.count < self.limit {
             return true;
         }
+        if open.all.len() - open.count >= MOST_LEAVING {
+            return false;
+        }
         let Some(connection) = open.longest_idle() else {
             return false;
         };
@@ -302,6 +309,20 @@ mod tests {
         assert!(place.is_leaving(second));
         assert_eq!(place.connections.begin(third), Begun::One);
         assert_eq!(place.connections.begin(second), Begun::None);
+    }
+
+    #[test]
+    fn newcomers_do_not_come_faster_than_others_end() {
+        let place = Place::new(&["--max-connections", "1"]);
+        let (first, _kept) = place.add();
+        let stream = lock(&place.connections.open).all[&first].stream.clone();
+        let peer = stream.peer_addr().unwrap();
+        for _ in 0..MOST_LEAVING {
+            place.connections.add(stream.clone(), peer).unwrap();
+        }
+        assert!(place.connections.add(stream.clone(), peer).is_err());
+        place.connections.remove(first);
+        assert!(place.connections.add(stream, peer).is_ok());
     }
 
     #[test]

@@ -101,6 +101,7 @@ mod tests {
             ("Sec-WebSocket-Version", "8", 426),
             ("Sec-WebSocket-Key", "", 400),
             ("Sec-WebSocket-Key", "c2hvcnQ=", 400),
+            ("Sec-WebSocket-Key", "c2hvcnRlcg==", 400),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ", 400),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=", 400),
             ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQA=", 400),
