@@ -1,14 +1,18 @@
 //! A password becomes a token, and a token becomes a user.
 //! Tokens are JWTs (RFC 7519), HS256 only; where a request may carry one is in CONTRACT section 3.
 
+mod claims;
+
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use crate::csrf::CsrfToken;
 use crate::error::Error;
 use crate::http::Head;
+use crate::origin;
 
 /// The name of the cookie that `/token` sets.
 pub const COOKIE: &str = "authorization";
@@ -18,7 +22,8 @@ const DEVELOPMENT_KEY: &str = "56b0bde8ca81e3b8f1b2b9c0f76d73a8a1ee7083b003f5e58
 
 /// Whether anybody may have signed this token, because the key is published.
 pub fn is_signed_with_published_key(token: &str) -> bool {
-    Auth::development(Duration::ZERO).user(token).is_ok()
+    let auth = Auth::development(Duration::ZERO);
+    claims::signed::<serde_json::Value>(token, &auth.checking, &auth.validation).is_some()
 }
 
 /// Signs tokens and checks them.
@@ -27,19 +32,13 @@ pub struct Auth {
     checking: DecodingKey,
     validation: Validation,
     token_life: Duration,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: String,
-    // Old tokens may lie in the past or have none; development mode takes them all.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    exp: Option<serde_json::Value>,
+    csrf: CsrfToken,
 }
 
 impl Auth {
     /// Development mode: any user whose password is the same, the published key, and no expiry.
     pub fn development(token_life: Duration) -> Auth {
+        // `claims` looks at the times.
         let mut validation = Validation::new(Algorithm::HS256);
         validation.validate_exp = false;
         validation.validate_aud = false;
@@ -49,7 +48,18 @@ impl Auth {
             checking: DecodingKey::from_secret(DEVELOPMENT_KEY.as_bytes()),
             validation,
             token_life,
+            csrf: CsrfToken::random(),
         }
+    }
+
+    /// What only pages of ours can read.
+    pub fn csrf_token(&self) -> &CsrfToken {
+        &self.csrf
+    }
+
+    /// Whether a request comes from a page of ours, or from no page at all.
+    pub fn is_own_page(&self, head: &Head) -> bool {
+        origin::is_own(head) || self.csrf.is_in(head)
     }
 
     /// How the start-up block names the mode.
@@ -68,11 +78,7 @@ impl Auth {
             return Err(Error::BadPassword);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let exp = Some((now + self.token_life).as_secs().into());
-        let claims = Claims {
-            sub: user.to_string(),
-            exp,
-        };
+        let claims = json!({ "sub": user, "exp": (now + self.token_life).as_secs() });
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
             .map_err(|_| Error::refused(500, "the token could not be signed"))
     }
@@ -95,7 +101,7 @@ impl Auth {
             }
         }
         let user = user?;
-        if changes && !same_origin(head) {
+        if changes && !self.is_own_page(head) {
             Err(Error::CrossSite)
         } else {
             Ok(user)
@@ -103,11 +109,7 @@ impl Auth {
     }
 
     fn user(&self, token: &str) -> Result<String, Error> {
-        jsonwebtoken::decode::<Claims>(token, &self.checking, &self.validation)
-            .ok()
-            .map(|token| token.claims.sub)
-            .filter(|sub| !sub.is_empty())
-            .ok_or(Error::BadToken)
+        claims::user(token, &self.checking, &self.validation).ok_or(Error::BadToken)
     }
 }
 
@@ -121,19 +123,6 @@ fn cookies(head: &Head) -> impl Iterator<Item = &str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .filter(|(name, _)| *name == COOKIE)
         .filter_map(|(_, value)| strip_scheme(value.trim_matches('"')))
-}
-
-/// Whether the request comes from a page of ours, or from no page at all (RFC 6454, section 7).
-fn same_origin(head: &Head) -> bool {
-    let Some(origin) = head.header("Origin") else {
-        return true;
-    };
-    // The scheme is left out: behind a proxy that adds TLS we do not know our own.
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some_and(|authority| {
-        head.header("Host")
-            .is_some_and(|host| host.eq_ignore_ascii_case(authority))
-    })
 }
 
 /// `Bearer <token>` to `<token>`; the scheme's letter case does not matter (RFC 9110, 11.1).
@@ -267,6 +256,7 @@ mod tests {
             "null",
             "",
             "lab:7890",
+            "http://evil-lab:7890",
         ] {
             assert_eq!(
                 auth().user_of(&from(origin), None, true),

@@ -15,7 +15,7 @@ use crate::config::{Config, RedisChoice};
 use crate::context::Context;
 use crate::door;
 use crate::metrics::Metrics;
-use crate::redis_server::{self, RedisServer};
+use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
 use crate::store::{Store, Watch};
 use crate::wait::join_by;
@@ -99,8 +99,13 @@ impl Server {
         };
         let redis = match &self.redis {
             Some(own) => format!(
-                "{} (started by us, data in {})",
+                "{} ({}, data in {})",
                 store.address(),
+                if own.started {
+                    "started by us"
+                } else {
+                    "started by an earlier store"
+                },
                 own.data_dir.display()
             ),
             None => format!("{} (not ours, data where it keeps it){state}", store.address()),
@@ -142,7 +147,7 @@ impl Drop for Server {
             watch.stop_by(end_of_threads);
         }
         if let Some(redis) = self.redis.take() {
-            redis.stop_by(end);
+            redis.leave_by(end);
         }
         info!("stopped");
     }
@@ -213,10 +218,9 @@ fn fixed_descriptors(config: &Config) -> usize {
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
         RedisChoice::Named(url) => Ok((url.clone(), None)),
-        RedisChoice::OwnIfNone if redis_server::is_running() => Ok((redis_server::default_url(), None)),
-        RedisChoice::OwnIfNone => {
-            let server = RedisServer::start(&config.data_dir, interrupted)?;
-            Ok((server.url.clone(), Some(server)))
-        }
+        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, interrupted)? {
+            Found::Ours(server) => Ok((server.url.clone(), Some(server))),
+            Found::Theirs => Ok((redis_server::default_url(), None)),
+        },
     }
 }

@@ -27,7 +27,6 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use direct::Direct;
 use flags::Flags;
@@ -37,7 +36,8 @@ use report::{Round, Row};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
-use crate::client::Exit;
+use crate::client::{Console, Exit};
+use crate::{commands, signals};
 
 /// The environment variable that holds a token when `--token` does not.
 const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
@@ -70,8 +70,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
     let flags = match Flags::from_args(&["ptg-store", "bench"], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            println!("{}", exit.output);
-            return ExitCode::SUCCESS;
+            return commands::print(&exit.output).into();
         }
         Err(exit) => return fail(exit.output.trim_end()),
     };
@@ -87,7 +86,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store bench: {sentence}");
+    Console::new("bench", false).complain(sentence);
     ExitCode::FAILURE
 }
 
@@ -145,7 +144,7 @@ fn headline(about: &Value) -> String {
 
 impl Bench {
     fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, String> {
-        for signal in [SIGINT, SIGTERM] {
+        for signal in signals::ending() {
             signal_hook::flag::register(signal, Arc::clone(interrupted))
                 .map_err(|error| format!("cannot wait for signals: {error}"))?;
         }

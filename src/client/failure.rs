@@ -24,7 +24,7 @@ pub enum Exit {
     Nothing = 5,
     /// An entry is larger than the store takes: 413, 1009.
     TooLarge = 6,
-    /// Ctrl-C, or SIGTERM; 128 + SIGINT, as shells have it.
+    /// Ctrl-C, or another signal that ends programs in order; 128 + SIGINT, as shells have it.
     Interrupted = 130,
 }
 

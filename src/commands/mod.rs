@@ -7,7 +7,7 @@ mod record;
 mod replay;
 mod streams;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -47,7 +47,7 @@ pub fn find(name: &str) -> Option<&'static Command> {
 
 /// Says that there is no command of this name.
 pub fn unknown(name: &str) -> ExitCode {
-    eprintln!("ptg-store: there is no command '{name}'; ptg-store --help lists them");
+    complain(&format!("there is no command '{name}'; ptg-store --help lists them"));
     Exit::Usage.into()
 }
 
@@ -58,9 +58,21 @@ pub fn list() -> String {
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
-/// Prints a text. Where nobody reads it, nobody misses it.
-pub fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+/// Prints a text that was asked for; the code to end with. Whoever has read enough of it misses nothing.
+pub fn print(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("cannot print: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// Says a sentence on standard error. Where nobody listens, nothing can be said.
+pub fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "ptg-store: {sentence}");
 }
 
 /// A stream's name, checked here so that a bad one costs no connection.
@@ -78,8 +90,7 @@ pub fn run<F: FromArgs>(
     let flags = match F::from_args(&["ptg-store", name], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            print(&exit.output);
-            return Exit::Done.into();
+            return print(&exit.output).into();
         }
         Err(exit) => {
             console.complain(exit.output.trim_end());

@@ -95,6 +95,10 @@ impl Exchange<'_> {
     /// Answers a request; whether the connection can take another.
     fn answer(&mut self, inbox: &mut Inbox) -> bool {
         let context = self.context;
+        if let Err(error) = self.admit_page() {
+            self.refuse(inbox, &error);
+            return false;
+        }
         let framing = body::framing(&self.head, &context.config.limits);
         let framing = match framing.and_then(|framing| body::waits_for_word(&self.head).map(|_| framing)) {
             Ok(framing) => framing,
@@ -125,7 +129,7 @@ impl Exchange<'_> {
                 false
             }
             Ok(call) => match body::read(inbox, &self.stream, framing, &call, context, &self.head) {
-                Ok(body) => match rest::at_once(&call, context) {
+                Ok(body) => match rest::at_once(&call, &self.head, context) {
                     Some(answer) => self.answer_at_once(answer),
                     None => self.hand_over(body),
                 },
@@ -145,6 +149,16 @@ impl Exchange<'_> {
                 self.refuse(inbox, &error);
                 false
             }
+        }
+    }
+
+    /// Refuses what browsers ask for pages of strangers, before anything else is looked at.
+    fn admit_page(&self) -> Result<(), Error> {
+        let config = &self.context.config;
+        config.hosts.check(&self.head, &self.stream)?;
+        match self.context.auth.is_own_page(&self.head) {
+            true => Ok(()),
+            false => config.origins.check(&self.head),
         }
     }
 
@@ -205,7 +219,7 @@ impl Exchange<'_> {
         match relay::ask(self.context, &self.head, body) {
             Ok(answer) => {
                 self.log(answer.status, answer.body.len());
-                let mut wire = answer.head(keep);
+                let mut wire = answer.head(keep, &self.common_headers());
                 // Small replies leave in one write; large ones are not copied once more.
                 let rest = if answer.body.len() <= ONE_WRITE {
                     wire.extend(&answer.body);
@@ -239,8 +253,13 @@ impl Exchange<'_> {
     /// Writes a reply of the door itself; whether the client took it.
     fn reply(&self, reply: &Reply, keep: bool) -> bool {
         self.log(reply.status, reply.body.len());
-        let wire = reply::serialize(reply, self.head.method == "HEAD", keep);
+        let wire = reply::serialize(reply, self.head.method == "HEAD", keep, &self.common_headers());
         reply::write(&self.stream, &wire, self.context).is_ok()
+    }
+
+    /// What every reply has besides its own headers.
+    fn common_headers(&self) -> Vec<(&'static str, String)> {
+        self.context.config.origins.headers(&self.head)
     }
 
     /// The one place where requests are logged and counted. The query is left out: it may hold a token.

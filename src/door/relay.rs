@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
 use super::body::Body;
 use super::reply::{connection, status_line};
 use crate::context::Context;
@@ -13,17 +15,24 @@ use crate::error::Error;
 use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
-/// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 8] = [
-    "Host",
+/// The headers that handlers read, besides `Host`. No other header of a client gets past the door.
+const PASSED_ON: [&str; 12] = [
     "Origin",
+    "Sec-Fetch-Site",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Prefix",
     "Authorization",
     "Cookie",
     "Content-Type",
+    "Content-Encoding",
     "Accept",
     "Accept-Encoding",
     "Last-Event-ID",
 ];
+
+/// What is encoded in their values besides what is not ASCII: with the `%` itself, no two become the same.
+const ENCODED: &AsciiSet = &AsciiSet::EMPTY.add(b'%');
 
 /// Headers of tiny_http about its own connection, which are not the client's.
 const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];
@@ -50,10 +59,13 @@ pub struct Answer {
 
 impl Answer {
     /// Its head for the client.
-    pub fn head(&self, keep_alive: bool) -> Vec<u8> {
+    pub fn head(&self, keep_alive: bool, common: &[(&str, String)]) -> Vec<u8> {
         let connection = connection(keep_alive);
         let mut head = status_line(self.status).into_bytes();
         head.extend_from_slice(&self.headers);
+        for (name, value) in common {
+            head.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
         head.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
         head
     }
@@ -112,12 +124,13 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
         method, path, query, ..
     } = head;
     let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\n");
-    for name in PASSED_ON {
-        for value in head.all(name) {
-            // tiny_http takes ASCII only; no header that handlers read has a meaning beyond it.
-            let value: String = value.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-            wire.push_str(&format!("{name}: {value}\r\n"));
-        }
+    let passed_on = PASSED_ON
+        .iter()
+        .flat_map(|name| head.all(name).map(move |value| (*name, value)));
+    for (name, value) in head.hosts().map(|host| ("Host", host)).chain(passed_on) {
+        // tiny_http takes ASCII only. No header that handlers read has a meaning beyond it, but different ones stay different.
+        let value = utf8_percent_encode(value, ENCODED);
+        wire.push_str(&format!("{name}: {value}\r\n"));
     }
     wire.push_str(&format!("Content-Length: {body_length}\r\n\r\n"));
     wire.into_bytes()
@@ -195,4 +208,34 @@ fn parse(bytes: &[u8]) -> Option<ReplyHead> {
         }
     }
     Some(ReplyHead::Whole(length, response.code?, headers, body_length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_header_values_stay_different_in_ascii() {
+        let values = ["plain; a=\"b\"\tc", "ä", "ö", "%C3%A4", "%25", "%", "?", "\u{fffd}"];
+        let passed_on = |value: &&str| {
+            let headers = vec![("Origin".to_string(), value.to_string())];
+            let wire = request(
+                &Head {
+                    headers,
+                    ..Head::default()
+                },
+                0,
+            );
+            String::from_utf8(wire).unwrap()
+        };
+        let wires: Vec<String> = values.iter().map(passed_on).collect();
+        assert!(
+            wires[0].contains(&format!("\r\nOrigin: {}\r\n", values[0])),
+            "{}",
+            wires[0]
+        );
+        assert!(wires.iter().all(|wire| wire.is_ascii()));
+        let different: std::collections::BTreeSet<&String> = wires.iter().collect();
+        assert_eq!(different.len(), values.len());
+    }
 }

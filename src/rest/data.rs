@@ -43,7 +43,7 @@ pub fn get(
         return lines(call, &joined, held);
     }
     let offsets = (call.format == Format::Pairs).then(|| joined.offsets(names.as_ref()));
-    let reply = Reply::typed(200, "application/octet-stream", joined.bytes);
+    let reply = Reply::of_entries("application/octet-stream", joined.bytes);
     Ok(match offsets {
         Some(offsets) => reply.with("entry-offset", offsets),
         None => reply,
@@ -100,7 +100,7 @@ fn lines(call: &Pull, joined: &Joined, held: &mut Reservation) -> Result<Reply, 
         shape::put_line(&call.streams[item.stream], item, entry, &mut body);
         body.push(b'\n');
     }
-    Ok(Reply::typed(200, shape::LINES_TYPE, body))
+    Ok(Reply::of_entries(shape::LINES_TYPE, body))
 }
 
 /// `POST /data/{id}`: all entries are stored, or none.
@@ -121,15 +121,20 @@ pub fn post(
 }
 
 fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Batch, Error> {
-    let content_type = head.header("Content-Type");
-    let entries: Batch = match FormKind::of(content_type)? {
+    let entries: Batch = match FormKind::of(head)? {
         FormKind::Multipart(boundary) => {
-            let parts = form::multipart(body, &boundary, &[ENTRIES], limit)?;
+            let parts = form::multipart(
+                body,
+                &boundary,
+                &[ENTRIES],
+                limit,
+                "entries in one request (--max-batch)",
+            )?;
             parts.into_iter().map(|(_, data)| data).collect()
         }
         // A form without parts has no entries; curl's --data sends one unless told otherwise.
         FormKind::UrlEncoded => Vec::new(),
-        FormKind::Other if content_type.is_none() && body.is_empty() => Vec::new(),
+        FormKind::Other if head.header("Content-Type").is_none() && body.is_empty() => Vec::new(),
         FormKind::Other => vec![body],
     };
     if entries.is_empty() {

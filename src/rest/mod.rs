@@ -23,7 +23,7 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::http::{Head, NOSNIFF, Reply, SERVER};
 use crate::limits::Reservation;
 use crate::store::Session;
 use crate::wait::join_by;
@@ -117,13 +117,13 @@ fn answer(
 ) -> Result<Reply, Error> {
     match call {
         Call::Token => token::sign_in(&context.auth, head, body),
-        Call::Docs => Ok(docs::index()),
+        Call::Docs => Ok(docs::index(head)),
         Call::DocsAsset { name } => docs::asset(&name, head),
-        Call::Redoc => Ok(docs::redoc()),
-        Call::OpenApi => Ok(docs::openapi()),
-        Call::AsyncApi => Ok(docs::asyncapi()),
+        Call::Redoc => Ok(docs::redoc(head)),
+        Call::OpenApi => Ok(docs::openapi(head)),
+        Call::AsyncApi => Ok(docs::asyncapi(head)),
         Call::LivePage => Ok(live::page()),
-        Call::SignOut => Ok(token::sign_out()),
+        Call::SignOut => Ok(token::sign_out(head)),
         Call::Activity => activity::get(session, context),
         Call::ListStreams => streams::list(session),
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
@@ -131,34 +131,32 @@ fn answer(
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
         Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
-        other => {
-            at_once(&other, context).unwrap_or_else(|| Err(Error::refused(500, "What stays open is not served here.")))
-        }
+        other => at_once(&other, head, context)
+            .unwrap_or_else(|| Err(Error::refused(500, "What stays open is not served here."))),
     }
 }
 
 /// The answer to what the door answers itself: what tells how the program is, because nobody is to wait for that behind requests
 /// that wait for Redis, and what needs nothing. None for all else.
-pub fn at_once(call: &Call, context: &Context) -> Option<Result<Reply, Error>> {
+pub fn at_once(call: &Call, head: &Head, context: &Context) -> Option<Result<Reply, Error>> {
     match call {
         Call::Ping => Some(health::ping(&context.store)),
         Call::Health => Some(Ok(health::health())),
         Call::Metrics => Some(Ok(health::metrics(&context.metrics))),
-        Call::Options { methods } => Some(Ok(options(methods.clone()))),
+        Call::Options { methods } => Some(Ok(options(methods.clone(), head, context))),
         _ => None,
     }
 }
 
-/// The answer to a CORS preflight (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
-fn options(methods: String) -> Reply {
+/// The methods of a path, also for a CORS preflight.
+fn options(methods: String, head: &Head, context: &Context) -> Reply {
+    let mut headers = context.config.origins.preflight(head, &methods);
+    headers.push(("Allow", methods));
     Reply {
         status: 200,
+        headers,
         ..Reply::default()
     }
-    .with("Allow", methods.clone())
-    .with("Access-Control-Allow-Methods", methods)
-    .with("Access-Control-Allow-Headers", "Authorization, Content-Type")
-    .with("Access-Control-Max-Age", "600")
 }
 
 fn head_of(request: &Request) -> Head {
@@ -176,7 +174,7 @@ fn head_of(request: &Request) -> Head {
 }
 
 fn respond(request: Request, reply: Reply) -> io::Result<()> {
-    let common = COMMON_HEADERS.into_iter().chain([("Server", SERVER)]);
+    let common = [("Server", SERVER), NOSNIFF].into_iter();
     let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
     // A header that tiny_http does not take can only be a fault of ours; the reply is better than none.
     let headers = common
