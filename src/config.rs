@@ -59,9 +59,15 @@ pub struct Flags {
     #[argh(option, default = "span(30 * 86_400)")]
     pub token_life: Span,
 
-    /// most TCP connections at once; one more is told 503 (default 4096; each costs a thread and a descriptor)
+    /// most TCP connections at once; for one more the one that has been idle the longest is closed, and if none is, it is told 503
+    /// (default 4096; each costs a thread and a descriptor)
     #[argh(option, default = "4096")]
     pub max_connections: usize,
+
+    /// most TCP connections of one client address, or one IPv6 /64, at once; one more is told 503 (default 512, but as many as come from this
+    /// machine, where a proxy speaks for many; a number given here is for all addresses; 0 is no limit)
+    #[argh(option)]
+    pub max_connections_per_address: Option<usize>,
 
     /// most WebSockets at once; one more is told 503 (default 1024; each has a Redis connection of its own)
     #[argh(option, default = "1024")]
@@ -162,6 +168,7 @@ pub struct Config {
 #[allow(missing_docs)]
 pub struct Limits {
     pub max_connections: usize,
+    pub max_connections_per_address: Option<usize>,
     pub max_sockets: usize,
     pub max_message: Size,
     pub max_messages: Size,
@@ -206,6 +213,7 @@ impl Config {
             rest_workers: flags.rest_workers,
             limits: Limits {
                 max_connections: flags.max_connections,
+                max_connections_per_address: flags.max_connections_per_address,
                 max_sockets: flags.max_sockets,
                 max_message: flags.max_message,
                 max_messages: flags.max_messages,

@@ -18,6 +18,7 @@ pub struct Counter(AtomicU64);
 pub struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
     pub connections_open: Counter,
+    pub connections_evicted: Counter,
     pub sockets_open: PerSocket,
     pub sockets_total: PerSocket,
     pub body_bytes: Counter,
@@ -100,6 +101,12 @@ impl Metrics {
             "gauge",
             "TCP connections open.",
             &self.connections_open,
+        );
+        text.single(
+            "ptg_connections_evicted_total",
+            "counter",
+            "Idle connections closed to make room for newcomers.",
+            &self.connections_evicted,
         );
         text.sockets(
             "ptg_sockets_open",

@@ -4,6 +4,7 @@
 mod activity;
 mod append;
 mod ask;
+mod asking;
 mod describe;
 mod entries;
 mod link;
@@ -25,6 +26,7 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
+use asking::Asking;
 use link::Link;
 
 pub use activity::Activity;
@@ -51,6 +53,7 @@ pub struct Store {
     max_len: u64,
     metrics: Arc<Metrics>,
     down: Mutex<Option<String>>,
+    asking: Asking,
 }
 
 impl Store {
@@ -68,6 +71,7 @@ impl Store {
             max_len,
             metrics,
             down: Mutex::new(None),
+            asking: Asking::new(),
         })
     }
 
@@ -84,6 +88,14 @@ impl Store {
     /// Why Redis did not answer when it was last asked; none if it did.
     pub fn down(&self) -> Option<String> {
         lock(&self.down).clone()
+    }
+
+    /// Whether Redis answers `within` this time: the watch asks it now, unless it knows already that it does not.
+    pub fn ping(&self, within: Duration) -> Result<(), StoreError> {
+        if self.down().is_none() && !self.asking.ask(within) {
+            return Err(StoreError::Unreachable(format!("no answer within {within:?}")));
+        }
+        self.down().map_or(Ok(()), |cause| Err(StoreError::Unreachable(cause)))
     }
 
     fn set_down(&self, cause: Option<String>) {

@@ -142,6 +142,9 @@ impl Session {
         if error.kind() != LEFT {
             self.store.metrics.redis_errors.add(1);
         }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return StoreError::NoRoom("There is no memory for what Redis sends.".into());
+        }
         StoreError::Unreachable(match error.kind() {
             io::ErrorKind::TimedOut => format!("no answer within {:?}", self.reply_timeout),
             _ => error.to_string(),

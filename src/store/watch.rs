@@ -1,11 +1,12 @@
-//! A thread that asks Redis once a second whether it is there, and logs when the answer changes.
+//! A thread that asks Redis once a second whether it is there, and at once when somebody wants to know, and logs when the answer
+//! changes.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use log::{error, info};
 
 use super::Store;
@@ -30,6 +31,7 @@ impl Watch {
     /// Asks once, so that the state is known, then keeps asking on a thread of its own.
     pub fn start(store: Arc<Store>) -> io::Result<Watch> {
         let mut session = store.session(ANSWER_WITHIN).probing();
+        let asked = store.clone();
         let mut known = None;
         let mut ask = move || {
             let cause = match session.ping(ANSWER_WITHIN) {
@@ -49,13 +51,15 @@ impl Watch {
                 }
             }
             store.set_down(cause);
+            store.asking.answered();
             up
         };
         let mut up = ask();
         let (stop, stopped) = bounded::<()>(0);
         let thread = std::thread::Builder::new().name("redis-watch".into()).spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) =
-                stopped.recv_timeout(if up { INTERVAL_UP } else { INTERVAL_DOWN })
+            while asked
+                .asking
+                .wait(&stopped, if up { INTERVAL_UP } else { INTERVAL_DOWN })
             {
                 up = ask();
             }

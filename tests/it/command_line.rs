@@ -11,6 +11,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--data-dir", "ptg-data"),
     ("--max-len", "1000"),
     ("--max-connections", "4096"),
+    ("--max-connections-per-address", "512"),
     ("--max-sockets", "1024"),
     ("--max-message", "64MiB"),
     ("--max-body", "64MiB"),

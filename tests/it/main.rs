@@ -12,6 +12,8 @@ mod connections;
 mod foreign_hosts;
 mod framing;
 mod http;
+mod http_heads;
+mod liveness;
 mod origins;
 mod origins_allowed;
 mod parameters;
@@ -62,7 +64,9 @@ mod pull_memory;
 mod pull_outages;
 mod shapes;
 
+mod announcements;
 mod crashes;
+mod crowds;
 mod fuzz;
 mod hostile;
 mod odd_bytes;
