@@ -92,11 +92,10 @@ impl Server {
     /// What a user wants to know at start.
     pub fn summary(&self) -> String {
         let store = &self.context.store;
-        let state = if store.down().is_none() {
-            ""
-        } else {
-            " (does not answer yet)"
-        };
+        let state = store.state();
+        let state = state
+            .trouble()
+            .map_or(String::new(), |cause| format!("\n                 {cause}"));
         let redis = match &self.redis {
             Some(own) => format!(
                 "{} (started by us, data in {})",

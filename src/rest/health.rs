@@ -12,10 +12,12 @@ use crate::store::Session;
 /// How long Redis may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// `GET /ping`: whether Redis answers, asked right now unless the watch knows that it does not.
+/// `GET /ping`: whether Redis answers and takes writes, asked right now unless the watch knows that it does not answer.
 pub fn ping(session: &mut Session) -> Result<Reply, Error> {
-    session.ping(PING_TIMEOUT)?;
-    Ok(Reply::json(&json!(true)))
+    match session.state(PING_TIMEOUT).trouble() {
+        None => Ok(Reply::json(&json!(true))),
+        Some(cause) => Err(cause.clone().into()),
+    }
 }
 
 /// `GET /health`: the process is up, whatever Redis does.

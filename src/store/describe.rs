@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
-use std::slice;
 
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
@@ -79,14 +78,8 @@ impl Session {
         }
     }
 
-    /// How many entries the stream keeps: its description's `max_len`, else the server's.
-    pub fn retention(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<u64, StoreError> {
-        let kept = self.retentions(slice::from_ref(stream), beside)?;
-        kept.first().copied().ok_or_else(|| unexpected("GET"))
-    }
-
-    /// The same of several streams, in one round trip.
-    pub fn retentions(&mut self, streams: &[StreamId], beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
+    /// How many entries each of these streams keeps, in one round trip.
+    pub(super) fn retentions(&mut self, streams: &[&StreamId], beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
         let mut packed = Vec::new();
         for stream in streams {
             redis::cmd("GET")
@@ -96,14 +89,19 @@ impl Session {
         let replies = self.exchange(&packed, streams.len(), beside)?;
         let kept = replies.iter().map(|reply| {
             let description = self.described(reply)?;
-            let own = description.and_then(|description| description.get("max_len")?.as_u64());
-            Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
+            Ok(self.max_len_of(description.as_ref()))
         });
         kept.collect()
     }
 
+    /// How many entries a stream with this description keeps: what it says, else the server's.
+    fn max_len_of(&self, description: Option<&Map<String, serde_json::Value>>) -> u64 {
+        let own = description.and_then(|description| description.get("max_len")?.as_u64());
+        own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len)
+    }
+
     /// The description in a reply to `GET`.
-    fn described(&self, reply: &Value) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+    fn described(&mut self, reply: &Value) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
         match reply {
             Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
             Value::ServerError(error) => Err(self.refusal(error)),
@@ -132,13 +130,29 @@ impl Session {
         if !replace {
             set.arg("NX");
         }
-        Ok(self.command(&set)? != Value::Nil)
+        let stored = self.command(&set).map(|reply| reply != Value::Nil);
+        if stored == Ok(false) {
+            return stored;
+        }
+        let max_len = self.max_len_of(description.as_object());
+        self.retention_changed(stream, max_len, stored)
     }
 
     /// Removes the entries and the description together; whether there were any. Redis frees the memory in its own time.
     pub fn delete(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
-        let removed = self.command(redis::cmd("UNLINK").arg(stream.as_str()).arg(meta_key(stream)))?;
-        Ok(removed != Value::Int(0))
+        let removed = self.unlink(stream);
+        self.retention_changed(stream, self.store.max_len, removed)
+    }
+
+    fn unlink(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
+        let keys = [stream.to_string(), meta_key(stream)];
+        // In cluster mode a command takes keys of one slot only, and these two are hardly ever in one.
+        let together = if self.ready()?.is_cluster { 1 } else { keys.len() };
+        let mut removed = false;
+        for keys in keys.chunks(together) {
+            removed |= self.command(redis::cmd("UNLINK").arg(keys))? != Value::Int(0);
+        }
+        Ok(removed)
     }
 
     fn scan(&mut self, filter: &[&str]) -> Result<Vec<String>, StoreError> {

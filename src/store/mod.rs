@@ -6,16 +6,21 @@ mod append;
 mod ask;
 mod describe;
 mod entries;
+mod introduction;
 mod link;
 mod packed;
 mod place;
 mod read;
 mod redis_socket;
+mod refusal;
+mod retention;
 mod session;
+mod state;
+mod together;
 mod value;
 mod watch;
 
-use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -26,6 +31,7 @@ use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
 use link::Link;
+use retention::Retentions;
 
 pub use activity::Activity;
 pub use ask::{Infos, Place};
@@ -34,7 +40,9 @@ pub use entries::{Arrival, Entries};
 pub use link::{Beside, Nobody};
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
+pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
+pub use state::State;
 pub use watch::Watch;
 
 /// How long making a connection may take. On one machine or one network it takes milliseconds.
@@ -50,7 +58,10 @@ pub struct Store {
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
-    down: Mutex<Option<String>>,
+    retentions: Retentions,
+    state: Mutex<State>,
+    /// How often Redis turned from one that takes writes into one that takes none, or back.
+    turns: AtomicU64,
 }
 
 impl Store {
@@ -67,7 +78,9 @@ impl Store {
             address,
             max_len,
             metrics,
-            down: Mutex::new(None),
+            retentions: Retentions::default(),
+            state: Mutex::new(State::Well),
+            turns: AtomicU64::new(0),
         })
     }
 
@@ -81,17 +94,34 @@ impl Store {
         Session::new(self.clone(), reply_timeout)
     }
 
-    /// Why Redis did not answer when it was last asked; none if it did.
-    pub fn down(&self) -> Option<String> {
-        lock(&self.down).clone()
+    /// Why Redis could not be used when it was last asked; none if it could.
+    pub fn down(&self) -> Option<StoreError> {
+        match &*lock(&self.state) {
+            State::Away(cause) => Some(cause.clone()),
+            State::Well | State::TakesNoWrites(_) => None,
+        }
     }
 
-    fn set_down(&self, cause: Option<String>) {
-        self.metrics.redis_up.set(cause.is_none().into());
-        *lock(&self.down) = cause;
+    /// How Redis was when it was last asked.
+    pub fn state(&self) -> State {
+        lock(&self.state).clone()
     }
 
-    fn connect(&self, patience: Duration) -> io::Result<Link> {
+    fn set_state(&self, state: State) {
+        self.metrics.redis_up.set((state == State::Well).into());
+        *lock(&self.state) = state;
+    }
+
+    /// Has every session make a new connection before it speaks again: behind a proxy it may lead to another Redis.
+    fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    fn connect(&self, patience: Duration) -> Result<Link, StoreError> {
         let mut link = Link::connect(&self.info, CONNECT_TIMEOUT)?;
         link.set_patience(patience);
         Ok(link)

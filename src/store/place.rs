@@ -38,6 +38,7 @@ impl Session {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        self.ready()?.check_scripts()?;
         let is_exact = destinations.are_exact();
         let script = script(entries, destinations, max_lens, repeating && is_exact);
         let reply = self.converse(|link| script.send(link, 1, beside))?.pop();

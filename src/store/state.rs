@@ -1,0 +1,92 @@
+//! How Redis is: away, there but taking no writes, or well. The watch asks this, and `GET /ping`.
+
+use std::time::Duration;
+
+use redis::Value;
+
+use super::{Nobody, Session, introduction};
+use crate::error::StoreError;
+
+/// How Redis is, and why it is not well.
+#[derive(Debug, Clone, PartialEq)]
+pub enum State {
+    /// It answers, and takes writes as far as can be told without one.
+    Well,
+    /// It serves reads only.
+    TakesNoWrites(StoreError),
+    /// It cannot be reached, or is of no use to us.
+    Away(StoreError),
+}
+
+/// The same without the words, to tell whether something has changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Well,
+    TakesNoWrites,
+    Unreachable,
+    Unusable,
+}
+
+impl State {
+    /// Which of them it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            State::Well => Kind::Well,
+            State::TakesNoWrites(_) => Kind::TakesNoWrites,
+            State::Away(StoreError::Unreachable(_)) => Kind::Unreachable,
+            State::Away(_) => Kind::Unusable,
+        }
+    }
+
+    /// Why it is not well, if it is not.
+    pub fn trouble(&self) -> Option<&StoreError> {
+        match self {
+            State::Well => None,
+            State::TakesNoWrites(cause) | State::Away(cause) => Some(cause),
+        }
+    }
+}
+
+impl Session {
+    /// Asks Redis how it is; it has to answer `within` this time, whatever the session grants otherwise.
+    ///
+    /// Nothing is written for that: a replica says what it is (`HELLO`, which no access list forbids), and a Redis that
+    /// cannot save says so when it is pinged.
+    pub fn state(&mut self, within: Duration) -> State {
+        let usual = self.set_reply_timeout(within);
+        let state = self.ask_for_state();
+        self.set_reply_timeout(usual);
+        state.unwrap_or_else(State::Away)
+    }
+
+    /// Fails if Redis cannot be reached, or is of no use to us.
+    pub fn check_answers(&mut self, within: Duration) -> Result<(), StoreError> {
+        match self.state(within) {
+            State::Away(cause) => Err(cause),
+            State::Well | State::TakesNoWrites(_) => Ok(()),
+        }
+    }
+
+    fn ask_for_state(&mut self) -> Result<State, StoreError> {
+        let mut packed = redis::cmd("PING").get_packed_command();
+        redis::cmd("HELLO").write_packed_command(&mut packed);
+        let replies = self.exchange(&packed, 2, &mut Nobody)?;
+        if let Some(Value::ServerError(error)) = replies.first() {
+            match self.refusal(error) {
+                cause if error.code() == "MISCONF" => return Ok(State::TakesNoWrites(cause)),
+                // Who may not ping is answered, too.
+                StoreError::Refused(_) => {}
+                cause => return Ok(State::Away(cause)),
+            }
+        }
+        let role = replies.get(1).and_then(|hello| introduction::field(hello, "role"));
+        if matches!(role, Some("replica" | "slave")) {
+            // Behind a proxy, the next connection may lead to the master. What is written to a replica that does take
+            // writes is lost with its next synchronisation, so it is no better.
+            self.lose();
+            let sentence = "Redis takes no writes: it is a replica (READONLY); --redis is to name its master";
+            return Ok(State::TakesNoWrites(StoreError::Unusable(sentence.into())));
+        }
+        Ok(State::Well)
+    }
+}
