@@ -34,10 +34,12 @@ struct Flags {
 #[derive(Debug, PartialEq)]
 struct Row {
     name: String,
-    entries: u64,
+    /// None if they cannot be read.
+    entries: Option<u64>,
     max_len: u64,
     /// Age and bytes of the newest entry.
     newest: Option<(Duration, u64)>,
+    /// Or why the stream cannot be read.
     description: String,
 }
 
@@ -79,17 +81,21 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
     let newest = stream["newest_id"].as_str().map(str::parse::<EntryId>);
     let newest = newest.transpose().ok()?.zip(stream["newest_bytes"].as_u64());
     let age = |id: EntryId| Duration::from_millis((now.as_millisecond().max(0) as u64).saturating_sub(id.ms));
-    let description = stream["description"]
-        .as_str()
-        .filter(|text| *text != name)
-        .unwrap_or_default();
+    let described = stream["description"].as_str().filter(|text| *text != name);
+    let error = stream["error"].as_str().map(|error| format!("error: {error}"));
+    let entries = stream["entries"].as_u64()?;
     Some(Row {
         name: name.to_owned(),
-        entries: stream["entries"].as_u64()?,
+        // Without a newest entry, the error is about the entries, or there are none.
+        entries: (error.is_none() || entries > 0).then_some(entries),
         max_len: stream["max_len"].as_u64()?,
         newest: newest.map(|(id, bytes)| (age(id), bytes)),
         // One line is one stream.
-        description: description.replace(char::is_control, " "),
+        description: error
+            .as_deref()
+            .or(described)
+            .unwrap_or_default()
+            .replace(char::is_control, " "),
     })
 }
 
@@ -101,11 +107,11 @@ impl Row {
         };
         let Row {
             name,
-            entries,
             max_len,
             description,
             ..
         } = self;
+        let entries = self.entries.map_or(String::new(), |entries| entries.to_string());
         format!("{name}\t{entries}\t{max_len}\t{age}\t{bytes}\t{description}")
     }
 
@@ -116,7 +122,7 @@ impl Row {
         };
         [
             self.name.clone(),
-            self.entries.to_string(),
+            self.entries.map_or("-".into(), |entries| entries.to_string()),
             self.max_len.to_string(),
             age,
             bytes,
@@ -152,6 +158,7 @@ mod tests {
         let id = |ago: i64| format!("{}-0", 1_795_600_800_000 - ago);
         let streams = [
             json!({"id": "cam", "entries": 12, "max_len": 1000, "newest_id": id(1500), "newest_bytes": 54321, "description": "a\tcamera"}),
+            json!({"id": "closed", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": null, "error": "Redis refused: NOPERM\n"}),
             json!({"id": "empty stream", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": "empty stream"}),
         ];
         streams.iter().map(|stream| row(stream, now).unwrap()).collect()
@@ -164,6 +171,7 @@ mod tests {
             [
                 "STREAM        ENTRIES  MAX_LEN  NEWEST     BYTES  DESCRIPTION",
                 "cam                12     1000   1.5 s  53.0 KiB  a camera",
+                "closed              -        5       -         -  error: Redis refused: NOPERM",
                 "empty stream        0        5       -         -",
             ]
         );
@@ -174,7 +182,11 @@ mod tests {
         let lines: Vec<String> = rows().iter().map(Row::with_tabs).collect();
         assert_eq!(
             lines,
-            ["cam\t12\t1000\t1.500\t54321\ta camera", "empty stream\t0\t5\t\t\t"]
+            [
+                "cam\t12\t1000\t1.500\t54321\ta camera",
+                "closed\t\t5\t\t\terror: Redis refused: NOPERM ",
+                "empty stream\t0\t5\t\t\t"
+            ]
         );
     }
 }

@@ -61,13 +61,18 @@ fn stream(activity: &Activity, default_max_len: u64) -> Value {
             .as_ref()
             .and_then(|description| description.get(name))
     };
-    json!({
+    let contents = &activity.contents;
+    let mut stream = json!({
         "id": activity.stream.as_str(),
         "description": described("description"),
         "max_len": described("max_len").and_then(Value::as_u64).unwrap_or(default_max_len),
-        "entries": activity.entries,
-        "entries_added": activity.entries_added,
-        "newest_id": activity.newest.map(|(id, _)| id.to_string()),
-        "newest_bytes": activity.newest.map(|(_, bytes)| bytes),
-    })
+        "entries": contents.entries,
+        "entries_added": contents.entries_added,
+        "newest_id": contents.newest.map(|(id, _)| id.to_string()),
+        "newest_bytes": contents.newest.map(|(_, bytes)| bytes),
+    });
+    if let Some(error) = &activity.error {
+        stream["error"] = json!(error.to_string());
+    }
+    stream
 }

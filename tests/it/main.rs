@@ -17,8 +17,10 @@ mod paths;
 mod data_in;
 mod data_limits;
 mod data_out;
+mod retention;
 mod streams;
 mod streams_meta;
+mod streams_unreadable;
 
 mod pull;
 mod pull_pace;
@@ -30,6 +32,7 @@ mod push_limits;
 mod push_on_error;
 mod push_several;
 mod push_v2;
+mod push_whole;
 mod sockets;
 mod sockets_busy;
 mod sockets_frames;
@@ -65,6 +68,8 @@ mod redis_faults_living;
 mod redis_faults_network;
 mod redis_faults_outages;
 mod redis_faults_refusals;
+mod redis_kinds;
+mod redis_switchover;
 mod slow_clients;
 mod smuggling;
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub enum Manner {
     Hold,
     /// What the store says passes, what Redis says is lost; so are these connections when the manner changes.
     Swallow,
-    /// A connection is cut after so many bytes of replies.
+    /// A connection is cut after so many bytes of replies, those to the store's first words not counted.
     CutAfter(usize),
 }
 
@@ -140,17 +141,21 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         state.open.extend([twice(&store), twice(&redis)]);
         drop(state);
         let (asking, answering) = ((twice(&store), twice(&redis)), (redis, store));
+        let introduced = Arc::new(AtomicBool::new(false));
+        let (sharing, sees) = (Arc::clone(shared), Arc::clone(&introduced));
+        std::thread::spawn(move || ask(asking.0, asking.1, &sharing, &sees));
         let sharing = Arc::clone(shared);
-        std::thread::spawn(move || ask(asking.0, asking.1, &sharing));
-        let sharing = Arc::clone(shared);
-        std::thread::spawn(move || answer(answering.0, answering.1, &sharing));
+        std::thread::spawn(move || answer(answering.0, answering.1, &sharing, &introduced));
     }
 }
 
-/// What the store says.
-fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared) {
+/// What the store says. It introduces itself in one piece, and goes on when that is answered.
+fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared, introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
+    let mut pieces = 0;
     while let Ok(read @ 1..) = store.read(&mut buffer) {
+        pieces += 1;
+        introduced.store(pieces > 1, Ordering::SeqCst);
         shared.manner();
         if redis.write_all(&buffer[..read]).is_err() {
             break;
@@ -160,11 +165,12 @@ fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared) {
 }
 
 /// What Redis says.
-fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared) {
+fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared, introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
     let mut said = 0;
     while let Ok(read @ 1..) = redis.read(&mut buffer) {
         let bytes = &buffer[..read];
+        let counted = if introduced.load(Ordering::SeqCst) { read } else { 0 };
         let passed = match shared.manner() {
             Manner::Pass | Manner::Hold => store.write_all(bytes),
             Manner::Delay(time) => {
@@ -173,14 +179,14 @@ fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared) {
             }
             Manner::Throttle(rate) => throttle(&mut store, bytes, rate),
             Manner::Swallow => Ok(()),
-            Manner::CutAfter(most) if said + read >= most => {
+            Manner::CutAfter(most) if counted > 0 && said + counted >= most => {
                 let _ = store.write_all(&bytes[..most.saturating_sub(said)]);
                 shared.state().broken += 1;
                 break;
             }
             Manner::CutAfter(_) => store.write_all(bytes),
         };
-        said += read;
+        said += counted;
         if passed.is_err() {
             break;
         }
