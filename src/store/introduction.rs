@@ -130,18 +130,19 @@ fn abilities(
             .map_err(|error| unheard(&error, within))?;
     }
     let user = info.username().unwrap_or("default");
-    let lack = |replies: &[&Value], commands: &str, rights: &str, what: &str| {
-        let error = replies.iter().filter_map(|reply| as_error(reply)).find(|error| refusal::is_lack(error))?;
-        Some(format!(
-            "it does not let us run {commands}, so {what} cannot be stored whole or not at all; ACL SETUSER {user} {rights} \
-             allows it ({})",
-            refusal::text_of(error)
-        ))
+    let lack = |replies: &[&Value], commands: &str, rights: &str, purpose: &str| {
+        let mut errors = replies.iter().filter_map(|reply| as_error(reply));
+        let error = refusal::text_of(errors.find(|error| refusal::is_lack(error))?);
+        // The reason of a close frame is short, so what mends it comes first.
+        Some(match error.contains("unknown command") {
+            true => format!("it has no {commands} (rename-command, or a proxy?), which {purpose}: {error}"),
+            false => format!("ACL SETUSER {user} {rights} is needed: {commands}, which {purpose}, is denied: {error}"),
+        })
     };
     Ok(Abilities {
         is_cluster: said("mode") == Some("cluster"),
-        transactions: lack(&[multi, exec], "MULTI and EXEC", "+multi +exec", "batches"),
-        scripts: lack(&[eval], "EVAL", "+eval", "batches for several streams or with ids of their own"),
+        transactions: lack(&[multi, exec], "MULTI with EXEC", "+multi +exec", "makes batches whole"),
+        scripts: lack(&[eval], "EVAL", "+eval", "stores entries with ids and in several streams"),
     })
 }
 

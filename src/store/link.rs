@@ -189,7 +189,8 @@ impl Link {
             b'-' => redis::parse_redis_value(line)
                 .map(Head::Line)
                 .map_err(|_| broken("a line of it does not parse")),
-            _ => Err(broken("it is of no known kind")),
+            // It stays, for those who want to know what it is.
+            _ => return Err(broken("it is of no known kind")),
         };
         self.buffer.skip(length + END_OF_LINE);
         head

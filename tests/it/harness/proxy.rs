@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ pub struct Proxy {
 }
 
 struct Shared {
-    redis: u16,
+    /// Where connections lead that are made from now on.
+    redis: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -50,7 +51,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
         let shared = Arc::new(Shared {
-            redis: redis.port(),
+            redis: AtomicU16::new(redis.port()),
             state: Mutex::new(State {
                 manner: Manner::Pass,
                 open: Vec::new(),
@@ -81,6 +82,11 @@ impl Proxy {
         }
         state.manner = manner;
         self.shared.changed.notify_all();
+    }
+
+    /// Connections that are made from now on lead to another Redis; those that are open stay.
+    pub fn lead_to(&self, redis: &Redis) {
+        self.shared.redis.store(redis.port(), Ordering::SeqCst);
     }
 
     /// Cuts every connection that is open now, and what comes after goes on in this manner.
@@ -131,7 +137,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         // While Redis is gone this connection is closed at once.
-        let Ok(redis) = TcpStream::connect(("127.0.0.1", shared.redis)) else {
+        let Ok(redis) = TcpStream::connect(("127.0.0.1", shared.redis.load(Ordering::SeqCst))) else {
             continue;
         };
         let twice = |stream: &TcpStream| stream.try_clone().expect("a second handle");
