@@ -96,5 +96,6 @@ mod record;
 mod record_faults;
 mod recording_round_trip;
 mod replay;
+mod replay_others;
 mod replay_refusals;
 mod replay_times;
