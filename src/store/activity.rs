@@ -127,9 +127,9 @@ impl Session {
         let key = meta_key(stream);
         match reply {
             Value::Nil => Ok(None),
-            Value::ServerError(error) if error.code() == "WRONGTYPE" => {
-                Err(StoreError::Refused(format!("{key} holds no text, and so no description")))
-            }
+            Value::ServerError(error) if error.code() == "WRONGTYPE" => Err(StoreError::Refused(format!(
+                "{key} holds no text, and so no description"
+            ))),
             Value::ServerError(error) => match self.refusal(error) {
                 StoreError::Refused(cause) => Err(StoreError::Refused(format!("{key} cannot be read: {cause}"))),
                 other => Err(other),

@@ -79,7 +79,11 @@ impl Session {
     }
 
     /// How many entries each of these streams keeps, in one round trip.
-    pub(super) fn retentions(&mut self, streams: &[&StreamId], beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
+    pub(super) fn retentions(
+        &mut self,
+        streams: &[&StreamId],
+        beside: &mut dyn Beside,
+    ) -> Result<Vec<u64>, StoreError> {
         let mut packed = Vec::new();
         for stream in streams {
             redis::cmd("GET")

@@ -51,7 +51,8 @@ impl Abilities {
 }
 
 fn refuse(lack: &Option<String>) -> Result<(), StoreError> {
-    lack.as_ref().map_or(Ok(()), |lack| Err(StoreError::Refused(lack.clone())))
+    lack.as_ref()
+        .map_or(Ok(()), |lack| Err(StoreError::Refused(lack.clone())))
 }
 
 /// Signs in, selects the database, and learns what is there; nothing may take longer than `within`, which the link heeds.
@@ -72,7 +73,10 @@ pub fn introduce(link: &mut Link, info: &RedisConnectionInfo, within: Duration) 
     }
     // Access lists always allow HELLO: <https://redis.io/docs/latest/commands/hello/>.
     redis::cmd("HELLO").write_packed_command(&mut packed);
-    redis::cmd("EVAL").arg("return 1").arg(0).write_packed_command(&mut packed);
+    redis::cmd("EVAL")
+        .arg("return 1")
+        .arg(0)
+        .write_packed_command(&mut packed);
     redis::cmd("MULTI").write_packed_command(&mut packed);
     redis::cmd("EXEC").write_packed_command(&mut packed);
 
@@ -119,7 +123,8 @@ fn abilities(
     }
     let said = |name: &str| field(hello, name);
     if said("mode") == Some("sentinel") {
-        let sentence = "what --redis names is a Redis Sentinel, which stores nothing: name the Redis that it watches over";
+        let sentence =
+            "what --redis names is a Redis Sentinel, which stores nothing: name the Redis that it watches over";
         return Err(StoreError::Unusable(sentence.into()));
     }
     // Where EXEC has another name, the transaction is still open.
@@ -142,7 +147,12 @@ fn abilities(
     Ok(Abilities {
         is_cluster: said("mode") == Some("cluster"),
         transactions: lack(&[multi, exec], "MULTI with EXEC", "+multi +exec", "makes batches whole"),
-        scripts: lack(&[eval], "EVAL", "+eval", "stores entries with ids and in several streams"),
+        scripts: lack(
+            &[eval],
+            "EVAL",
+            "+eval",
+            "stores entries with ids and in several streams",
+        ),
     })
 }
 
@@ -170,9 +180,9 @@ fn is_loading(error: &ServerError) -> bool {
 fn not_let_in(error: &ServerError, info: &RedisConnectionInfo) -> StoreError {
     let text = refusal::text_of(error);
     match refusal::meaning(error) {
-        StoreError::Refused(_) if text.contains("without any password") => StoreError::Unusable(format!(
-            "Redis has no password, but --redis names one: {text}"
-        )),
+        StoreError::Refused(_) if text.contains("without any password") => {
+            StoreError::Unusable(format!("Redis has no password, but --redis names one: {text}"))
+        }
         StoreError::Refused(_) if info.db() != 0 => StoreError::Unusable(format!(
             "Redis does not give us its database {}, the number at the end of --redis: {text}",
             info.db()

@@ -64,7 +64,8 @@ local function is_there()
     local key = KEYS[place.stream]
     local entry = redis.call('XRANGE', key, place.id, place.id)[1]
     if entry then
-      if entry[2][2] ~= ARGV[place.bytes] then return false end
+      local fields = entry[2]
+      if #fields ~= 2 or fields[1] ~= 'd' or fields[2] ~= ARGV[place.bytes] then return false end
       found = true
     else
       local oldest = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]

@@ -25,10 +25,13 @@ pub fn meaning(error: &ServerError) -> StoreError {
 pub fn ends_connection(error: &ServerError) -> bool {
     let text = text_of(error);
     let code = code_of(error, &text);
-    matches!(
-        code,
-        "READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH" | "CLUSTERDOWN" | "MOVED" | "UNBLOCKED"
-    )
+    matches!(code, "READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH" | "UNBLOCKED")
+}
+
+/// Whether Redis serves reads, but takes no writes.
+pub fn is_of_writes(error: &ServerError) -> bool {
+    let text = text_of(error);
+    matches!(code_of(error, &text), "READONLY" | "MISCONF" | "NOREPLICAS")
 }
 
 /// Whether the user may not run the command, or Redis has none of this name (`rename-command`).
@@ -130,11 +133,20 @@ mod tests {
     #[test]
     fn what_redis_says_is_told_as_what_it_is() {
         for (line, told) in [
-            ("READONLY You can't write", "Redis takes no writes: READONLY You can't write"),
-            ("WRONGPASS invalid", "Redis refuses the user name or the password of --redis: WRONGPASS invalid"),
+            (
+                "READONLY You can't write",
+                "Redis takes no writes: READONLY You can't write",
+            ),
+            (
+                "WRONGPASS invalid",
+                "Redis refuses the user name or the password of --redis: WRONGPASS invalid",
+            ),
             ("MOVED 7 127.0.0.1:7001", "Redis refused: it is in cluster mode"),
             ("CROSSSLOT Keys in request", "Redis refused: it is in cluster mode"),
-            ("ERR max number of clients reached", "Redis has no connection left: ERR max"),
+            (
+                "ERR max number of clients reached",
+                "Redis has no connection left: ERR max",
+            ),
             ("ERR unknown", "Redis refused: ERR unknown"),
         ] {
             let told_now = meaning(&error(line)).to_string();

@@ -20,8 +20,8 @@ pub const RETENTION_AGE: Duration = Duration::from_secs(2);
 /// Of how many streams it is remembered, and of those that are written to just now besides.
 const MOST_REMEMBERED: usize = 4096;
 
-/// How long `PUT` and `DELETE` wait for those who write: as long as Redis may take over one of their commands.
-const WRITERS_PATIENCE: Duration = Duration::from_secs(5);
+/// How long `PUT` and `DELETE` wait for those who write: a little longer than Redis may take over one of their commands.
+const WRITERS_PATIENCE: Duration = Duration::from_secs(6);
 
 /// What is known of all streams.
 #[derive(Default)]
@@ -65,7 +65,10 @@ impl Writing<'_> {
             max_len.is_some_and(|(_, learned)| learned + age >= since)
         };
         let streams = self.streams.iter().enumerate();
-        streams.filter(|(_, stream)| !is_known(stream)).map(|(number, _)| number).collect()
+        streams
+            .filter(|(_, stream)| !is_known(stream))
+            .map(|(number, _)| number)
+            .collect()
     }
 
     /// Takes what is known now; false if it was changed after the writing began, or forgotten.
@@ -74,7 +77,11 @@ impl Writing<'_> {
         self.max_lens.clear();
         for (stream, version) in self.streams.iter().zip(&self.versions) {
             match known.get(stream) {
-                Some(Retention { max_len: Some((max_len, _)), version: now, .. }) if now == version => {
+                Some(Retention {
+                    max_len: Some((max_len, _)),
+                    version: now,
+                    ..
+                }) if now == version => {
                     self.max_lens.push(*max_len);
                 }
                 _ => return false,
@@ -112,7 +119,9 @@ impl Retentions {
         let mut settled = false;
         let mut known = lock(&self.of_streams);
         for (stream, version) in streams.iter().zip(versions) {
-            let Some(retention) = known.get_mut(stream) else { continue };
+            let Some(retention) = known.get_mut(stream) else {
+                continue;
+            };
             if retention.version == *version {
                 retention.writers -= 1;
             } else {
@@ -170,7 +179,12 @@ impl Session {
             let asked = Instant::now();
             let store = self.store.clone();
             let versions = store.retentions.begin(streams);
-            let mut writing = Writing { store, streams, versions, max_lens: Vec::with_capacity(streams.len()) };
+            let mut writing = Writing {
+                store,
+                streams,
+                versions,
+                max_lens: Vec::with_capacity(streams.len()),
+            };
             let unknown = writing.unknown(since, age);
             if !unknown.is_empty() {
                 let names: Vec<&StreamId> = unknown.iter().map(|number| &streams[*number]).collect();
@@ -236,7 +250,11 @@ mod tests {
         assert!(retentions.settle(&streams[1]));
         retentions.end(&streams, &after);
         let known = lock(&retentions.of_streams);
-        assert!(known.values().all(|retention| retention.writers + retention.outdated == 0));
+        assert!(
+            known
+                .values()
+                .all(|retention| retention.writers + retention.outdated == 0)
+        );
     }
 
     #[test]

@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::{Nobody, Session, introduction};
+use super::{DATA_FIELD, Nobody, Session, introduction, refusal};
 use crate::error::StoreError;
+use crate::ids::META_PREFIX;
+
+/// The key of the description of a stream without a name, which there is none of.
+const NOBODYS_KEY: &str = META_PREFIX;
 
 /// How Redis is, and why it is not well.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +54,8 @@ impl State {
 impl Session {
     /// Asks Redis how it is; it has to answer `within` this time, whatever the session grants otherwise.
     ///
-    /// Nothing is written for that: a replica says what it is (`HELLO`, which no access list forbids), and a Redis that
-    /// cannot save says so when it is pinged.
+    /// Nothing is written for that: a replica says what it is (`HELLO`, which no access list forbids), a Redis that cannot save
+    /// says so when it is pinged, and `NOMKSTREAM` adds nothing where there is no stream.
     pub fn state(&mut self, within: Duration) -> State {
         let usual = self.set_reply_timeout(within);
         let state = self.ask_for_state();
@@ -69,18 +73,25 @@ impl Session {
 
     fn ask_for_state(&mut self) -> Result<State, StoreError> {
         let mut packed = redis::cmd("PING").get_packed_command();
+        redis::cmd("XADD")
+            .arg(&[NOBODYS_KEY, "NOMKSTREAM", "*", DATA_FIELD, ""])
+            .write_packed_command(&mut packed);
         redis::cmd("HELLO").write_packed_command(&mut packed);
-        let replies = self.exchange(&packed, 2, &mut Nobody)?;
-        if let Some(Value::ServerError(error)) = replies.first() {
-            match self.refusal(error) {
-                cause if error.code() == "MISCONF" => return Ok(State::TakesNoWrites(cause)),
-                // Who may not ping is answered, too.
-                StoreError::Refused(_) => {}
-                cause => return Ok(State::Away(cause)),
+        let replies = self.exchange(&packed, 3, &mut Nobody)?;
+        let [ping, write, hello] = replies.as_slice() else {
+            return Err(super::unexpected("PING"));
+        };
+        for reply in [ping, write] {
+            let Value::ServerError(error) = reply else { continue };
+            if refusal::is_of_writes(error) {
+                return Ok(State::TakesNoWrites(self.refusal(error)));
+            }
+            // Who may not ping, or may not write there, is answered, too.
+            if refusal::meaning(error).is_passing() {
+                return Ok(State::Away(self.refusal(error)));
             }
         }
-        let role = replies.get(1).and_then(|hello| introduction::field(hello, "role"));
-        if matches!(role, Some("replica" | "slave")) {
+        if matches!(introduction::field(hello, "role"), Some("replica" | "slave")) {
             // Behind a proxy, the next connection may lead to the master. What is written to a replica that does take
             // writes is lost with its next synchronisation, so it is no better.
             self.lose();

@@ -134,7 +134,9 @@ impl<'a> Storer<'a> {
             destinations,
             told,
         } = placed;
-        let writing = self.session.begin_writing(&destinations.streams, RETENTION_AGE, intake)?;
+        let writing = self
+            .session
+            .begin_writing(&destinations.streams, RETENTION_AGE, intake)?;
         if let (Some(stream), [max_len]) = (destinations.only_next_of(), writing.max_lens()) {
             return self.session.append(stream, entries, *max_len, intake);
         }

@@ -125,7 +125,11 @@ fn a_batch_that_was_not_stored_is_refused_if_others_took_its_ids_meanwhile() {
 #[test]
 fn a_batch_that_was_stored_unheard_is_refused_if_its_ids_have_other_bytes_by_now() {
     let (redis, proxy, store) = start();
-    for (theirs, same) in [(["theirs", "theirs"], false), (["ours", "theirs"], false), (["ours", "ours"], true)] {
+    for (theirs, same) in [
+        (["theirs", "theirs"], false),
+        (["ours", "theirs"], false),
+        (["ours", "ours"], true),
+    ] {
         let _: () = redis.command(&["DEL", "s"]);
         let mut push = any(&store);
         let header = r#"[["s","5-1",0],["s","5-2",4]]"#;
@@ -140,6 +144,20 @@ fn a_batch_that_was_stored_unheard_is_refused_if_its_ids_have_other_bytes_by_now
             false => assert!(told.contains("id 5-1 is not larger than 5-2"), "{theirs:?}: {told}"),
         }
         assert_eq!(stored_data(&redis, "s"), theirs.map(|data| data.as_bytes()));
+    }
+}
+
+#[test]
+fn an_entry_with_the_same_bytes_and_other_fields_is_not_the_one_that_was_sent() {
+    let (redis, proxy, store) = start();
+    for fields in [&["x", "ours"][..], &["d", "ours", "more", "x"]] {
+        let _: () = redis.command(&["DEL", "s"]);
+        let mut push = any(&store);
+        let told = send_and_meanwhile(&proxy, &redis, &mut push, (r#"[["s","5-1",0]]"#, b"ours"), || {
+            let _: () = redis.command(&["DEL", "s"]);
+            let _: String = redis.command(&[&["XADD", "s", "5-1"], fields].concat());
+        });
+        assert!(told.contains("id 5-1 is not larger than 5-1"), "{fields:?}: {told}");
     }
 }
 

@@ -26,14 +26,21 @@ fn store_of_user_without(redis: &Redis, rules: &[&str]) -> Store {
 #[test]
 fn at_the_end_of_the_id_space_a_batch_is_stored_whole_or_not_at_all() {
     let store = Store::start();
-    let before = [("18446744073709551615-18446744073709551613".to_owned(), b"last but two".to_vec())];
+    let before = [(
+        "18446744073709551615-18446744073709551613".to_owned(),
+        b"last but two".to_vec(),
+    )];
     let begin = || {
         let _: () = store.redis.command(&["DEL", "s"]);
         let _: String = store.redis.command(&["XADD", "s", NEAR_THE_END, "d", "last but two"]);
     };
     begin();
     let answer = store.post_entries("s", &[b"a", b"b", b"c", b"d", b"e"]).expect(500);
-    assert!(answer.detail().contains("exhausted the last possible ID"), "{}", answer.detail());
+    assert!(
+        answer.detail().contains("exhausted the last possible ID"),
+        "{}",
+        answer.detail()
+    );
     assert_eq!(stored(&store.redis, "s"), before);
 
     begin();
@@ -45,7 +52,11 @@ fn at_the_end_of_the_id_space_a_batch_is_stored_whole_or_not_at_all() {
     // In a script: streams of one batch are all or none, too.
     begin();
     let mut push = any(&store, "&on_error=report");
-    batch(&mut push, r#"[["other","*",0],["s","*",1],["s","*",2],["s","*",3]]"#, b"abcd");
+    batch(
+        &mut push,
+        r#"[["other","*",0],["s","*",1],["s","*",2],["s","*",3]]"#,
+        b"abcd",
+    );
     assert!(receive_text(&mut push).contains("is not larger than"));
     assert_eq!(stored(&store.redis, "s"), before);
     assert_eq!(length(&store.redis, "other"), 0);
@@ -84,7 +95,10 @@ fn without_transactions_batches_are_refused_before_anything_is_stored_and_single
         let store = store_of_user_without(&redis, &[rule]);
         let answer = store.post_entries("s", &[b"1", b"2", b"3"]).expect(500);
         assert_names(&answer.detail(), missing);
-        let answer = store.socket_answer(&format!("/data/s/push?{BATCHES}"), &[("Authorization", &store.bearer())]);
+        let answer = store.socket_answer(
+            &format!("/data/s/push?{BATCHES}"),
+            &[("Authorization", &store.bearer())],
+        );
         assert_names(&answer.expect(500).detail(), missing);
         assert_eq!(length(&redis, "s"), 0, "{rule}");
 
@@ -94,7 +108,11 @@ fn without_transactions_batches_are_refused_before_anything_is_stored_and_single
         entries.iter().for_each(|entry| send_binary(&mut push, entry));
         let ids: Vec<String> = entries.iter().map(|_| receive_text(&mut push)).collect();
         let found = stored(&redis, "s");
-        assert_eq!(found[1..].iter().map(|entry| entry.0.clone()).collect::<Vec<_>>(), ids, "{rule}");
+        assert_eq!(
+            found[1..].iter().map(|entry| entry.0.clone()).collect::<Vec<_>>(),
+            ids,
+            "{rule}"
+        );
         assert_eq!(stored_data(&redis, "s")[1..], entries);
         let _: () = redis.command(&["DEL", "s"]);
     }
@@ -116,7 +134,11 @@ fn where_commands_are_renamed_batches_are_refused_and_the_rest_goes_on() {
             assert!(closes_with(&mut push, 1011).contains("it has no EVAL"));
         } else {
             let answer = store.post_entries("s", &[b"1", b"2", b"3"]).expect(500);
-            assert!(answer.detail().contains("it has no MULTI with EXEC"), "{}", answer.detail());
+            assert!(
+                answer.detail().contains("it has no MULTI with EXEC"),
+                "{}",
+                answer.detail()
+            );
         }
         assert_eq!((length(&redis, "s"), length(&redis, "t")), (2, 0), "{command}");
     }

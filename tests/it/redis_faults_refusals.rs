@@ -316,3 +316,19 @@ fn ping_and_the_metric_tell_of_a_redis_that_takes_no_writes() {
         redis_is_seen_again(&store);
     }
 }
+
+#[test]
+fn ping_tells_of_too_few_replicas_and_writes_nothing_to_find_out() {
+    let store = Store::start();
+    let set = |count: &str| {
+        store
+            .redis
+            .command::<()>(&["CONFIG", "SET", "min-replicas-to-write", count])
+    };
+    set("1");
+    assert!(store.get("/ping").expect(503).detail().contains("NOREPLICAS"));
+    assert_unavailable(&store.post("/data/s", "image/png", b"x"));
+    set("0");
+    redis_is_seen_again(&store);
+    assert_eq!(store.redis.command::<usize>(&["DBSIZE"]), 0);
+}

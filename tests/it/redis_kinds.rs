@@ -4,7 +4,9 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
-use crate::harness::{PATIENCE, Program, Redis, Store, eventually, receive_reply, receive_text, send_binary, send_text};
+use crate::harness::{
+    PATIENCE, Program, Redis, Store, eventually, receive_reply, receive_text, send_binary, send_text,
+};
 use crate::wire::{add, closes_with, length};
 
 /// Something that listens and is no Redis; it treats every connection like this.
@@ -32,7 +34,9 @@ fn is_told(url: &str, words: &[&str]) {
     let store = Program::start(&["--redis", url]);
     let answer = store.get("/ping").expect(503);
     let log = store.log();
-    let at_start = log.lines().filter(|line| line.contains("Redis at ") || line.starts_with("                 "));
+    let at_start = log
+        .lines()
+        .filter(|line| line.contains("Redis at ") || line.starts_with("                 "));
     let at_start: String = at_start.collect();
     for word in words {
         assert!(answer.detail().contains(word), "{word}: {}", answer.detail());
@@ -49,8 +53,14 @@ fn a_wrong_password_a_missing_one_and_one_too_many() {
     let redis = Redis::start();
     let url = |sign_in: &str| format!("redis://{sign_in}127.0.0.1:{}", redis.port());
     redis.command::<()>(&["ACL", "SETUSER", "ada", "on", ">secret", "~*", "+@all"]);
-    is_told(&url("ada:secretly@"), &["refuses the user name or the password", "WRONGPASS"]);
-    is_told(&url("nobody:secret@"), &["refuses the user name or the password", "WRONGPASS"]);
+    is_told(
+        &url("ada:secretly@"),
+        &["refuses the user name or the password", "WRONGPASS"],
+    );
+    is_told(
+        &url("nobody:secret@"),
+        &["refuses the user name or the password", "WRONGPASS"],
+    );
     is_told(&url(":secret@"), &["has no password"]);
     redis.command::<()>(&["ACL", "SETUSER", "default", "resetpass", "off"]);
     is_told(&url(""), &["wants a password", "NOAUTH"]);
@@ -62,13 +72,22 @@ fn a_password_that_is_set_later_is_told_and_open_connections_do_not_hide_it() {
     let store = Store::on(&redis, &[]);
     store.get("/ping").expect(200);
     let mut hand = redis.connection();
-    redis::cmd("CONFIG").arg(&["SET", "requirepass", "secret"]).exec(&mut hand).expect("to set");
-    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).exec(&mut hand).expect("to kill");
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", "secret"])
+        .exec(&mut hand)
+        .expect("to set");
+    redis::cmd("CLIENT")
+        .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
+        .exec(&mut hand)
+        .expect("to kill");
     eventually(PATIENCE, || {
         let answer = store.get("/ping");
         answer.status == 503 && answer.detail().contains("wants a password")
     });
-    redis::cmd("CONFIG").arg(&["SET", "requirepass", ""]).exec(&mut hand).expect("to set");
+    redis::cmd("CONFIG")
+        .arg(&["SET", "requirepass", ""])
+        .exec(&mut hand)
+        .expect("to set");
     eventually(PATIENCE, || store.get("/ping").status == 200);
 }
 
@@ -80,13 +99,28 @@ fn a_database_that_is_not_there() {
 
 #[test]
 fn what_is_no_redis() {
-    is_told(&answering(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n"), &["is no Redis", "HTTP/1.1 400 Bad Request"]);
-    is_told(&answering(b"<!DOCTYPE HTML>\n<html>"), &["is no Redis", "<!DOCTYPE HTML>"]);
-    is_told(&answering(b"SSH-2.0-OpenSSH_9.2\x1b]0;\x07\r\n"), &["is no Redis", "SSH-2.0-OpenSSH_9.2\\x1b]0;\\x07"]);
+    is_told(
+        &answering(b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n"),
+        &["is no Redis", "HTTP/1.1 400 Bad Request"],
+    );
+    is_told(
+        &answering(b"<!DOCTYPE HTML>\n<html>"),
+        &["is no Redis", "<!DOCTYPE HTML>"],
+    );
+    is_told(
+        &answering(b"SSH-2.0-OpenSSH_9.2\x1b]0;\x07\r\n"),
+        &["is no Redis", "SSH-2.0-OpenSSH_9.2\\x1b]0;\\x07"],
+    );
     is_told(&answering(b"\x15\x03\x01\x00\x02\x02\x46"), &["TLS"]);
     is_told(&answering(b""), &["ends the connection without an answer", "TLS"]);
-    is_told(&answering(b"-DENIED Redis is running in protected mode\r\n"), &["protected mode"]);
-    is_told(&answering(b"-ERR max number of clients reached\r\n"), &["no connection left"]);
+    is_told(
+        &answering(b"-DENIED Redis is running in protected mode\r\n"),
+        &["protected mode"],
+    );
+    is_told(
+        &answering(b"-ERR max number of clients reached\r\n"),
+        &["no connection left"],
+    );
     is_told(
         &listener(|stream| {
             std::mem::forget(stream);
@@ -168,16 +202,42 @@ fn a_cluster_refuses_several_streams_before_a_socket_is_opened_or_anything_is_st
 }
 
 #[test]
-fn a_cluster_without_its_slots_and_streams_on_other_nodes_are_told() {
-    let redis = Redis::start_with(&["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]);
-    redis.command::<()>(&["CLUSTER", "ADDSLOTSRANGE", "0", "8000"]);
+fn a_cluster_without_its_slots_is_told() {
+    let redis = Redis::start_with(&["--cluster-enabled", "yes"]);
+    is_told(&redis.url(), &["its cluster is down", "CLUSTERDOWN"]);
+}
+
+#[test]
+fn streams_on_other_nodes_of_a_cluster_are_refused_as_what_they_are() {
+    let nodes = [(); 2].map(|()| Redis::start_with(&["--cluster-enabled", "yes", "--cluster-port", &free_port()]));
+    for (node, slots) in nodes.iter().zip([["0", "8191"], ["8192", "16383"]]) {
+        node.command::<()>(&[&["CLUSTER", "ADDSLOTSRANGE"], &slots[..]].concat());
+    }
+    let bus: Vec<String> = nodes[1].command(&["CONFIG", "GET", "cluster-port"]);
+    nodes[0].command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &nodes[1].port().to_string(), &bus[1]]);
     eventually(PATIENCE, || {
-        let info: String = redis.command(&["CLUSTER", "INFO"]);
-        info.contains("cluster_state:ok")
+        nodes.iter().all(|node| {
+            node.command::<String>(&["CLUSTER", "INFO"])
+                .contains("cluster_state:ok")
+        })
     });
-    let store = Store::on(&redis, &[]);
+    let store = Store::on(&nodes[0], &[]);
+    store.get("/ping").expect(200);
     // The slot of "a" is 15495, that of "b" is 3300.
-    let answer = store.post("/data/a", "image/png", b"x").expect(503);
-    assert!(answer.detail().contains("cluster"), "{}", answer.detail());
-    store.post("/data/b", "image/png", b"x").expect(200);
+    let answer = store.post("/data/a", "image/png", b"x").expect(500);
+    assert!(
+        answer.detail().contains("cluster mode") && answer.detail().contains("MOVED"),
+        "{}",
+        answer.detail()
+    );
+    let slot: u16 = nodes[0].command(&["CLUSTER", "KEYSLOT", "XMETA:b"]);
+    assert_eq!(store.post("/data/b", "image/png", b"x").status == 200, slot < 8192);
+    let answer = store
+        .socket_answer("/data/a/pull", &[("Authorization", &store.bearer())])
+        .expect(500);
+    assert!(answer.detail().contains("MOVED"), "{}", answer.detail());
+}
+
+fn free_port() -> String {
+    crate::harness::next_port().to_string()
 }

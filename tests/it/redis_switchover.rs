@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::{Manner, PATIENCE, Program, Proxy, Redis, Store, eventually, receive_reply, receive_text, send_binary};
+use crate::harness::{
+    Manner, PATIENCE, Program, Proxy, Redis, Store, eventually, receive_reply, receive_text, send_binary,
+};
 use crate::wire::{closes_with, length, stored_data};
 
 struct Pair {
@@ -24,7 +26,8 @@ impl Pair {
     /// Connections that are open stay with the old master.
     fn switch(&self) {
         self.new.command::<()>(&["REPLICAOF", "NO", "ONE"]);
-        self.old.command::<()>(&["REPLICAOF", "127.0.0.1", &self.new.port().to_string()]);
+        self.old
+            .command::<()>(&["REPLICAOF", "127.0.0.1", &self.new.port().to_string()]);
         self.proxy.lead_to(&self.new);
     }
 }
@@ -74,13 +77,22 @@ fn while_the_proxy_still_leads_to_the_replica_that_is_told_and_then_not_any_more
     let store = Store::through(&pair.proxy, &pair.old, &[]);
     store.add("s", &[b"x"]);
     pair.new.command::<()>(&["REPLICAOF", "NO", "ONE"]);
-    pair.old.command::<()>(&["REPLICAOF", "127.0.0.1", &pair.new.port().to_string()]);
+    pair.old
+        .command::<()>(&["REPLICAOF", "127.0.0.1", &pair.new.port().to_string()]);
     let answer = store.get("/ping").expect(503);
     assert!(answer.detail().contains("replica"), "{}", answer.detail());
     eventually(PATIENCE, || store.metric("ptg_redis_up") == 0.0);
-    assert!(store.post("/data/s", "image/png", b"x").expect(503).detail().contains("READONLY"));
+    assert!(
+        store
+            .post("/data/s", "image/png", b"x")
+            .expect(503)
+            .detail()
+            .contains("READONLY")
+    );
     pair.proxy.lead_to(&pair.new);
-    eventually(Duration::from_secs(3), || store.post("/data/s", "image/png", b"x").status == 200);
+    eventually(Duration::from_secs(3), || {
+        store.post("/data/s", "image/png", b"x").status == 200
+    });
     eventually(PATIENCE, || store.metric("ptg_redis_up") == 1.0);
     store.get("/ping").expect(200);
 }
@@ -107,7 +119,10 @@ fn a_push_that_is_given_up_tells_what_began_it() {
     let mut told = String::new();
     eventually(PATIENCE, || {
         let log = store.log();
-        told = log.lines().filter(|line| line.contains(" 1 entries received ")).collect();
+        told = log
+            .lines()
+            .filter(|line| line.contains(" 1 entries received "))
+            .collect();
         !told.is_empty()
     });
     assert!(told.contains("READONLY") && !told.contains("no answer"), "{told}");

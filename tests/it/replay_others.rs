@@ -19,7 +19,9 @@ fn record(folder: &Path, stream: &str, ids: impl Iterator<Item = u64>) {
     let (mut writer, _) = writable.writer(&stream).expect("a writer");
     for (number, ms) in ids.enumerate() {
         let entry = format!("recorded {number}");
-        writer.append(&[(EntryId { ms, seq: 0 }, 0)], entry.as_bytes()).expect("to append");
+        writer
+            .append(&[(EntryId { ms, seq: 0 }, 0)], entry.as_bytes())
+            .expect("to append");
     }
 }
 
@@ -53,7 +55,14 @@ fn a_raised_max_len_keeps_what_is_replayed_though_others_push_to_the_stream() {
             });
         }
         eventually(PATIENCE, || stored_data(&redis, "live").len() > 300);
-        let arguments = ["replay", path(&folder), "--stream", "src=live", "--fast", "--raise-max-len"];
+        let arguments = [
+            "replay",
+            path(&folder),
+            "--stream",
+            "src=live",
+            "--fast",
+            "--raise-max-len",
+        ];
         let output = Shell::of(&store).run(&arguments);
         let kept = recorded(&redis, "live");
         over.store(true, Ordering::Relaxed);
@@ -82,7 +91,10 @@ fn what_others_have_trimmed_again_is_told_and_the_code_is_not_0() {
         over.store(true, Ordering::Relaxed);
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("cam: at least ") && told.contains("of the 5000 entries"), "{told}");
+        assert!(
+            told.contains("cam: at least ") && told.contains("of the 5000 entries"),
+            "{told}"
+        );
     });
 }
 
@@ -105,14 +117,23 @@ fn an_entry_of_somebody_else_at_a_recorded_id_is_not_counted_as_replayed() {
     for (theirs, words) in [
         ("theirs", "of 6 bytes and not 10; byte 0 is the first that differs"),
         ("recorded 7", "of 10 bytes and not 10; byte 9 is the first that differs"),
-        ("recorded 1 and more", "of 19 bytes and not 10; byte 10 is the first that differs"),
+        (
+            "recorded 1 and more",
+            "of 19 bytes and not 10; byte 10 is the first that differs",
+        ),
         ("", "of 0 bytes and not 10; byte 0 is the first that differs"),
     ] {
         let (store, output) = replay_while(&[("4000-0", theirs)]);
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains("cam: the store has another entry 4000-0") && told.contains(words), "{told}");
-        assert_eq!(stored_data(&store.redis, "cam"), [&b"recorded 0"[..], theirs.as_bytes()]);
+        assert!(
+            told.contains("cam: the store has another entry 4000-0") && told.contains(words),
+            "{told}"
+        );
+        assert_eq!(
+            stored_data(&store.redis, "cam"),
+            [&b"recorded 0"[..], theirs.as_bytes()]
+        );
     }
 }
 

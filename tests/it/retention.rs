@@ -47,7 +47,11 @@ fn a_raised_max_len_holds_for_every_open_push_once_put_is_answered() {
         put(&store, MANY);
         add(&store.redis, "s", &numbers(0..FLOOD));
         push(&mut pushes[number]);
-        assert!(length(&store.redis, "s") > FLOOD, "{number}: {}", length(&store.redis, "s"));
+        assert!(
+            length(&store.redis, "s") > FLOOD,
+            "{number}: {}",
+            length(&store.redis, "s")
+        );
         let _: () = store.redis.command(&["XTRIM", "s", "MAXLEN", "0"]);
     }
 }
@@ -66,7 +70,11 @@ fn a_lowered_max_len_and_delete_hold_at_once_too() {
             }
             add(&store.redis, "s", &numbers(0..FLOOD));
             push(&mut pushes[number]);
-            assert!(length(&store.redis, "s") < 3 * NODE, "{number}: {}", length(&store.redis, "s"));
+            assert!(
+                length(&store.redis, "s") < 3 * NODE,
+                "{number}: {}",
+                length(&store.redis, "s")
+            );
         }
     }
 }

@@ -148,7 +148,10 @@ mod tests {
             kept.add(&[id(10 + number)]);
         }
         assert!(kept.batches.len() <= MOST_BATCHES);
-        assert_eq!(kept.missing(EntryId::MAX), (6 + 3 * MOST_BATCHES as u64, 6 + 3 * MOST_BATCHES as u64));
+        assert_eq!(
+            kept.missing(EntryId::MAX),
+            (6 + 3 * MOST_BATCHES as u64, 6 + 3 * MOST_BATCHES as u64)
+        );
         kept.batches.truncate(0);
         for batch in [[id(1), id(2), id(3)], [id(5), id(7), id(9)]] {
             kept.add(&batch);

@@ -50,7 +50,10 @@ pub fn stored(store: &Store, stream: &StreamId, sent: &VecDeque<Sent>) -> Result
         return Ok(0);
     };
     let through = sent.iter().take(newest + 1).flat_map(|batch| &batch.entries);
-    let mut missing = through.map(|(id, _)| *id).filter(|id| !there.contains_key(id)).peekable();
+    let mut missing = through
+        .map(|(id, _)| *id)
+        .filter(|id| !there.contains_key(id))
+        .peekable();
     if missing.peek().is_none() {
         return Ok(newest + 1);
     }
@@ -107,13 +110,23 @@ impl Range<'_> {
         if reply.status != 200 {
             return Err(Failure::refused(reply.status, &reply.body));
         }
-        let foreign = || Failure::Foreign("this is no store: its reply to GET /data has no offsets of its entries".into());
+        let foreign =
+            || Failure::Foreign("this is no store: its reply to GET /data has no offsets of its entries".into());
         let offsets = reply.header("entry-offset").unwrap_or_default();
         let offsets: Vec<(EntryId, usize)> = serde_json::from_str::<Vec<(String, usize)>>(offsets)
             .ok()
-            .and_then(|offsets| offsets.into_iter().map(|(id, start)| Some((id.parse().ok()?, start))).collect())
+            .and_then(|offsets| {
+                offsets
+                    .into_iter()
+                    .map(|(id, start)| Some((id.parse().ok()?, start)))
+                    .collect()
+            })
             .ok_or_else(foreign)?;
-        let ends = offsets.iter().skip(1).map(|(_, start)| *start).chain([reply.body.len()]);
+        let ends = offsets
+            .iter()
+            .skip(1)
+            .map(|(_, start)| *start)
+            .chain([reply.body.len()]);
         let entries = offsets.iter().zip(ends);
         let entries = entries.map(|((id, start), end)| Some((*id, reply.body.get(*start..end)?.to_vec())));
         entries.collect::<Option<_>>().ok_or_else(foreign)
