@@ -1,11 +1,11 @@
 //! What all streams did lately, in as few round trips as possible.
 
 use redis::Value;
-use serde_json::Map;
 
 use super::{Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
+use crate::object::Object;
 
 /// Of a stream: its length, entries ever added (-1 before Redis 7), and its newest entry's id and bytes. Nil if there is no
 /// such key.
@@ -32,7 +32,7 @@ pub struct Activity {
     /// Its name.
     pub stream: StreamId,
     /// Its description, if it has one.
-    pub description: Option<Map<String, serde_json::Value>>,
+    pub description: Option<Object>,
     /// What is in it; as if it were empty if that could not be read.
     pub contents: Contents,
     /// Why its entries or its description could not be read.
@@ -119,11 +119,7 @@ impl Session {
     }
 
     /// The description in a reply to `GET`; none if there is none.
-    fn description_in(
-        &mut self,
-        stream: &StreamId,
-        reply: &Value,
-    ) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+    fn description_in(&mut self, stream: &StreamId, reply: &Value) -> Result<Option<Object>, StoreError> {
         let key = meta_key(stream);
         match reply {
             Value::Nil => Ok(None),
@@ -135,7 +131,7 @@ impl Session {
                 other => Err(other),
             },
             text => {
-                let description = value::text(text).and_then(|text| serde_json::from_str(text).ok());
+                let description = value::text(text).and_then(Object::stored);
                 let damaged = || StoreError::Refused(format!("{key} holds no JSON object, and so no description"));
                 description.map(Some).ok_or_else(damaged)
             }

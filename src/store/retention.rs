@@ -41,6 +41,23 @@ struct Retention {
     /// Those who write with this version, and with older ones.
     writers: usize,
     outdated: usize,
+    /// Those who are changing it.
+    changers: usize,
+}
+
+/// What a change of a retention came to.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    To(u64),
+    Nothing,
+    /// Nobody knows, because the connection broke.
+    Unknown,
+}
+
+impl Retention {
+    fn is_in_use(&self) -> bool {
+        self.writers + self.outdated + self.changers > 0
+    }
 }
 
 /// Somebody who writes to streams, until it is dropped.
@@ -102,7 +119,7 @@ impl Retentions {
     fn begin(&self, streams: &[StreamId]) -> Vec<u64> {
         let mut known = lock(&self.of_streams);
         if known.len() > MOST_REMEMBERED {
-            known.retain(|_, retention| retention.writers + retention.outdated > 0);
+            known.retain(|_, retention| retention.is_in_use());
         }
         let begin = |stream: &StreamId| {
             if !known.contains_key(stream) {
@@ -145,13 +162,27 @@ impl Retentions {
         }
     }
 
-    /// This process changed it; none if it may have, or not.
-    fn change(&self, stream: &StreamId, max_len: Option<u64>) {
+    /// This process begins to change it; the version before.
+    fn begin_change(&self, stream: &StreamId) -> u64 {
         let mut known = lock(&self.of_streams);
         let retention = known.entry(stream.clone()).or_default();
+        retention.changers += 1;
+        retention.version
+    }
+
+    /// This is what the change that began with this version came to.
+    fn end_change(&self, stream: &StreamId, begun: u64, change: Change) {
+        let mut known = lock(&self.of_streams);
+        let retention = known.entry(stream.clone()).or_default();
+        retention.changers = retention.changers.saturating_sub(1);
+        retention.max_len = match change {
+            Change::Nothing => return,
+            // If two change it at once, only Redis knows which was last.
+            Change::To(max_len) if retention.version == begun => Some((max_len, Instant::now())),
+            Change::To(_) | Change::Unknown => None,
+        };
         retention.version += 1;
         retention.outdated += std::mem::take(&mut retention.writers);
-        retention.max_len = max_len.map(|max_len| (max_len, Instant::now()));
     }
 
     /// Waits until nobody writes with what was known before the last change; false if that takes too long.
@@ -201,17 +232,25 @@ impl Session {
         }
     }
 
-    /// This process has set how many entries a stream keeps: whoever writes to it from now on knows. `outcome` is what became of
-    /// the command; nobody knows what a stream keeps if that is not certain.
-    pub(super) fn retention_changed<T>(
+    /// Has a command change how many entries a stream keeps, if its reply is that `is_done`: whoever writes from now on knows.
+    pub(super) fn changing_retention<T>(
         &mut self,
         stream: &StreamId,
         max_len: u64,
-        outcome: Result<T, StoreError>,
+        is_done: impl Fn(&T) -> bool,
+        command: impl FnOnce(&mut Session) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let begun = self.store.retentions.begin_change(stream);
+        let outcome = command(self);
+        let change = match &outcome {
+            Ok(reply) if is_done(reply) => Change::To(max_len),
+            Ok(_) => Change::Nothing,
+            // Perhaps it was done.
+            Err(_) => Change::Unknown,
+        };
         let retentions = &self.store.retentions;
-        retentions.change(stream, outcome.is_ok().then_some(max_len));
-        if outcome.is_ok() && !retentions.settle(stream) {
+        retentions.end_change(stream, begun, change);
+        if matches!(change, Change::To(_)) && !retentions.settle(stream) {
             return Err(StoreError::Unusable(format!(
                 "It is done, but entries for '{stream}' have been under way to Redis for more than {WRITERS_PATIENCE:?}, \
                  which may trim it as before."
@@ -238,7 +277,8 @@ mod tests {
         let retentions = Retentions::default();
         let streams = [stream("a"), stream("b")];
         let before = retentions.begin(&streams);
-        retentions.change(&streams[0], Some(9));
+        let begun = retentions.begin_change(&streams[0]);
+        retentions.end_change(&streams[0], begun, Change::To(9));
         let after = retentions.begin(&streams);
         std::thread::scope(|scope| {
             let settled = scope.spawn(|| retentions.settle(&streams[0]));
@@ -261,12 +301,13 @@ mod tests {
     fn what_was_asked_before_a_change_is_not_learned_after_it() {
         let retentions = Retentions::default();
         let streams = [stream("a")];
-        for change in [Some(9), None] {
+        for (change, then) in [(Change::To(9), Some(9)), (Change::Unknown, None)] {
             let asked = Instant::now();
             let version = retentions.begin(&streams)[0];
-            retentions.change(&streams[0], change);
+            let begun = retentions.begin_change(&streams[0]);
+            retentions.end_change(&streams[0], begun, change);
             retentions.learn(&streams[0], version, 1, asked);
-            assert_eq!(known(&retentions, &streams[0]), change);
+            assert_eq!(known(&retentions, &streams[0]), then);
             retentions.end(&streams, &[version]);
         }
         // Nor what was asked before something that is known.
@@ -275,6 +316,22 @@ mod tests {
         retentions.learn(&streams[0], version, 2, Instant::now());
         retentions.learn(&streams[0], version, 1, asked);
         assert_eq!(known(&retentions, &streams[0]), Some(2));
+    }
+
+    #[test]
+    fn of_two_changes_at_once_only_redis_knows_which_was_last() {
+        let retentions = Retentions::default();
+        let stream = stream("a");
+        let (first, second) = (retentions.begin_change(&stream), retentions.begin_change(&stream));
+        retentions.end_change(&stream, second, Change::To(2));
+        retentions.end_change(&stream, first, Change::To(1));
+        assert_eq!(known(&retentions, &stream), None);
+        let third = retentions.begin_change(&stream);
+        retentions.end_change(&stream, third, Change::To(3));
+        let refused = retentions.begin_change(&stream);
+        retentions.end_change(&stream, refused, Change::Nothing);
+        assert_eq!(known(&retentions, &stream), Some(3));
+        assert!(!lock(&retentions.of_streams)[&stream].is_in_use());
     }
 
     #[test]
