@@ -54,7 +54,7 @@ fn a_raised_max_len_keeps_what_is_replayed_though_others_push_to_the_stream() {
                 }
             });
         }
-        eventually(PATIENCE, || stored_data(&redis, "live").len() > 300);
+        eventually(PATIENCE, || stored_data(&redis, "live").len() > 600);
         let arguments = [
             "replay",
             path(&folder),

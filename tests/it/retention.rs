@@ -1,11 +1,10 @@
 //! How many entries a stream keeps: a new `max_len` holds for every push of this store before `PUT` is answered, and for other
 //! stores on the same Redis within two seconds (README, "Retention").
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::harness::{Redis, Socket, Store, receive_text, send_binary, send_text};
-use crate::wire::{add, length, numbers};
+use crate::harness::{Answer, Proxy, Redis, Socket, Store, receive_text, send_binary, send_text};
+use crate::wire::{add, length, numbers, ping};
 
 /// Redis trims whole nodes of this many entries.
 const NODE: usize = 100;
@@ -13,23 +12,36 @@ const FEW: &str = "max_len=10&override=true";
 const MANY: &str = "max_len=100000&override=true";
 const FLOOD: usize = 1500;
 
-/// Pushes of every kind that write to `s`, and a batch for each.
-fn pushes(store: &Store) -> Vec<(Socket, &'static str, &'static [u8])> {
+/// A push that writes to `s`, and what it sends: the header of a batch, and bytes.
+type Push = (Socket, &'static str, &'static [u8]);
+
+/// One of each kind.
+const KINDS: usize = 4;
+
+fn open(store: &Store, kind: usize) -> Push {
     let any = || store.socket("/data/*/push?batch=true&ack=true");
-    vec![
-        (store.push("s", "ack=true"), "", b"x"),
-        (store.push("s", "batch=true&ack=true"), "0,1", b"xy"),
-        (any(), r#"[["s","*",0],["t","*",1]]"#, b"xy"),
-        (any(), r#"[["s",0]]"#, b"x"),
-    ]
+    match kind {
+        0 => (store.push("s", "ack=true"), "", b"x"),
+        1 => (store.push("s", "batch=true&ack=true"), "0,1", b"xy"),
+        2 => (any(), r#"[["s","*",0],["t","*",1]]"#, b"xy"),
+        _ => (any(), r#"[["s",0]]"#, b"x"),
+    }
 }
 
-fn push((socket, header, bytes): &mut (Socket, &'static str, &'static [u8])) {
+fn pushes(store: &Store) -> Vec<Push> {
+    (0..KINDS).map(|kind| open(store, kind)).collect()
+}
+
+fn send((socket, header, bytes): &mut Push) {
     if !header.is_empty() {
         send_text(socket, header);
     }
     send_binary(socket, bytes);
-    receive_text(socket);
+}
+
+fn push(push: &mut Push) {
+    send(push);
+    receive_text(&mut push.0);
 }
 
 fn put(store: &Store, query: &str) {
@@ -92,37 +104,34 @@ fn a_put_that_is_refused_changes_nothing() {
 }
 
 #[test]
-fn no_entry_on_its_way_with_the_old_max_len_trims_after_put_is_answered() {
-    let store = Store::start();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let mut socket = store.push("s", "ack=true");
-                while !over.load(Ordering::Relaxed) {
-                    send_binary(&mut socket, b"x");
-                    receive_text(&mut socket);
-                }
-            });
-        }
-        let mut trimmed = Vec::<usize>::new();
-        for _ in 0..40 {
-            put(&store, FEW);
-            store.add("s", &[b"x", b"y"]);
-            put(&store, MANY);
-            add(&store.redis, "s", &numbers(0..FLOOD));
-            // Whatever was on its way has arrived: the pushes are beyond it.
-            let mut probe = store.push("s", "ack=true");
-            push(&mut (probe, "", b"x"));
-            probe = store.push("s", "ack=true");
-            push(&mut (probe, "", b"x"));
-            if length(&store.redis, "s") < FLOOD {
-                trimmed.push(length(&store.redis, "s"));
-            }
-        }
-        over.store(true, Ordering::Relaxed);
-        assert!(trimmed.is_empty(), "{trimmed:?}");
-    });
+fn put_and_delete_are_answered_once_entries_on_their_way_with_the_old_max_len_have_arrived() {
+    let redis = Redis::start();
+    let requests: [fn(&Store) -> Answer; 2] = [
+        |store| store.put(&format!("/streams/s?{MANY}")),
+        |store| store.delete("/streams/s"),
+    ];
+    for (request, kind) in requests
+        .into_iter()
+        .flat_map(|request| (0..KINDS).map(move |kind| (request, kind)))
+    {
+        let proxy = Proxy::to(&redis);
+        let store = Store::through(&proxy, &redis, &[]);
+        redis.command::<()>(&["SET", "XMETA:s", r#"{"max_len":10}"#]);
+        let mut push_to = open(&store, kind);
+        push(&mut push_to);
+        proxy.hold_newest();
+        send(&mut push_to);
+        // The store has read it, and has said it to nobody.
+        ping(&mut push_to.0);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| request(&store).expect(200));
+            std::thread::sleep(Duration::from_millis(300));
+            assert!(!asked.is_finished(), "{kind}: answered before the entry has arrived");
+            proxy.release();
+            asked.join().expect("an answer");
+        });
+        receive_text(&mut push_to.0);
+    }
 }
 
 #[test]

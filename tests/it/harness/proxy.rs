@@ -43,6 +43,9 @@ struct State {
     open: Vec<TcpStream>,
     /// Replies broken off by CutAfter.
     broken: usize,
+    /// Connections made so far, and the one of them that is held.
+    made: usize,
+    held: Option<usize>,
     ended: bool,
 }
 
@@ -56,6 +59,8 @@ impl Proxy {
                 manner: Manner::Pass,
                 open: Vec::new(),
                 broken: 0,
+                made: 0,
+                held: None,
                 ended: false,
             }),
             changed: Condvar::new(),
@@ -81,6 +86,17 @@ impl Proxy {
             state.cut();
         }
         state.manner = manner;
+        self.shared.changed.notify_all();
+    }
+
+    /// Nothing passes over the connection that was made last, until `release`.
+    pub fn hold_newest(&self) {
+        let mut state = self.shared.state();
+        state.held = state.made.checked_sub(1);
+    }
+
+    pub fn release(&self) {
+        self.shared.state().held = None;
         self.shared.changed.notify_all();
     }
 
@@ -123,9 +139,9 @@ impl Shared {
         self.state.lock().expect("the proxy's state")
     }
 
-    /// The manner, once it is another than Hold.
-    fn manner(&self) -> Manner {
-        let held = |state: &mut State| state.manner == Manner::Hold && !state.ended;
+    /// The manner for a connection, once it is not held.
+    fn manner(&self, number: usize) -> Manner {
+        let held = |state: &mut State| (state.manner == Manner::Hold || state.held == Some(number)) && !state.ended;
         let state = self.changed.wait_while(self.state(), held).expect("the proxy's state");
         state.manner
     }
@@ -145,24 +161,26 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let mut state = shared.state();
         state.open.retain(|stream| stream.peer_addr().is_ok());
         state.open.extend([twice(&store), twice(&redis)]);
+        let number = state.made;
+        state.made += 1;
         drop(state);
         let (asking, answering) = ((twice(&store), twice(&redis)), (redis, store));
         let introduced = Arc::new(AtomicBool::new(false));
         let (sharing, sees) = (Arc::clone(shared), Arc::clone(&introduced));
-        std::thread::spawn(move || ask(asking.0, asking.1, &sharing, &sees));
+        std::thread::spawn(move || ask(asking.0, asking.1, (&sharing, number), &sees));
         let sharing = Arc::clone(shared);
-        std::thread::spawn(move || answer(answering.0, answering.1, &sharing, &introduced));
+        std::thread::spawn(move || answer(answering.0, answering.1, (&sharing, number), &introduced));
     }
 }
 
 /// What the store says. It introduces itself in one piece, and goes on when that is answered.
-fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared, introduced: &AtomicBool) {
+fn ask(mut store: TcpStream, mut redis: TcpStream, (shared, number): (&Shared, usize), introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
     let mut pieces = 0;
     while let Ok(read @ 1..) = store.read(&mut buffer) {
         pieces += 1;
         introduced.store(pieces > 1, Ordering::SeqCst);
-        shared.manner();
+        shared.manner(number);
         if redis.write_all(&buffer[..read]).is_err() {
             break;
         }
@@ -171,13 +189,13 @@ fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared, introduced: 
 }
 
 /// What Redis says.
-fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared, introduced: &AtomicBool) {
+fn answer(mut redis: TcpStream, mut store: TcpStream, (shared, number): (&Shared, usize), introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
     let mut said = 0;
     while let Ok(read @ 1..) = redis.read(&mut buffer) {
         let bytes = &buffer[..read];
         let counted = if introduced.load(Ordering::SeqCst) { read } else { 0 };
-        let passed = match shared.manner() {
+        let passed = match shared.manner(number) {
             Manner::Pass | Manner::Hold => store.write_all(bytes),
             Manner::Delay(time) => {
                 std::thread::sleep(time);
