@@ -138,6 +138,9 @@ impl Parts {
     }
 }
 
+/// A name and its value.
+type Header<'a> = (&'a [u8], &'a [u8]);
+
 /// What is wrong with a part: the rest of a sentence that begins with it.
 enum Cause {
     Broken(String),
@@ -170,7 +173,7 @@ fn part_of(part: &Bytes) -> Result<Part, Cause> {
 }
 
 /// The name of a part, if its content is what it seems to be.
-fn name(headers: &[(&[u8], &[u8])]) -> Result<Vec<u8>, Cause> {
+fn name(headers: &[Header]) -> Result<Vec<u8>, Cause> {
     // A list of files in one part, as curl's `-F entries=@a,b` sends it, is nested (RFC 7578, section 4.3, forbids it).
     let content_type = one(headers, "Content-Type")?.unwrap_or_default();
     if content_type
@@ -205,7 +208,7 @@ fn name(headers: &[(&[u8], &[u8])]) -> Result<Vec<u8>, Cause> {
 }
 
 /// The headers of a block in which every line ends with CR LF.
-fn headers(block: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Cause> {
+fn headers(block: &[u8]) -> Result<Vec<Header<'_>>, Cause> {
     let mut headers = Vec::new();
     for line in block.split_inclusive(|byte| *byte == b'\n') {
         let line = line
@@ -226,7 +229,7 @@ fn headers(block: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Cause> {
 }
 
 /// The only header of this name.
-fn one<'a>(headers: &[(&[u8], &'a [u8])], name: &str) -> Result<Option<&'a [u8]>, Cause> {
+fn one<'a>(headers: &[Header<'a>], name: &str) -> Result<Option<&'a [u8]>, Cause> {
     let mut found = headers
         .iter()
         .filter(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))

@@ -136,6 +136,7 @@ mod tests {
             of([b"a", b"1", b"b", b"2", b"a", b"\xff", b"a", b"1"]),
             r#"{"a":["1",{"base64":"/w=="},"1"],"b":"2"}"#
         );
+        assert_eq!(of([b"a", b"1", b"a", b"2"]), r#"{"a":["1","2"]}"#);
         // A text that looks like it is a string all the same.
         assert_eq!(of([b"a", br#"{"base64":"/w=="}"#]), r#"{"a":"{\"base64\":\"/w==\"}"}"#);
     }

@@ -3,9 +3,7 @@
 
 use std::process::Command;
 
-use serde_json::json;
-
-use crate::harness::{Answer, Store, read_answer, send};
+use crate::harness::{Store, read_answer, send};
 use crate::wire::stored_data;
 
 const FORM: &str = "multipart/form-data; boundary=b";
@@ -335,71 +333,4 @@ fn what_curl_sends_is_stored_as_it_is_or_refused() {
         stored_data(&store.redis, "x"),
         [&b"one"[..], b"\r\n--\xff\r\n", b"odd", b"", b"text", b"one"]
     );
-}
-
-#[track_caller]
-fn signed_in(store: &Store, kind: &str, body: &[u8]) -> Answer {
-    store.ask("POST", "/token", &[("Content-Type", kind)], Some(body))
-}
-
-#[test]
-fn credentials_that_are_not_utf_8_are_422_and_never_the_same_as_others() {
-    let store = Store::start();
-    let fault = |name: &str| json!({"loc": ["body", name], "msg": "value is not UTF-8", "type": "type_error.str"});
-    let both = json!({"detail": [fault("username"), fault("password")]});
-    let multipart = |user: &[u8], password: &[u8]| {
-        let named = |name: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n").into_bytes();
-        [
-            &named("username"),
-            user,
-            b"\r\n",
-            &named("password"),
-            password,
-            b"\r\n--b--",
-        ]
-        .concat()
-    };
-    for (kind, body) in [
-        (URLENCODED, b"username=%E4&password=%F6".to_vec()),
-        (URLENCODED, b"username=k%E4the&password=k%F6the".to_vec()),
-        (URLENCODED, b"username=%FF&password=%FF".to_vec()),
-        (URLENCODED, b"username=\xe4&password=\xf6".to_vec()),
-        (URLENCODED, b"username=%ED%A0%80&password=%ED%A0%80".to_vec()),
-        (FORM, multipart(b"\xe4", b"\xf6")),
-        (FORM, multipart(b"k\xe4the", b"k\xe4the")),
-    ] {
-        assert_eq!(
-            signed_in(&store, kind, &body).expect(422).json(),
-            both,
-            "{}",
-            body.escape_ascii()
-        );
-    }
-    // U+FFFD itself is a character like any other.
-    signed_in(&store, URLENCODED, b"username=%EF%BF%BD&password=%EF%BF%BD").expect(200);
-    signed_in(&store, URLENCODED, b"username=%EF%BF%BD&password=%FF").expect(422);
-    // Fields that nobody reads may be anything; a lone % is one, by the URL standard.
-    signed_in(&store, URLENCODED, b"scope=%FF&%FE=x&username=100%25&password=100%").expect(200);
-    signed_in(&store, URLENCODED, b"username=%zz&password=%ZZ").expect(401);
-}
-
-#[test]
-fn a_credential_that_is_sent_twice_is_422() {
-    let store = Store::start();
-    for name in ["username", "password", "grant_type"] {
-        let form = format!("username=ada&password=ada&grant_type=password&{name}=ada");
-        let parts: String = form
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| field(name, value))
-            .collect();
-        for (kind, body) in [(URLENCODED, form.clone()), (FORM, parts + "--b--")] {
-            let answer = signed_in(&store, kind, body.as_bytes());
-            assert_eq!(
-                answer.faults(),
-                [(name.to_owned(), "value_error.repeated".to_owned())],
-                "{body}"
-            );
-        }
-    }
 }
