@@ -46,7 +46,7 @@ pub struct Link {
     /// When the last conversation began.
     used: Instant,
     /// What was learned of this Redis when the connection was made.
-    abilities: Abilities,
+    abilities: Box<Abilities>,
 }
 
 /// Somebody whom a thread also sees to while it waits for Redis: the client of a WebSocket, who may send entries, ping, or
@@ -82,9 +82,9 @@ impl Link {
             buffer: ReadBuffer::default(),
             seen_to: Instant::now(),
             used: Instant::now(),
-            abilities: Abilities::default(),
+            abilities: Box::default(),
         };
-        link.abilities = introduce(&mut link, info.redis_settings(), patience)?;
+        *link.abilities = introduce(&mut link, info.redis_settings(), patience)?;
         Ok(link)
     }
 

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use crate::harness::{
-    PATIENCE, Program, Redis, Store, eventually, receive_reply, receive_text, send_binary, send_text,
+    Manner, PATIENCE, Program, Proxy, Redis, Store, eventually, receive_reply, receive_text, send_binary, send_text,
 };
 use crate::wire::{add, closes_with, length};
 
@@ -67,27 +67,25 @@ fn a_wrong_password_a_missing_one_and_one_too_many() {
 }
 
 #[test]
-fn a_password_that_is_set_later_is_told_and_open_connections_do_not_hide_it() {
+fn a_password_that_is_set_later_is_told_once_connections_are_made_anew() {
     let redis = Redis::start();
-    let store = Store::on(&redis, &[]);
+    let proxy = Proxy::to(&redis);
+    let store = Store::through(&proxy, &redis, &[]);
     store.get("/ping").expect(200);
     let mut hand = redis.connection();
-    redis::cmd("CONFIG")
-        .arg(&["SET", "requirepass", "secret"])
-        .exec(&mut hand)
-        .expect("to set");
-    redis::cmd("CLIENT")
-        .arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"])
-        .exec(&mut hand)
-        .expect("to kill");
+    let mut require = |password| {
+        let mut set = redis::cmd("CONFIG");
+        set.arg(&["SET", "requirepass", password])
+            .exec(&mut hand)
+            .expect("to set");
+    };
+    require("secret");
+    proxy.cut_and(Manner::Pass);
     eventually(PATIENCE, || {
         let answer = store.get("/ping");
         answer.status == 503 && answer.detail().contains("wants a password")
     });
-    redis::cmd("CONFIG")
-        .arg(&["SET", "requirepass", ""])
-        .exec(&mut hand)
-        .expect("to set");
+    require("");
     eventually(PATIENCE, || store.get("/ping").status == 200);
 }
 

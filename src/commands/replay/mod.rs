@@ -2,6 +2,7 @@
 
 mod check;
 mod flags;
+mod kept;
 mod pace;
 mod place;
 mod plan;

@@ -8,7 +8,8 @@ use ptg_store::error::close;
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Record;
 
-use super::retention::{Kept, State};
+use super::kept::Kept;
+use super::retention::State;
 use super::sent::{self, Sent};
 use crate::client::{Batch, Failure, Patience, Push, Retry, Store};
 

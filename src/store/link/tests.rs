@@ -19,7 +19,7 @@ fn link() -> (Link, TcpStream) {
         buffer: ReadBuffer::default(),
         seen_to: Instant::now(),
         used: Instant::now(),
-        abilities: Abilities::default(),
+        abilities: Box::default(),
     };
     (link, listener.accept().unwrap().0)
 }
