@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use redis::Value;
 
+use super::introduction::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{DATA_FIELD, Session, unexpected, value};
@@ -31,7 +32,7 @@ impl Session {
         // A single command needs no transaction around it.
         let transaction = entries.len() > 1;
         if transaction {
-            self.ready()?.check_transactions()?;
+            self.check_able(Abilities::check_transactions)?;
         }
         let commands = commands(stream, entries, max_len, transaction);
         let around = if transaction { 2 } else { 0 };

@@ -115,11 +115,8 @@ fn abilities(
     let [hello, eval, multi, exec] = replies.as_slice() else {
         return Err(super::unexpected("HELLO"));
     };
-    if let Some(error) = as_error(hello)
-        && let met @ StoreError::Unusable(_) = refusal::meaning(error)
-        && error.code() == "NOAUTH"
-    {
-        return Err(met);
+    if let Some(error) = as_error(hello).filter(|error| error.code() == "NOAUTH") {
+        return Err(refusal::meaning(error));
     }
     let said = |name: &str| field(hello, name);
     if said("mode") == Some("sentinel") {

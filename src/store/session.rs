@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, ServerError, Value};
 
@@ -12,12 +12,16 @@ use super::{Store, refusal, value};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 
+/// How long it is believed that Redis does not let us do something before it is asked anew.
+const LACK_AGE: Duration = Duration::from_secs(1);
+
 /// A connection to Redis that is made anew when it was lost. It belongs to one thread.
 pub struct Session {
     pub(super) store: Arc<Store>,
     link: Option<Link>,
-    /// The turns of Redis before this connection was made.
+    /// The turns of Redis before this connection was made, and when that was.
     turns: u64,
+    made: Instant,
     reply_timeout: Duration,
     manner: Manner,
     was_lost: bool,
@@ -40,6 +44,7 @@ impl Session {
             store,
             link: None,
             turns: 0,
+            made: Instant::now(),
             reply_timeout,
             manner: Manner::Waiting,
             was_lost: false,
@@ -124,10 +129,27 @@ impl Session {
         }
         let link = match self.link.take() {
             Some(link) => link,
-            None => self.connect()?,
+            None => {
+                self.made = Instant::now();
+                self.connect()?
+            }
         };
         self.turns = turns;
         Ok(self.link.insert(link).abilities())
+    }
+
+    /// Whether Redis lets us do something. What it did not when the connection was made it may by now, if an operator heeded
+    /// what we said: then a new connection tells.
+    pub(super) fn check_able(
+        &mut self,
+        check: impl Fn(&Abilities) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let told = check(self.ready()?);
+        if told.is_ok() || self.made.elapsed() < LACK_AGE {
+            return told;
+        }
+        self.lose();
+        check(self.ready()?)
     }
 
     /// Goes on with what `converse` began; what was said is not said again.

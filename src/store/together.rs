@@ -1,18 +1,18 @@
 //! Whether Redis can do what a push or a pull will ask of it, found out before their sockets are opened.
 
 use super::Session;
+use super::introduction::Abilities;
 use crate::error::StoreError;
 use crate::ids::StreamId;
 
 impl Session {
     /// Fails if entries cannot be pushed there: batches need transactions, several streams need scripts.
     pub fn check_pushing(&mut self, streams: &[StreamId], batches: bool) -> Result<(), StoreError> {
-        let abilities = self.ready()?;
         if batches {
-            abilities.check_transactions()?;
+            self.check_able(Abilities::check_transactions)?;
         }
         if streams.len() > 1 {
-            abilities.check_scripts()?;
+            self.check_able(Abilities::check_scripts)?;
         }
         self.check_together(streams)
     }

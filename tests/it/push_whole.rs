@@ -1,7 +1,7 @@
 //! Of a batch that is refused nothing is stored, whatever it is that Redis refuses: at the end of the id space, and where an
 //! access list or a renamed command takes away what makes a batch whole (README, "Batches").
 
-use crate::harness::{Redis, Socket, Store, receive_reply, receive_text, send_binary, send_text};
+use crate::harness::{PATIENCE, Redis, Socket, Store, eventually, receive_reply, receive_text, send_binary, send_text};
 use crate::wire::{closes_with, length, stored, stored_data};
 
 const BATCHES: &str = "batch=true&ack=true";
@@ -116,6 +116,19 @@ fn without_transactions_batches_are_refused_before_anything_is_stored_and_single
         assert_eq!(stored_data(&redis, "s")[1..], entries);
         let _: () = redis.command(&["DEL", "s"]);
     }
+}
+
+#[test]
+fn a_right_that_is_given_is_found_out_while_the_store_runs() {
+    let redis = Redis::start();
+    let store = store_of_user_without(&redis, &["-multi"]);
+    let mut push = store.push("s", "ack=true");
+    send_binary(&mut push, b"0");
+    receive_text(&mut push);
+    store.post_entries("s", &[b"1", b"2"]).expect(500);
+    redis.command::<()>(&["ACL", "SETUSER", "lab", "+multi"]);
+    eventually(PATIENCE, || store.post_entries("s", &[b"1", b"2"]).status == 200);
+    store.push("s", BATCHES);
 }
 
 /// Commands that have other names are lacked as well, and where it is EXEC, no transaction is left open.
