@@ -141,7 +141,12 @@ impl Metrics {
             "Bytes of entries delivered.",
             &self.bytes_out,
         );
-        text.single("ptg_redis_up", "gauge", "1 while Redis answers.", &self.redis_up);
+        text.single(
+            "ptg_redis_up",
+            "gauge",
+            "1 while Redis answers and takes writes.",
+            &self.redis_up,
+        );
         text.single(
             "ptg_redis_errors_total",
             "counter",

@@ -124,7 +124,7 @@ impl Examination {
         let store = self.signed_in()?;
         match self.known.ping.get() {
             Some(true) => Ok(store),
-            _ => Err("the store's Redis does not answer it".into()),
+            _ => Err("the store cannot work with its Redis".into()),
         }
     }
 

@@ -297,6 +297,7 @@ fn schemas() -> Value {
                         "id": { "type": "string" }, "description": optional("string"), "max_len": { "type": "integer" },
                         "entries": { "type": "integer" }, "entries_added": optional("integer"),
                         "newest_id": optional("string"), "newest_bytes": optional("integer"),
+                        "error": { "type": "string", "description": "Only where the stream or its description cannot be read: why. What could not be read is 0 or null then." },
                     },
                 } },
             },

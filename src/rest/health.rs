@@ -12,7 +12,7 @@ use crate::store::Store;
 /// How long Redis may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// `GET /ping`: whether Redis answers, asked right now unless the watch knows that it does not.
+/// `GET /ping`: whether Redis answers and takes writes, asked right now unless the watch knows that it does not answer.
 pub fn ping(store: &Store) -> Result<Reply, Error> {
     store.ping(PING_TIMEOUT)?;
     Ok(Reply::json(&json!(true)))

@@ -7,16 +7,21 @@ mod ask;
 mod asking;
 mod describe;
 mod entries;
+mod introduction;
 mod link;
 mod packed;
 mod place;
 mod read;
 mod redis_socket;
+mod refusal;
+mod retention;
 mod session;
+mod state;
+mod together;
 mod value;
 mod watch;
 
-use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +33,7 @@ use crate::limits::lock;
 use crate::metrics::Metrics;
 use asking::Asking;
 use link::Link;
+use retention::Retentions;
 
 pub use activity::Activity;
 pub use ask::{Infos, Place};
@@ -36,7 +42,9 @@ pub use entries::{Arrival, Entries};
 pub use link::{Beside, Nobody};
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
+pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
+pub use state::State;
 pub use watch::Watch;
 
 /// How long making a connection may take. On one machine or one network it takes milliseconds.
@@ -52,7 +60,10 @@ pub struct Store {
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
-    down: Mutex<Option<String>>,
+    retentions: Retentions,
+    state: Mutex<State>,
+    /// How often Redis turned from one that takes writes into one that takes none, or back.
+    turns: AtomicU64,
     asking: Asking,
 }
 
@@ -70,7 +81,9 @@ impl Store {
             address,
             max_len,
             metrics,
-            down: Mutex::new(None),
+            retentions: Retentions::default(),
+            state: Mutex::new(State::Well),
+            turns: AtomicU64::new(0),
             asking: Asking::new(),
         })
     }
@@ -85,25 +98,42 @@ impl Store {
         Session::new(self.clone(), reply_timeout)
     }
 
-    /// Why Redis did not answer when it was last asked; none if it did.
-    pub fn down(&self) -> Option<String> {
-        lock(&self.down).clone()
+    /// Why Redis could not be used when it was last asked; none if it could.
+    pub fn down(&self) -> Option<StoreError> {
+        match &*lock(&self.state) {
+            State::Away(cause) => Some(cause.clone()),
+            State::Well | State::TakesNoWrites(_) => None,
+        }
     }
 
-    /// Whether Redis answers `within` this time: the watch asks it now, unless it knows already that it does not.
+    /// Whether Redis answers `within` this time and takes writes: the watch asks it now, unless it knows already that it is away.
     pub fn ping(&self, within: Duration) -> Result<(), StoreError> {
         if self.down().is_none() && !self.asking.ask(within) {
             return Err(StoreError::Unreachable(format!("no answer within {within:?}")));
         }
-        self.down().map_or(Ok(()), |cause| Err(StoreError::Unreachable(cause)))
+        self.state().trouble().cloned().map_or(Ok(()), Err)
     }
 
-    fn set_down(&self, cause: Option<String>) {
-        self.metrics.redis_up.set(cause.is_none().into());
-        *lock(&self.down) = cause;
+    /// How Redis was when it was last asked.
+    pub fn state(&self) -> State {
+        lock(&self.state).clone()
     }
 
-    fn connect(&self, patience: Duration) -> io::Result<Link> {
+    fn set_state(&self, state: State) {
+        self.metrics.redis_up.set((state == State::Well).into());
+        *lock(&self.state) = state;
+    }
+
+    /// Has every session make a new connection before it speaks again: behind a proxy it may lead to another Redis.
+    fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    fn connect(&self, patience: Duration) -> Result<Link, StoreError> {
         let mut link = Link::connect(&self.info, CONNECT_TIMEOUT)?;
         link.set_patience(patience);
         Ok(link)
