@@ -83,10 +83,13 @@ pub struct Reply {
 /// The `Server` header.
 pub const SERVER: &str = concat!("ptg-store/", env!("CARGO_PKG_VERSION"));
 
+/// How far a stream has come that has not come as far as the client believes.
+pub const LAST_GENERATED_ID: &str = "last-generated-id";
+
 /// On every reply (CORS): any web page may read it, and its offsets.
 pub const COMMON_HEADERS: [(&str, &str); 2] = [
     ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "entry-offset"),
+    ("Access-Control-Expose-Headers", "entry-offset, last-generated-id"),
 ];
 
 impl Reply {

@@ -38,6 +38,8 @@ pub struct Pull {
     pub timeout: Option<Duration>,
     /// Whether a gap ends the pull.
     pub close_on_gap: bool,
+    /// Whether the client has read the entries that it names in `from`.
+    pub resume: bool,
 }
 
 /// How a reply that stays open is framed.
@@ -72,6 +74,8 @@ impl Pull {
                 }
                 pull.format = Format::Json;
                 if let Some(last) = head.header("Last-Event-ID").filter(|id| !id.is_empty()) {
+                    // A browser sends back what it was sent.
+                    pull.resume = true;
                     pull.from = cursors(last, pull.streams.len()).unwrap_or_else(|message| {
                         params.refuse_header("Last-Event-ID", message, "value_error.entry_id");
                         vec![Cursor::Newest; pull.streams.len()]
@@ -137,6 +141,7 @@ impl Pull {
             max_rate: max_rate(params),
             timeout: timeout(params),
             close_on_gap,
+            resume: params.boolean("resume", false),
             ..Pull::all_of(streams)
         }
     }
@@ -155,6 +160,7 @@ impl Pull {
             ack: false,
             timeout: None,
             close_on_gap: false,
+            resume: false,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
 use std::slice;
+use std::time::Instant;
 
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
@@ -137,8 +138,14 @@ impl Session {
 
     /// Removes the entries and the description together; whether there were any. Redis frees the memory in its own time.
     pub fn delete(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
+        let begun = Instant::now();
         let removed = self.command(redis::cmd("UNLINK").arg(stream.as_str()).arg(meta_key(stream)))?;
-        Ok(removed != Value::Int(0))
+        let was_there = removed != Value::Int(0);
+        if was_there {
+            // Whoever reads it is to know at once.
+            self.store.generations.deleted(stream, begun);
+        }
+        Ok(was_there)
     }
 
     fn scan(&mut self, filter: &[&str]) -> Result<Vec<String>, StoreError> {

@@ -6,7 +6,9 @@ mod append;
 mod ask;
 mod describe;
 mod entries;
+mod generation;
 mod link;
+mod lookout;
 mod packed;
 mod place;
 mod read;
@@ -25,13 +27,16 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
+use generation::Generations;
 use link::Link;
 
 pub use activity::Activity;
 pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
 pub use entries::{Arrival, Entries};
+pub use generation::{Lately, Look, Mark, Watched};
 pub use link::{Beside, Nobody};
+pub use lookout::Lookout;
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
 pub use session::Session;
@@ -51,6 +56,7 @@ pub struct Store {
     max_len: u64,
     metrics: Arc<Metrics>,
     down: Mutex<Option<String>>,
+    generations: Generations,
 }
 
 impl Store {
@@ -68,6 +74,7 @@ impl Store {
             max_len,
             metrics,
             down: Mutex::new(None),
+            generations: Generations::default(),
         })
     }
 

@@ -1,0 +1,376 @@
+//! Which generation of a stream there is. A stream that is deleted, renamed over, restored or flushed begins anew under its
+//! old name, and so does one whose Redis lost what it had last: its ids go back, and whoever waits behind an old id would
+//! wait for ever. Here is what tells generations apart, and what this process learned of them lately, for all readers of a stream.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Instant;
+
+use redis::Value;
+
+use super::link::Beside;
+use super::{Session, StreamInfo, unexpected, value};
+use crate::error::StoreError;
+use crate::ids::{EntryId, StreamId};
+use crate::limits::lock;
+
+/// Of a stream: its last generated id, its length, entries ever added (-1 before Redis 7), the id of its oldest entry (empty
+/// if it has none), and the bytes of that entry. Nil if there is no such key. `FULL COUNT 1` copies the oldest entry, the
+/// short form the newest as well; neither leaves Redis.
+const MARK_SCRIPT: &str = "
+if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+local info = redis.call('XINFO', 'STREAM', KEYS[1], 'FULL', 'COUNT', 1)
+local mark = { '0-0', 0, -1, '', 0 }
+for i = 1, #info, 2 do
+  local name, value = info[i], info[i + 1]
+  if name == 'last-generated-id' then mark[1] = value end
+  if name == 'length' then mark[2] = value end
+  if name == 'entries-added' then mark[3] = value end
+  if name == 'entries' and value[1] then
+    mark[4] = value[1][1]
+    for j = 1, #value[1][2] do mark[5] = mark[5] + #value[1][2][j] end
+  end
+end
+return mark";
+
+/// What tells one generation of a stream from the next, as it was in one instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The largest id that it ever gave.
+    pub last_generated: EntryId,
+    /// Entries in it.
+    pub length: u64,
+    /// Entries ever added; unknown before Redis 7.
+    pub entries_added: Option<u64>,
+    /// The oldest entry.
+    pub first: Option<EntryId>,
+}
+
+/// What a look at a stream brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Redis does not tell, because the key is no stream or not for this user.
+    Unknown,
+    /// There is no such key.
+    Gone,
+    /// There is.
+    There(Mark),
+}
+
+/// When a stream began anew: its former generation was there at the first moment, and not any more at the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Still there.
+    pub before: Instant,
+    /// There no longer.
+    pub after: Instant,
+}
+
+/// What was learned of a stream lately.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lately {
+    /// The last look, and when Redis was asked.
+    pub look: Option<(Instant, Look)>,
+    /// When the stream began anew last, if it did.
+    pub change: Option<Change>,
+}
+
+/// A stream that somebody reads, and what this process learned of it lately.
+#[derive(Debug)]
+pub struct Watched {
+    stream: StreamId,
+    lately: Mutex<Lately>,
+    /// Rises with everything that is learned, so that readers need not look in vain.
+    version: AtomicU64,
+    /// Bytes that the last look copied, once there was one.
+    pub(super) weight: AtomicU64,
+}
+
+/// All streams that somebody reads.
+#[derive(Debug, Default)]
+pub struct Generations(Mutex<HashMap<StreamId, Weak<Watched>>>);
+
+impl Mark {
+    /// How many entries were ever trimmed or deleted; unknown before Redis 7.
+    pub fn trimmed(&self) -> Option<u64> {
+        Some(self.entries_added?.saturating_sub(self.length))
+    }
+
+    /// Whether this stream can have become that one without beginning anew: its numbers only grow, and its oldest entry
+    /// only goes by being trimmed or deleted.
+    pub fn can_become(&self, later: &Mark) -> bool {
+        let grew = |now: Option<u64>, then: Option<u64>, least: u64| match now.zip(then) {
+            Some((now, then)) => now >= then + least,
+            None => true,
+        };
+        let oldest_fits = match (self.first, later.first) {
+            (_, None) => true,
+            (None, Some(first)) => first > self.last_generated,
+            (Some(then), Some(first)) => first >= then,
+        };
+        let oldest_went = self.first.is_some() && self.first != later.first;
+        later.last_generated >= self.last_generated
+            && oldest_fits
+            && grew(later.entries_added, self.entries_added, 0)
+            && grew(later.trimmed(), self.trimmed(), oldest_went.into())
+    }
+}
+
+impl From<&StreamInfo> for Mark {
+    fn from(info: &StreamInfo) -> Mark {
+        Mark {
+            last_generated: info.last_generated,
+            length: info.length,
+            entries_added: info.entries_added,
+            first: info.first,
+        }
+    }
+}
+
+impl Look {
+    /// The look that brought this.
+    pub fn of(info: Option<&StreamInfo>) -> Look {
+        info.map_or(Look::Gone, |info| Look::There(info.into()))
+    }
+
+    /// What is known, if anything is there.
+    pub fn mark(&self) -> Option<Mark> {
+        match self {
+            Look::There(mark) => Some(*mark),
+            Look::Gone | Look::Unknown => None,
+        }
+    }
+
+    /// The largest id that the stream ever gave; `0-0` of none, nothing if that is not known.
+    pub fn last_generated(&self) -> Option<EntryId> {
+        match self {
+            Look::There(mark) => Some(mark.last_generated),
+            Look::Gone => Some(EntryId::default()),
+            Look::Unknown => None,
+        }
+    }
+
+    fn can_become(&self, later: &Look) -> bool {
+        match (self, later) {
+            (Look::There(then), Look::There(now)) => then.can_become(now),
+            (Look::There(_), Look::Gone) => false,
+            _ => true,
+        }
+    }
+}
+
+impl Watched {
+    /// Its name.
+    pub fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
+    /// A number that rises with everything that is learned.
+    pub fn version(&self) -> u64 {
+        self.version.load(Relaxed)
+    }
+
+    /// What was learned lately.
+    pub fn lately(&self) -> Lately {
+        *lock(&self.lately)
+    }
+
+    /// Notes a look. Looks must be noted in the order in which Redis was asked.
+    pub(super) fn looked(&self, asked: Instant, look: Look) {
+        if look == Look::Unknown {
+            return;
+        }
+        let mut lately = lock(&self.lately);
+        if let Some((before, known)) = lately.look
+            && !known.can_become(&look)
+        {
+            let after = Instant::now();
+            lately.change = Some(Change { before, after });
+        }
+        lately.look = Some((asked, look));
+        self.version.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that this process deleted it, at this moment or a little later.
+    fn deleted(&self, before: Instant) {
+        let mut lately = lock(&self.lately);
+        let after = Instant::now();
+        *lately = Lately {
+            look: None,
+            change: Some(Change { before, after }),
+        };
+        self.version.fetch_add(1, Relaxed);
+    }
+}
+
+impl Generations {
+    /// The stream, which is watched as long as somebody holds it.
+    pub fn watch(&self, stream: &StreamId) -> Arc<Watched> {
+        let mut all = lock(&self.0);
+        if let Some(watched) = all.get(stream).and_then(Weak::upgrade) {
+            return watched;
+        }
+        let watched = Arc::new(Watched {
+            stream: stream.clone(),
+            lately: Mutex::default(),
+            version: AtomicU64::new(0),
+            weight: AtomicU64::new(u64::MAX),
+        });
+        all.insert(stream.clone(), Arc::downgrade(&watched));
+        watched
+    }
+
+    /// All that are watched. The others are forgotten.
+    pub(super) fn watched(&self) -> Vec<Arc<Watched>> {
+        let mut all = lock(&self.0);
+        all.retain(|_, watched| watched.strong_count() > 0);
+        all.values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Notes that this process deleted a stream, at this moment or a little later.
+    pub(super) fn deleted(&self, stream: &StreamId, before: Instant) {
+        let watched = lock(&self.0).get(stream).and_then(Weak::upgrade);
+        if let Some(watched) = watched {
+            watched.deleted(before);
+        }
+    }
+}
+
+impl Session {
+    /// The stream, for whoever begins to read it.
+    pub fn watch(&self, stream: &StreamId) -> Arc<Watched> {
+        self.store.generations.watch(stream)
+    }
+
+    /// Looks at streams in one round trip; a look for each, and the bytes of the entry that Redis copied for it.
+    pub fn look(&mut self, streams: &[&StreamId], beside: &mut dyn Beside) -> Result<Vec<(Look, u64)>, StoreError> {
+        let mut packed = Vec::new();
+        for stream in streams {
+            redis::cmd("EVAL")
+                .arg(MARK_SCRIPT)
+                .arg(1)
+                .arg(stream.as_str())
+                .write_packed_command(&mut packed);
+        }
+        let replies = self.exchange(&packed, streams.len(), beside)?;
+        let looks = streams.iter().zip(&replies);
+        looks
+            .map(|(stream, reply)| self.look_in(stream, reply, beside))
+            .collect()
+    }
+
+    fn look_in(
+        &mut self,
+        stream: &StreamId,
+        reply: &Value,
+        beside: &mut dyn Beside,
+    ) -> Result<(Look, u64), StoreError> {
+        let error = match reply {
+            Value::Nil => return Ok((Look::Gone, 0)),
+            Value::ServerError(error) => error,
+            reply => return mark_of(reply).ok_or_else(|| unexpected("XINFO STREAM")),
+        };
+        match self.stream_refusal(stream, error) {
+            StoreError::Unreachable(cause) => Err(StoreError::Unreachable(cause)),
+            // Not everybody may run scripts. The entries come with it then.
+            _ if error.code() == "NOPERM" => Ok(self
+                .info(stream, beside)
+                .map_or((Look::Unknown, 0), |info| (Look::of(info.as_ref()), 0))),
+            _ => Ok((Look::Unknown, 0)),
+        }
+    }
+}
+
+fn mark_of(reply: &Value) -> Option<(Look, u64)> {
+    let Value::Array(fields) = reply else { return None };
+    let [last_generated, length, added, first, bytes] = fields.as_slice() else {
+        return None;
+    };
+    let mark = Mark {
+        last_generated: value::entry_id(last_generated)?,
+        length: value::number(length)?,
+        entries_added: value::number(added),
+        first: value::entry_id(first),
+    };
+    Some((Look::There(mark), value::number(bytes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(first: u64, last: u64, length: u64, added: u64) -> Mark {
+        let id = |ms| EntryId { ms, seq: 0 };
+        Mark {
+            last_generated: id(last),
+            length,
+            entries_added: Some(added),
+            first: (length > 0).then(|| id(first)),
+        }
+    }
+
+    #[test]
+    fn a_stream_that_only_grew_or_was_trimmed_is_the_same() {
+        let known = mark(3, 12, 8, 12);
+        for later in [
+            known,
+            mark(3, 13, 9, 13),
+            mark(7, 12, 4, 12),
+            // All trimmed, or deleted one by one, also the last.
+            mark(0, 12, 0, 12),
+            mark(3, 12, 1, 12),
+            mark(40, 45, 6, 45),
+        ] {
+            assert!(known.can_become(&later), "{later:?}");
+        }
+        assert!(mark(0, 12, 0, 12).can_become(&mark(13, 13, 1, 13)));
+        assert!(mark(0, 0, 0, 0).can_become(&mark(1, 9, 9, 9)));
+    }
+
+    #[test]
+    fn a_stream_of_which_anything_went_back_is_another() {
+        let known = mark(3, 12, 8, 12);
+        for later in [
+            mark(1, 4, 4, 4),
+            // Ids that go on, but fewer entries than there were.
+            mark(20, 23, 4, 4),
+            // More entries than there were, but the oldest went without being trimmed.
+            mark(20, 39, 16, 20),
+            // An oldest entry that is older than the oldest.
+            mark(1, 20, 20, 20),
+        ] {
+            assert!(!known.can_become(&later), "{later:?}");
+        }
+        // What is there now was not there when nothing was.
+        assert!(!mark(0, 12, 0, 12).can_become(&mark(5, 20, 10, 22)));
+    }
+
+    #[test]
+    fn before_redis_7_ids_alone_tell() {
+        let old = |first, last| Mark {
+            entries_added: None,
+            ..mark(first, last, 5, 0)
+        };
+        assert!(old(3, 12).can_become(&old(8, 12)));
+        assert!(!old(3, 12).can_become(&old(3, 11)));
+        assert!(!old(3, 12).can_become(&old(2, 13)));
+    }
+
+    #[test]
+    fn a_change_lies_between_the_looks_that_showed_it() {
+        let generations = Generations::default();
+        let watched = generations.watch(&StreamId::new("s").unwrap());
+        let moments: Vec<Instant> = (0..3).map(|_| Instant::now()).collect();
+        watched.looked(moments[0], Look::There(mark(1, 9, 9, 9)));
+        watched.looked(moments[1], Look::There(mark(1, 10, 10, 10)));
+        assert_eq!(watched.lately().change, None);
+        watched.looked(moments[2], Look::Gone);
+        assert_eq!(watched.lately().change.map(|change| change.before), Some(moments[1]));
+        let version = watched.version();
+        generations.deleted(watched.stream(), moments[0]);
+        assert!(watched.version() > version && watched.lately().look.is_none());
+        drop(watched);
+        assert!(generations.watched().is_empty());
+    }
+}
