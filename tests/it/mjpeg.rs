@@ -19,7 +19,7 @@ fn picture(number: usize, size: usize) -> Vec<u8> {
 
 /// A reply of pictures up to its first boundary.
 #[track_caller]
-fn open(store: &Store, path: &str) -> Followed {
+pub fn open(store: &Store, path: &str) -> Followed {
     let mut pictures = store.follow(path, &[]);
     let kind = pictures.head.header("content-type");
     assert_eq!(kind, Some("multipart/x-mixed-replace; boundary=ptg-store-frame"));
@@ -29,7 +29,7 @@ fn open(store: &Store, path: &str) -> Followed {
 
 /// The next picture, and the boundary behind it: only then does a browser show it.
 #[track_caller]
-fn next(pictures: &mut Followed) -> Vec<u8> {
+pub fn next(pictures: &mut Followed) -> Vec<u8> {
     assert_eq!(pictures.line(), "Content-Type: image/jpeg\r");
     let line = pictures.line();
     let length = line
