@@ -134,7 +134,9 @@ fn begin(
     // Whoever has read an entry that is beyond the newest, or that would still be there, has read it of a former generation.
     let is_before = oldest.is_some_and(|oldest| oldest.before() > last) && trimmed == Some(0);
     if call.resume && resumed && (last > newest || is_before) {
-        place.found = Some(place.begin_anew(&look, asked, is_before));
+        // How many it had read of that, nobody knows.
+        let gap = place.begin_anew(&look, asked, is_before);
+        place.found = Some(Gap { missed: None, ..gap });
     }
     place.done = place.until.is_some_and(|until| place.last >= until);
     Ok(place)

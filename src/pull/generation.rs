@@ -18,7 +18,7 @@ use super::tell::tell;
 use super::{Outlet, Pull, Stop, Tally};
 use crate::ids::{EntryId, StreamId};
 use crate::shape::Gap;
-use crate::store::{Beside, Lately, Look, Mark, Session, Watched};
+use crate::store::{Beside, Lately, Look, Mark, Print, Session, Watched};
 
 /// How many reads are remembered, to know whether one of them began with the first entry of a new generation.
 const MOST_READS: usize = 256;
@@ -33,6 +33,8 @@ pub struct Generation {
     since: Instant,
     /// Whether the pull's place is one that the stream has reached. A client may give one far ahead, and waits for it.
     is_reached: bool,
+    /// What the last entry was that came.
+    print: Option<Print>,
     /// The first entries of the latest reads of which nothing more was known, and when they came.
     reads: VecDeque<(EntryId, Instant)>,
 }
@@ -47,6 +49,7 @@ impl Generation {
             known: None,
             since: Instant::now(),
             is_reached: false,
+            print: None,
             reads: VecDeque::new(),
         }
     }
@@ -57,8 +60,8 @@ impl Generation {
     }
 
     /// An entry came, so that the stream has reached the pull's place.
-    pub fn reached(&mut self) {
-        self.is_reached = true;
+    pub fn reached(&mut self, entry: &[u8]) {
+        (self.is_reached, self.print) = (true, Some(Print::of(entry)));
     }
 
     /// A read brought entries, the first of them this one, and nothing else about the stream.
@@ -93,7 +96,12 @@ impl Generation {
                 let lost = passed
                     .zip(mark.entries_added)
                     .is_some_and(|(passed, added)| passed > added);
-                mark.last_generated >= last && !lost && self.known.is_none_or(|known| known.can_become(mark))
+                let is_other = mark.newest.zip(self.print);
+                let is_other = is_other.is_some_and(|((id, print), own)| id == last && print != own);
+                mark.last_generated >= last
+                    && !is_other
+                    && !lost
+                    && self.known.is_none_or(|known| known.can_become(mark))
             }
         }
     }
@@ -103,7 +111,12 @@ impl Generation {
         if *look == Look::Unknown || asked < self.since {
             return;
         }
-        (self.known, self.since) = (look.mark(), asked);
+        let newest = self.known.and_then(|known| known.newest);
+        let mark = look.mark().map(|mark| Mark {
+            newest: mark.newest.or(newest),
+            ..mark
+        });
+        (self.known, self.since) = (mark, asked);
         self.reads.retain(|(_, came)| *came > asked);
     }
 
@@ -181,7 +194,7 @@ impl Position {
         (self.ledger, self.gaps) = (Ledger::new(passed), Gaps::new(passed));
         let generation = &mut self.generation;
         (generation.known, generation.since, generation.is_reached) = (mark, asked, true);
-        generation.reads.clear();
+        (generation.print, generation.reads) = (None, VecDeque::new());
         Gap {
             stream: self.stream.clone(),
             after,

@@ -10,29 +10,50 @@ use std::time::Instant;
 use redis::Value;
 
 use super::link::Beside;
-use super::{Session, StreamInfo, unexpected, value};
+use super::{DATA_FIELD, Session, StreamInfo, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
 use crate::limits::lock;
 
 /// Of a stream: its last generated id, its length, entries ever added (-1 before Redis 7), the id of its oldest entry (empty
-/// if it has none), and the bytes of that entry. Nil if there is no such key. `FULL COUNT 1` copies the oldest entry, the
-/// short form the newest as well; neither leaves Redis.
+/// if it has none), the bytes of both entries that were copied for this, and of the newest its id, its size (-1 unless its only
+/// field is `d`) and its ends. Nil if there is no such key. The entries themselves do not leave Redis.
 const MARK_SCRIPT: &str = "
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local info = redis.call('XINFO', 'STREAM', KEYS[1], 'FULL', 'COUNT', 1)
-local mark = { '0-0', 0, -1, '', 0 }
+local info = redis.call('XINFO', 'STREAM', KEYS[1])
+local mark = { '0-0', 0, -1, '', 0, '', -1, '' }
+local function weigh(entry)
+  for i = 1, #entry[2] do mark[5] = mark[5] + #entry[2][i] end
+end
 for i = 1, #info, 2 do
   local name, value = info[i], info[i + 1]
   if name == 'last-generated-id' then mark[1] = value end
   if name == 'length' then mark[2] = value end
   if name == 'entries-added' then mark[3] = value end
-  if name == 'entries' and value[1] then
-    mark[4] = value[1][1]
-    for j = 1, #value[1][2] do mark[5] = mark[5] + #value[1][2][j] end
+  if name == 'first-entry' and value then
+    mark[4] = value[1]
+    weigh(value)
+  end
+  if name == 'last-entry' and value then
+    mark[6] = value[1]
+    weigh(value)
+    local data = value[2][2]
+    if #value[2] == 2 and value[2][1] == ARGV[1] then
+      mark[7], mark[8] = #data, data:sub(1, ARGV[2]) .. data:sub(-ARGV[2])
+    end
   end
 end
 return mark";
+
+/// How many bytes of each end of an entry tell it from another.
+const END: usize = 32;
+
+/// What tells an entry from another one with the same id: its size, and a checksum of its two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print {
+    size: u64,
+    ends: u32,
+}
 
 /// What tells one generation of a stream from the next, as it was in one instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +66,8 @@ pub struct Mark {
     pub entries_added: Option<u64>,
     /// The oldest entry.
     pub first: Option<EntryId>,
+    /// The newest, if a look brought it.
+    pub newest: Option<(EntryId, Print)>,
 }
 
 /// What a look at a stream brought.
@@ -91,14 +114,28 @@ pub struct Watched {
 #[derive(Debug, Default)]
 pub struct Generations(Mutex<HashMap<StreamId, Weak<Watched>>>);
 
+impl Print {
+    /// That of an entry.
+    pub fn of(entry: &[u8]) -> Print {
+        let end = END.min(entry.len());
+        let mut ends = crc32fast::Hasher::new();
+        ends.update(&entry[..end]);
+        ends.update(&entry[entry.len() - end..]);
+        Print {
+            size: entry.len() as u64,
+            ends: ends.finalize(),
+        }
+    }
+}
+
 impl Mark {
     /// How many entries were ever trimmed or deleted; unknown before Redis 7.
     pub fn trimmed(&self) -> Option<u64> {
         Some(self.entries_added?.saturating_sub(self.length))
     }
 
-    /// Whether this stream can have become that one without beginning anew: its numbers only grow, and its oldest entry
-    /// only goes by being trimmed or deleted.
+    /// Whether this stream can have become that one without beginning anew: its numbers only grow, its oldest entry only goes
+    /// by being trimmed or deleted, and no entry changes.
     pub fn can_become(&self, later: &Mark) -> bool {
         let grew = |now: Option<u64>, then: Option<u64>, least: u64| match now.zip(then) {
             Some((now, then)) => now >= then + least,
@@ -110,8 +147,13 @@ impl Mark {
             (Some(then), Some(first)) => first >= then,
         };
         let oldest_went = self.first.is_some() && self.first != later.first;
+        let is_other = self
+            .newest
+            .zip(later.newest)
+            .is_some_and(|(then, now)| then.0 == now.0 && then.1 != now.1);
         later.last_generated >= self.last_generated
             && oldest_fits
+            && !is_other
             && grew(later.entries_added, self.entries_added, 0)
             && grew(later.trimmed(), self.trimmed(), oldest_went.into())
     }
@@ -124,6 +166,7 @@ impl From<&StreamInfo> for Mark {
             length: info.length,
             entries_added: info.entries_added,
             first: info.first,
+            newest: None,
         }
     }
 }
@@ -243,7 +286,7 @@ impl Session {
         self.store.generations.watch(stream)
     }
 
-    /// Looks at streams in one round trip; a look for each, and the bytes of the entry that Redis copied for it.
+    /// Looks at streams in one round trip; a look for each, and the bytes that Redis copied for it.
     pub fn look(&mut self, streams: &[&StreamId], beside: &mut dyn Beside) -> Result<Vec<(Look, u64)>, StoreError> {
         let mut packed = Vec::new();
         for stream in streams {
@@ -251,6 +294,8 @@ impl Session {
                 .arg(MARK_SCRIPT)
                 .arg(1)
                 .arg(stream.as_str())
+                .arg(DATA_FIELD)
+                .arg(END)
                 .write_packed_command(&mut packed);
         }
         let replies = self.exchange(&packed, streams.len(), beside)?;
@@ -284,14 +329,22 @@ impl Session {
 
 fn mark_of(reply: &Value) -> Option<(Look, u64)> {
     let Value::Array(fields) = reply else { return None };
-    let [last_generated, length, added, first, bytes] = fields.as_slice() else {
+    let [last_generated, length, added, first, bytes, newest, size, ends] = fields.as_slice() else {
         return None;
+    };
+    let print = match (value::number(size), ends) {
+        (Some(size), Value::BulkString(ends)) => Some(Print {
+            size,
+            ends: crc32fast::hash(ends),
+        }),
+        _ => None,
     };
     let mark = Mark {
         last_generated: value::entry_id(last_generated)?,
         length: value::number(length)?,
         entries_added: value::number(added),
         first: value::entry_id(first),
+        newest: value::entry_id(newest).zip(print),
     };
     Some((Look::There(mark), value::number(bytes)?))
 }
@@ -307,6 +360,7 @@ mod tests {
             length,
             entries_added: Some(added),
             first: (length > 0).then(|| id(first)),
+            newest: None,
         }
     }
 
@@ -344,6 +398,18 @@ mod tests {
         }
         // What is there now was not there when nothing was.
         assert!(!mark(0, 12, 0, 12).can_become(&mark(5, 20, 10, 22)));
+    }
+
+    #[test]
+    fn a_newest_entry_that_is_another_than_it_was_tells() {
+        let with = |entry: &[u8]| Mark {
+            newest: Some((EntryId { ms: 12, seq: 0 }, Print::of(entry))),
+            ..mark(3, 12, 8, 12)
+        };
+        assert!(with(b"same").can_become(&with(b"same")));
+        assert!(!with(b"same").can_become(&with(b"other")));
+        assert!(!with(&[0; 100]).can_become(&with(&[0; 101])));
+        assert!(with(b"same").can_become(&mark(3, 12, 8, 12)));
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
     let readers = readers(store);
     let all_read = Barrier::new(readers.len() + 1);
     let count = readers.len();
-    let found = std::thread::scope(|scope| {
+    let found: Vec<_> = std::thread::scope(|scope| {
         let all_read = &all_read;
         let readers: Vec<_> = readers
             .into_iter()
@@ -197,7 +197,8 @@ fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
                             Told::Gap(gap) => gaps.push((read.len(), gap)),
                         }
                     }
-                    (gaps, read)
+                    // It stays until everybody has read all.
+                    (gaps, read, next)
                 });
                 (kind, read)
             })
@@ -205,7 +206,7 @@ fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
         all_read.wait();
         go_back(store);
         let ended = readers.into_iter().map(|(kind, read)| (kind, read.join()));
-        ended.collect::<Vec<_>>()
+        ended.collect()
     });
     let there = stored(&store.redis, "s");
     let expected: Vec<String> = there
@@ -213,10 +214,13 @@ fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
         .map(|(_, data)| String::from_utf8_lossy(&data[JPEG.len()..]).into_owned())
         .collect();
     assert_eq!(expected[expected.len() - 10..], names("new", 1..=10));
-    for (kind, read) in found {
-        let (gaps, read) = read.unwrap_or_else(|_| panic!("{kind}: nothing came"));
+    for (kind, read) in &found {
+        let kind = *kind;
+        let Ok((gaps, read, _)) = read else {
+            panic!("{kind}: nothing came")
+        };
         if gives_each(kind) {
-            assert_eq!(read, expected, "{kind}");
+            assert_eq!(*read, expected, "{kind}");
         }
         if !tells(kind) {
             assert_eq!(gaps.len(), 0, "{kind}");
