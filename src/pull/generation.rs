@@ -18,7 +18,7 @@ use super::tell::tell;
 use super::{Outlet, Pull, Stop, Tally};
 use crate::ids::{EntryId, StreamId};
 use crate::shape::Gap;
-use crate::store::{Beside, Lately, Look, Mark, Print, Session, Watched};
+use crate::store::{Beside, Change, Lately, Look, Mark, Print, Session, Watched};
 
 /// How many reads are remembered, to know whether one of them began with the first entry of a new generation.
 const MOST_READS: usize = 256;
@@ -120,8 +120,18 @@ impl Generation {
         self.reads.retain(|(_, came)| *came > asked);
     }
 
-    /// Whether a read that came after this moment began with this entry.
-    fn has_read(&self, first: EntryId, after: Instant) -> bool {
+    /// Whether the first entry of a new generation was read as such, so that all behind it was. An old one may have had the
+    /// same id: it has not if the pull's last entry is the newest of the new generation, or it came when the old one may
+    /// have been there no longer.
+    fn has_read(&self, first: EntryId, mark: &Mark, last: EntryId, change: Option<Change>) -> bool {
+        let is_newest = mark
+            .newest
+            .filter(|(id, _)| *id == last)
+            .map(|(_, print)| Some(print) == self.print);
+        let after = match (is_newest, change) {
+            (Some(false), _) | (None, None) => return false,
+            (_, change) => change.map_or(self.since, |change| change.before),
+        };
         self.reads.iter().any(|(read, came)| *read == first && *came > after)
     }
 }
@@ -166,10 +176,9 @@ impl Position {
             self.generation.know(look, asked);
             return None;
         }
-        let still_there = change.map_or(self.generation.since, |change| change.before);
         // Nothing of the new generation was passed over if the pull is before its first entry, or has read that.
         let goes_on = look.mark().is_some_and(|mark| {
-            let is_before = |first| first > self.last || self.generation.has_read(first, still_there);
+            let is_before = |first| first > self.last || self.generation.has_read(first, &mark, self.last, change);
             mark.last_generated >= self.last && mark.first.is_none_or(is_before)
         });
         Some(self.begin_anew(look, asked, goes_on))

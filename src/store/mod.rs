@@ -34,7 +34,7 @@ pub use activity::Activity;
 pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
 pub use entries::{Arrival, Entries};
-pub use generation::{Lately, Look, Mark, Print, Watched};
+pub use generation::{Change, Lately, Look, Mark, Print, Watched};
 pub use link::{Beside, Nobody};
 pub use lookout::Lookout;
 pub use place::MOST_PLACED;
