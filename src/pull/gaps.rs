@@ -113,6 +113,7 @@ mod tests {
             first: Some(id(first)),
             last: Some(id(last)),
             last_generated: id(last),
+            copied: 0,
         })
     }
 

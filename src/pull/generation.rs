@@ -235,14 +235,15 @@ impl Pull {
             doubtful.retain(|index| self.delivery.places[*index].keep_up());
         }
         if !doubtful.is_empty() {
-            let streams: Vec<_> = doubtful
+            let places = &self.delivery.places;
+            let streams: Vec<&Watched> = doubtful
                 .iter()
-                .map(|index| &self.delivery.places[*index].stream)
+                .map(|index| &*places[*index].generation.watched)
                 .collect();
             let asked = Instant::now();
             let looks = self.session.look(&streams, outlet)?;
             self.was_away = false;
-            for (index, (look, _)) in doubtful.iter().zip(looks) {
+            for (index, look) in doubtful.iter().zip(looks) {
                 gaps.extend(self.delivery.places[*index].meet(&look, asked));
             }
         }

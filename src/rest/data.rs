@@ -1,5 +1,7 @@
 //! `/data/{id}`: entries in by POST, entries out by GET.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::json;
 
@@ -13,7 +15,7 @@ use crate::http::{Head, LAST_GENERATED_ID, Reply};
 use crate::ids::{EntryId, StreamId};
 use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
 use crate::shape::{self, Format, LINE_OVERHEAD};
-use crate::store::{Nobody, Room, Session, Start};
+use crate::store::{Look, Nobody, Room, Session, Start, Watched};
 use crate::units::Size;
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
@@ -72,9 +74,10 @@ fn behind(session: &mut Session, call: &Pull) -> Result<Option<String>, Error> {
     if named.iter().all(|id| *id == EntryId::default()) {
         return Ok(None);
     }
-    let streams: Vec<&StreamId> = call.streams.iter().collect();
+    let streams: Vec<_> = call.streams.iter().map(|stream| session.watch(stream)).collect();
+    let streams: Vec<&Watched> = streams.iter().map(Arc::as_ref).collect();
     let looks = session.look(&streams, &mut Nobody)?;
-    let Some(come): Option<Vec<EntryId>> = looks.iter().map(|(look, _)| look.last_generated()).collect() else {
+    let Some(come): Option<Vec<EntryId>> = looks.iter().map(Look::last_generated).collect() else {
         return Ok(None);
     };
     let is_behind = named.iter().zip(&come).any(|(named, come)| come < named);

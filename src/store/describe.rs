@@ -31,6 +31,8 @@ pub struct StreamInfo {
     pub last: Option<EntryId>,
     /// The largest id it ever gave.
     pub last_generated: EntryId,
+    /// Bytes of the entries that Redis copied to tell all this.
+    pub copied: u64,
 }
 
 impl StreamInfo {
@@ -190,11 +192,12 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         first: None,
         last: None,
         last_generated: EntryId::default(),
+        copied: 0,
     };
     for _ in 0..items / 2 {
         let name = String::from_utf8_lossy(&link.string(beside)?).into_owned();
         if name == "first-entry" || name == "last-entry" {
-            let id = id_of_entry(link, beside)?;
+            let id = id_of_entry(link, &mut info.copied, beside)?;
             if name == "first-entry" {
                 info.first = id;
             } else {
@@ -208,7 +211,7 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         // The full form has them instead, oldest first.
         if name == "entries" {
             for _ in 0..link.count(b'*', beside)? {
-                info.first = info.first.or(id_of_entry(link, beside)?);
+                info.first = info.first.or(id_of_entry(link, &mut info.copied, beside)?);
             }
             continue;
         }
@@ -230,8 +233,8 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
     Ok(info)
 }
 
-/// The id of an entry that is read past; none for nil.
-fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<EntryId>> {
+/// The id of an entry that is read past, and its bytes are counted; none for nil.
+fn id_of_entry(link: &mut Link, bytes: &mut u64, beside: &mut dyn Beside) -> io::Result<Option<EntryId>> {
     let Some(_) = link.count_or_nil(b'*', beside)? else {
         return Ok(None);
     };
@@ -239,6 +242,7 @@ fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<En
     for _ in 0..link.count(b'*', beside)? {
         let length = link.count(b'$', beside)?;
         link.skip(length + END_OF_LINE, beside)?;
+        *bytes += length as u64;
     }
     Ok(Some(id))
 }

@@ -3,12 +3,14 @@
 //! wait for ever. Here is what tells generations apart, and what this process learned of them lately, for all readers of a stream.
 
 use std::collections::HashMap;
+use std::io::IoSlice;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
-use redis::Value;
+use redis::{ServerError, Value};
 
+use super::describe::info_or_error;
 use super::link::Beside;
 use super::{DATA_FIELD, Session, StreamInfo, unexpected, value};
 use crate::error::StoreError;
@@ -44,6 +46,10 @@ for i = 1, #info, 2 do
   end
 end
 return mark";
+
+/// The most bytes that a look may have copied last time for the script to be used again: within a script Redis copies each
+/// entry three times. Of heavier streams the oldest entry alone is copied, and comes with the answer.
+const LIGHT: u64 = 128 << 10;
 
 /// How many bytes of each end of an entry tell it from another.
 const END: usize = 32;
@@ -106,8 +112,8 @@ pub struct Watched {
     lately: Mutex<Lately>,
     /// Rises with everything that is learned, so that readers need not look in vain.
     version: AtomicU64,
-    /// Bytes that the last look copied, once there was one.
-    pub(super) weight: AtomicU64,
+    /// Bytes that Redis copied for the last look, once there was one.
+    weight: AtomicU64,
 }
 
 /// All streams that somebody reads.
@@ -209,6 +215,15 @@ impl Watched {
         &self.stream
     }
 
+    fn is_light(&self) -> bool {
+        self.weight() <= LIGHT
+    }
+
+    /// Bytes that Redis copied for the last look; as many as there can be before there was one.
+    pub(super) fn weight(&self) -> u64 {
+        self.weight.load(Relaxed)
+    }
+
     /// A number that rises with everything that is learned.
     pub fn version(&self) -> u64 {
         self.version.load(Relaxed)
@@ -286,45 +301,79 @@ impl Session {
         self.store.generations.watch(stream)
     }
 
-    /// Looks at streams in one round trip; a look for each, and the bytes that Redis copied for it.
-    pub fn look(&mut self, streams: &[&StreamId], beside: &mut dyn Beside) -> Result<Vec<(Look, u64)>, StoreError> {
+    /// Looks at streams in one round trip; a look for each.
+    pub fn look(&mut self, streams: &[&Watched], beside: &mut dyn Beside) -> Result<Vec<Look>, StoreError> {
+        // Decided once: another thread may learn their weight meanwhile.
+        let light: Vec<bool> = streams.iter().map(|watched| watched.is_light()).collect();
         let mut packed = Vec::new();
-        for stream in streams {
-            redis::cmd("EVAL")
-                .arg(MARK_SCRIPT)
-                .arg(1)
-                .arg(stream.as_str())
-                .arg(DATA_FIELD)
-                .arg(END)
-                .write_packed_command(&mut packed);
+        for (watched, light) in streams.iter().zip(&light) {
+            let key = watched.stream.as_str();
+            match light {
+                true => redis::cmd("EVAL")
+                    .arg(MARK_SCRIPT)
+                    .arg(1)
+                    .arg(key)
+                    .arg(DATA_FIELD)
+                    .arg(END)
+                    .write_packed_command(&mut packed),
+                false => redis::cmd("XINFO")
+                    .arg("STREAM")
+                    .arg(key)
+                    .arg(&["FULL", "COUNT", "1"])
+                    .write_packed_command(&mut packed),
+            }
         }
-        let replies = self.exchange(&packed, streams.len(), beside)?;
-        let looks = streams.iter().zip(&replies);
-        looks
-            .map(|(stream, reply)| self.look_in(stream, reply, beside))
+        let replies: Vec<Answer> = self.converse(|link| {
+            link.send(&mut [IoSlice::new(&packed)], beside)?;
+            let answer = |light: &bool| match light {
+                true => link.reply(beside).map(Answer::Marks),
+                false => info_or_error(link, beside).map(Answer::Info),
+            };
+            light.iter().map(answer).collect()
+        })?;
+        let answers = streams.iter().zip(replies);
+        answers
+            .map(|(watched, answer)| self.look_in(watched, answer, beside))
             .collect()
     }
 
-    fn look_in(
-        &mut self,
-        stream: &StreamId,
-        reply: &Value,
-        beside: &mut dyn Beside,
-    ) -> Result<(Look, u64), StoreError> {
-        let error = match reply {
-            Value::Nil => return Ok((Look::Gone, 0)),
-            Value::ServerError(error) => error,
-            reply => return mark_of(reply).ok_or_else(|| unexpected("XINFO STREAM")),
+    fn look_in(&mut self, watched: &Watched, answer: Answer, beside: &mut dyn Beside) -> Result<Look, StoreError> {
+        let error = match answer {
+            Answer::Marks(Value::Nil) | Answer::Info(Ok(None)) => {
+                watched.weight.store(0, Relaxed);
+                return Ok(Look::Gone);
+            }
+            Answer::Info(Ok(Some(info))) => {
+                watched.weight.store(info.copied, Relaxed);
+                return Ok(Look::There((&info).into()));
+            }
+            Answer::Marks(Value::ServerError(error)) | Answer::Info(Err(error)) => error,
+            Answer::Marks(reply) => {
+                let (look, copied) = mark_of(&reply).ok_or_else(|| unexpected("XINFO STREAM"))?;
+                watched.weight.store(copied, Relaxed);
+                return Ok(look);
+            }
         };
-        match self.stream_refusal(stream, error) {
+        match self.stream_refusal(&watched.stream, &error) {
             StoreError::Unreachable(cause) => Err(StoreError::Unreachable(cause)),
             // Not everybody may run scripts. The entries come with it then.
             _ if error.code() == "NOPERM" => Ok(self
-                .info(stream, beside)
-                .map_or((Look::Unknown, 0), |info| (Look::of(info.as_ref()), 0))),
-            _ => Ok((Look::Unknown, 0)),
+                .info(&watched.stream, beside)
+                .map_or(Look::Unknown, |info| Look::of(info.as_ref()))),
+            _ => {
+                watched.weight.store(0, Relaxed);
+                Ok(Look::Unknown)
+            }
         }
     }
+}
+
+/// What came of one look.
+enum Answer {
+    /// Of the script.
+    Marks(Value),
+    /// Of Redis itself.
+    Info(Result<Option<StreamInfo>, ServerError>),
 }
 
 fn mark_of(reply: &Value) -> Option<(Look, u64)> {

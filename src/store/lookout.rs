@@ -2,9 +2,7 @@
 //! stream share what it learns, so that a thousand of them cost no more than one.
 
 use std::io;
-use std::mem::take;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,10 +22,13 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 const MOST_STREAMS: usize = 64;
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What looking may take of Redis, a tenth of its time: a look at small entries takes it 25 microseconds, and copying goes at
-/// 400 MiB a second.
-const PER_LOOK: Duration = Duration::from_micros(250);
-const BYTES_A_SECOND: u64 = 40 << 20;
+/// What looking may take of Redis, about a twentieth of its time: a look at small entries takes it 25 microseconds, and to
+/// copy and send a MiB about two milliseconds.
+const PER_LOOK: Duration = Duration::from_micros(500);
+const BYTES_A_SECOND: u64 = 24 << 20;
+
+/// What one that could not be looked at counts for: no entry is larger.
+const MOST_WEIGHT: u64 = 64 << 20;
 
 /// The running thread.
 pub struct Lookout {
@@ -84,20 +85,14 @@ impl Round {
             // Nobody reads, so that Redis need not be asked, nor connected to.
             return INTERVAL;
         }
-        let names: Vec<_> = streams.iter().map(|watched| watched.stream()).collect();
+        let names: Vec<&Watched> = streams.iter().map(Arc::as_ref).collect();
         let asked = Instant::now();
-        let mut bytes = 0;
-        match session.look(&names, &mut Nobody) {
-            Ok(looks) => {
-                for (watched, (look, weight)) in streams.iter().zip(looks) {
-                    bytes += weight;
-                    watched.weight.store(weight, Relaxed);
-                    watched.looked(asked, look);
-                }
-            }
-            // Redis is away; whoever reads looks by itself once it is there again.
-            Err(_) => drop(take(&mut self.left)),
+        // Whoever reads looks by itself once Redis is there again.
+        let looks = session.look(&names, &mut Nobody).unwrap_or_default();
+        for (watched, look) in streams.iter().zip(&looks) {
+            watched.looked(asked, *look);
         }
+        let bytes: u64 = streams.iter().map(|watched| watched.weight().min(MOST_WEIGHT)).sum();
         let cost = PER_LOOK * names.len() as u32 + Duration::from_secs_f64(bytes as f64 / BYTES_A_SECOND as f64);
         match self.left.is_empty() {
             true => cost.max(INTERVAL.saturating_sub(self.begun.elapsed())),
@@ -110,7 +105,7 @@ impl Round {
         let (mut few, mut bytes) = (Vec::new(), 0u64);
         while few.len() < MOST_STREAMS && bytes < MOST_BYTES {
             let Some(watched) = self.left.pop() else { break };
-            bytes = bytes.saturating_add(watched.weight.load(Relaxed));
+            bytes = bytes.saturating_add(watched.weight());
             few.push(watched);
         }
         few
