@@ -6,6 +6,7 @@ mod delivery;
 mod gaps;
 mod generation;
 mod ledger;
+mod newest;
 mod tell;
 mod turn;
 mod ways;

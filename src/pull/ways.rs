@@ -1,4 +1,4 @@
-//! The three ways in which a pull reads: plainly, carefully, or only the newest.
+//! The two ways in which a pull reads all that comes: plainly or carefully. `newest` is the third.
 
 use std::mem::{replace, take};
 use std::time::{Duration, Instant};
@@ -177,43 +177,7 @@ impl Pull {
         Ok(())
     }
 
-    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Waits for more first,
-    /// unless this is the beginning.
-    pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
-        self.delivery.await_turn(outlet)?;
-        let patience = self.patience()?;
-        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
-            return self.wait_for_more(patience, outlet);
-        }
-        self.caught_up = true;
-        for index in self.streams_to_look_at(patience) {
-            let place = &self.delivery.places[index];
-            let (last, until) = (place.last, place.until);
-            let begun = Instant::now();
-            let (infos, mut entries) = self
-                .session
-                .newest_with_info((&place.stream, place.last), until, outlet)?;
-            let info = infos.first().and_then(Option::as_ref);
-            let place = &mut self.delivery.places[index];
-            if let Some(gap) = place.meet(&Look::of(info), begun) {
-                tell(&gap, false, outlet, tally)?;
-            }
-            if place.last != last {
-                // Its newest is one that lies before what was asked for.
-                self.caught_up = false;
-                continue;
-            }
-            let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
-            entries.finish(outlet)?;
-            let place = &mut self.delivery.places[index];
-            place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
-            // What is past the end would be waited for in vain, again and again.
-            place.done |= place.is_passed_by(info);
-        }
-        Ok(())
-    }
-
-    fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
+    pub(super) fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         let asked = self.delivery.waiting();
         self.ready = self.with_news(&asked, Some(patience), outlet)?;
         if self.ready.is_empty() {
@@ -239,16 +203,6 @@ impl Pull {
         };
         let found = self.session.with_news(&places, patience, &mut beside)?;
         Ok(found.into_iter().map(|place| asked[place]).collect())
-    }
-
-    /// The streams that are known to have something. Else, and where the end has come, all of which more is wanted.
-    fn streams_to_look_at(&mut self, patience: Option<Duration>) -> Vec<usize> {
-        let ready = take(&mut self.ready);
-        if ready.is_empty() || patience.is_none() {
-            self.delivery.waiting()
-        } else {
-            ready
-        }
     }
 
     /// The streams whose turn it is, of those that may have something: what Redis knows of a stream costs it a copy of an
@@ -310,7 +264,7 @@ impl Pull {
 
     /// How long Redis may be waited for now; none if what there is now is all that is wanted. An error once the silence was
     /// too long.
-    fn patience(&mut self) -> Result<Option<Duration>, Stop> {
+    pub(super) fn patience(&mut self) -> Result<Option<Duration>, Stop> {
         let mut patience = BLOCK;
         if let Some(timeout) = self.timeout {
             let left = timeout.saturating_sub(self.delivery.quiet_since.elapsed());

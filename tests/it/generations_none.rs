@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::gaps::{counted, number, trim};
-use crate::generations::names;
+use crate::generation_readers::names;
 use crate::harness::{PATIENCE, Redis, Socket, Store, eventually, receive_json, receive_reply};
 use crate::wire::{add, numbers, ping};
 
@@ -79,17 +79,17 @@ fn a_stream_that_does_not_exist_yet_is_waited_for() {
 #[test]
 fn a_place_that_was_given_ahead_is_waited_for_until_an_entry_has_come() {
     let store = Store::start();
-    crate::generations::number(&store.redis, "s", 1, &names("old", 1..=3));
+    crate::generation_readers::number(&store.redis, "s", 1, &names("old", 1..=3));
     let mut pulls: Vec<Socket> = ["", "&on_gap=close", "&newest=true"]
         .map(|query| store.pull("s", &format!("format=json&last_entry_id=30-0{query}")))
         .into();
     store.delete("/streams/s").expect(200);
-    crate::generations::number(&store.redis, "s", 1, &names("new", 1..=2));
+    crate::generation_readers::number(&store.redis, "s", 1, &names("new", 1..=2));
     await_looks(&store.redis, 2);
     for pull in &mut pulls {
         assert_eq!(ping(pull), []);
     }
-    crate::generations::number(&store.redis, "s", 31, &names("new", 3..=3));
+    crate::generation_readers::number(&store.redis, "s", 31, &names("new", 3..=3));
     for pull in &mut pulls {
         assert_eq!(receive_json(pull)["id"], "31-0");
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::events;
-use crate::generations::{before, entry, gap_in, names, number};
+use crate::generation_readers::{before, entry, gap_in, names, number};
 use crate::harness::{PATIENCE, Redis, Shell, Store, count_recorded, eventually, receive_json, recorded, text};
 use crate::wire::{OPEN_PULLS, closes_with, ping};
 

@@ -44,6 +44,7 @@ mod follow;
 mod followers;
 mod gaps;
 mod gaps_none;
+mod generation_readers;
 mod generations;
 mod generations_none;
 mod generations_resumed;
