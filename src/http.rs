@@ -14,7 +14,7 @@ pub struct Head {
     pub query: String,
     /// HTTP/1.0 or 1.1: the minor version.
     pub minor_version: u8,
-    /// Names as sent, and values; bytes that are not UTF-8 are replaced.
+    /// Names as sent, and values with a character for each byte (ISO-8859-1).
     pub headers: Vec<(String, String)>,
 }
 

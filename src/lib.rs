@@ -17,11 +17,12 @@
 //! | [`router`] | every route on one screen |
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
-//! | [`params`], [`form`] | query, path and form fields |
+//! | [`params`], [`form`] | query, path and form fields, exactly as they were sent |
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that we start when there is none |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
+//! | [`object`] | JSON objects whose values stay as they were written |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
 //!
@@ -77,6 +78,7 @@ pub mod http;
 pub mod ids;
 pub mod limits;
 pub mod metrics;
+pub mod object;
 pub mod openapi;
 pub mod params;
 pub mod pull;

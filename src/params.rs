@@ -5,41 +5,53 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Issue};
+use crate::form::{self, Pair};
 use crate::ids::StreamId;
+use crate::object::Object;
 
 /// The most streams that one request joins. Redis looks at each of them whenever the request is served.
 pub const MOST_STREAMS: usize = 256;
+
+/// What is said of JSON that `Object::sent` does not take.
+pub const NOT_AN_OBJECT: &str =
+    "value is not a JSON object in which every name occurs once and every number fits a double";
 
 /// The parameters of one request, and what was found wrong with them so far.
 pub struct Params {
     /// The names that were asked for, which the documentation must have.
     #[cfg(test)]
     pub asked: std::cell::RefCell<std::collections::BTreeSet<String>>,
-    pairs: Vec<(String, String)>,
+    pairs: Vec<Pair>,
     issues: Vec<Issue>,
 }
 
 impl Params {
     /// Takes a raw query (without the `?`) apart. Unknown parameters are kept and never asked for.
     pub fn new(query: &str) -> Params {
-        let pairs = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         Params {
             #[cfg(test)]
             asked: Default::default(),
-            pairs,
+            pairs: form::pairs(query.as_bytes()).collect(),
             issues: Vec::new(),
         }
     }
 
-    /// The last value of a parameter: later ones override, as the original server had it.
-    pub fn text(&self, name: &str) -> Option<&str> {
+    /// The last value of a parameter: later ones override, as the original server had it. One that is not UTF-8 is complained
+    /// of, and none.
+    pub fn text(&mut self, name: &'static str) -> Option<&str> {
         #[cfg(test)]
         self.asked.borrow_mut().insert(name.to_string());
-        self.pairs
-            .iter()
-            .rev()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        let found = self.pairs.iter().rev().find(|(key, _)| key == name.as_bytes());
+        let text = std::str::from_utf8(&found?.1).ok();
+        if text.is_none() && !self.issues.iter().any(|issue| issue.name == name) {
+            self.issues.push(Issue {
+                place: "query",
+                name,
+                message: "value is not UTF-8".into(),
+                kind: "type_error.str",
+            });
+        }
+        text
     }
 
     /// A boolean: `true false 1 0 yes no on off t f y n`, in any letter case.
@@ -112,17 +124,13 @@ impl Params {
         });
     }
 
-    /// A JSON object.
-    pub fn object(&mut self, name: &'static str) -> serde_json::Map<String, serde_json::Value> {
-        let parsed = self.text(name).map(serde_json::from_str);
-        match parsed {
-            None => serde_json::Map::new(),
-            Some(Ok(serde_json::Value::Object(object))) => object,
-            Some(_) => {
-                self.refuse(name, "value is not a JSON object", "value_error.json");
-                serde_json::Map::new()
-            }
+    /// A JSON object, if there is one.
+    pub fn object(&mut self, name: &'static str) -> Option<Object> {
+        let object = Object::sent(self.text(name)?);
+        if object.is_none() {
+            self.refuse(name, NOT_AN_OBJECT, "value_error.json");
         }
+        object
     }
 
     /// The stream id from its percent-encoded path segment; after a complaint an empty one, which `finish` keeps from use.
@@ -271,6 +279,22 @@ mod tests {
             let mut params = Params::new("");
             params.streams(bad);
             assert!(params.finish().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_utf_8_is_complained_of_once_and_only_if_it_is_asked_for() {
+        let query = "unknown=%ff&%ff=1&a=%ff&a=good&b=good&b=k%E4se";
+        let mut params = Params::new(query);
+        assert_eq!(params.text("a"), Some("good"));
+        assert_eq!(params.text("c"), None);
+        assert!(params.finish().is_ok());
+        let mut params = Params::new(query);
+        assert_eq!(params.text("b"), None);
+        assert_eq!(params.text("b"), None);
+        match params.finish() {
+            Err(Error::Invalid(issues)) => assert_eq!((issues.len(), issues[0].name), (1, "b")),
+            other => panic!("{other:?}"),
         }
     }
 

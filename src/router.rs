@@ -74,8 +74,8 @@ use Access::{Public, SignedIn};
 /// The routes of the program.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
-    Route { method: "POST",   pattern: "/token",                 endpoint: Endpoint::Token,        access: Public,   statuses: &[200, 401, 411, 422] },
-    Route { method: "POST",   pattern: "/signout",               endpoint: Endpoint::SignOut,      access: Public,   statuses: &[200, 411] },
+    Route { method: "POST",   pattern: "/token",                 endpoint: Endpoint::Token,        access: Public,   statuses: &[200, 401, 411, 415, 422] },
+    Route { method: "POST",   pattern: "/signout",               endpoint: Endpoint::SignOut,      access: Public,   statuses: &[200, 411, 415] },
     Route { method: "GET",    pattern: "/ping",                  endpoint: Endpoint::Ping,         access: Public,   statuses: &[200] },
     Route { method: "GET",    pattern: "/health",                endpoint: Endpoint::Health,       access: Public,   statuses: &[200] },
     Route { method: "GET",    pattern: "/metrics",               endpoint: Endpoint::Metrics,      access: Public,   statuses: &[200] },
@@ -88,9 +88,9 @@ pub const ROUTES: &[Route] = &[
     Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn, statuses: &[200, 401] },
     Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn, statuses: &[200, 401] },
     Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn, statuses: &[200, 401, 422] },
-    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 422] },
+    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 415, 422] },
     Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 403, 422] },
-    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 422] },
+    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 415, 422] },
     Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 204, 401, 422] },
     Route { method: "GET",    pattern: "/mjpeg/{stream_id}",     endpoint: Endpoint::Mjpeg,        access: SignedIn, statuses: &[200, 401, 422] },
     Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },

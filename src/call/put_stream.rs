@@ -1,22 +1,23 @@
 //! The parameters of `PUT /streams/{id}`, which the later dialect has in a body, too.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::error::{Error, Issue};
 use crate::ids::StreamId;
-use crate::params::{Params, boolean_of};
+use crate::object::Object;
+use crate::params::{NOT_AN_OBJECT, Params, boolean_of};
 use crate::router::Dialect;
 
 /// The largest `max_len`: what Redis takes as a count.
 pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
 
-/// A description to be stored; what nobody said is none.
+/// What is to become of a description; what nobody said is none.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub struct PutStream {
     pub stream: StreamId,
     pub description: Option<String>,
-    pub metadata: Map<String, Value>,
+    pub metadata: Option<Object>,
     pub max_len: Option<u64>,
     pub replace: Option<bool>,
     /// The server's own `max_len`.
@@ -28,11 +29,16 @@ impl PutStream {
     /// Reads what is in the query.
     pub fn read(segment: &str, dialect: Dialect, params: &mut Params, usual_max_len: u64) -> PutStream {
         let stream = params.stream(segment);
-        // The seed writes both of these with an empty value when they are not given.
-        let given = |params: &Params, name| params.text(name).is_some_and(|text| !text.is_empty());
-        let described = given(params, "desc").then(|| params.text("desc")).flatten();
-        let description = described.map(str::to_string);
-        let max_len = given(params, "max_len").then(|| params.positive("max_len", usual_max_len, LARGEST_MAX_LEN));
+        // The seed writes both of these with an empty value for their defaults.
+        let described = params.text("desc").map(str::to_string);
+        let description = described.map(|text| or_name(text, &stream));
+        let max_len = params
+            .text("max_len")
+            .map(str::is_empty)
+            .map(|is_empty| match is_empty {
+                true => usual_max_len,
+                false => params.positive("max_len", usual_max_len, LARGEST_MAX_LEN),
+            });
         let metadata = params.object("meta");
         let is_told = params.text("override").is_some();
         let replace = is_told.then(|| params.boolean("override", false));
@@ -53,15 +59,16 @@ impl PutStream {
         if self.dialect == Dialect::Seed || body.trim_ascii().is_empty() {
             return Ok(self);
         }
-        let Ok(Value::Object(mut said)) = serde_json::from_slice(body) else {
-            let issue = issue("meta", "value is not a JSON object", "value_error.json");
-            return Err(Error::Invalid(vec![issue]));
-        };
+        let said = std::str::from_utf8(body).ok().and_then(Object::sent);
+        let mut said = said.ok_or_else(|| Error::Invalid(vec![issue("meta", NOT_AN_OBJECT, "value_error.json")]))?;
         let mut issues = Vec::new();
-        let mut take = |name| said.remove(name).filter(|value| !value.is_null());
+        let mut take = |name| {
+            let value = said.remove(name).and_then(|text| serde_json::from_str(&text).ok());
+            value.filter(|value: &Value| !value.is_null())
+        };
         match take("desc") {
             Some(Value::String(text)) => {
-                self.description.get_or_insert(text);
+                self.description.get_or_insert(or_name(text, &self.stream));
             }
             Some(_) => issues.push(issue("desc", "str type expected", "type_error.str")),
             None => {}
@@ -91,18 +98,61 @@ impl PutStream {
         if !issues.is_empty() {
             return Err(Error::Invalid(issues));
         }
-        self.metadata.extend(said);
+        if !said.is_empty() {
+            self.metadata.get_or_insert_default().update(&said);
+        }
         Ok(self)
     }
 
-    /// The description as it is stored and answered.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "id": self.stream.as_str(),
-            "description": self.description.as_deref().unwrap_or(self.stream.as_str()),
-            "metadata": self.metadata,
-            "max_len": self.max_len.unwrap_or(self.usual_max_len),
-        })
+    /// Whether a description that is there already may be changed. Unless it is said, the later dialect changes it.
+    pub fn replaces(&self) -> bool {
+        self.replace.unwrap_or(self.dialect == Dialect::V2)
+    }
+
+    /// The description as it is stored and answered: what was given, and the rest as it is `stored` now.
+    ///
+    /// Metadata that was given takes the place of the stored; in the later dialect, which sends names and values rather than an
+    /// object, those not given stay, unless it was said to override.
+    pub fn on(&self, stored: Option<&Object>) -> Object {
+        let mut description = stored.cloned().unwrap_or_default();
+        let text = |text: &str| json!(text).to_string();
+        description.set("id", text(self.stream.as_str()));
+        let metadata = self.metadata.as_ref().map(|given| match (self.replace, self.dialect) {
+            (None, Dialect::V2) => {
+                let mut metadata: Object = description.read("metadata").unwrap_or_default();
+                metadata.update(given);
+                metadata.to_string()
+            }
+            _ => given.to_string(),
+        });
+        for (name, given, usual) in [
+            (
+                "description",
+                self.description.as_deref().map(text),
+                text(self.stream.as_str()),
+            ),
+            ("metadata", metadata, Object::default().to_string()),
+            (
+                "max_len",
+                self.max_len.map(|max_len| max_len.to_string()),
+                self.usual_max_len.to_string(),
+            ),
+        ] {
+            match given {
+                Some(value) => description.set(name, value),
+                None if description.get(name).is_none() => description.set(name, usual),
+                None => {}
+            }
+        }
+        description
+    }
+}
+
+/// An empty description is the stream's name.
+fn or_name(text: String, stream: &StreamId) -> String {
+    match text.is_empty() {
+        true => stream.to_string(),
+        false => text,
     }
 }
 
@@ -124,7 +174,7 @@ mod tests {
         let put = PutStream::read("dev%20one", dialect, &mut params, 7);
         params.finish()?;
         let put = put.with_body(body.as_bytes())?;
-        let mut told = put.to_json();
+        let mut told: Value = serde_json::from_str(&put.on(None).to_string()).unwrap();
         told["replace"] = json!(put.replace);
         Ok(told)
     }
@@ -160,13 +210,96 @@ mod tests {
         assert_eq!(put(Dialect::V2, query, body), told("q", metadata, 5, Some(false)));
     }
 
+    const STORED: &str =
+        r#"{"id":"x","description":"old","metadata":{"fps":30, "n":12345678901234567890123},"max_len":5,"owner":"us"}"#;
+
+    fn changed(dialect: Dialect, query: &str, body: &str, stored: &str) -> String {
+        let put = PutStream::read("x", dialect, &mut Params::new(query), 7);
+        put.with_body(body.as_bytes())
+            .unwrap()
+            .on(Object::stored(stored).as_ref())
+            .to_string()
+    }
+
+    #[test]
+    fn what_is_not_given_stays_as_it_was_written() {
+        for (dialect, query) in [
+            (Dialect::Seed, "override=true"),
+            (Dialect::V2, ""),
+            (Dialect::V2, "override=true"),
+        ] {
+            assert_eq!(changed(dialect, query, "", STORED), STORED);
+            let query = |more: &str| format!("{query}&{more}");
+            assert_eq!(
+                changed(dialect, &query("max_len=9"), "", STORED),
+                STORED.replace("5,", "9,")
+            );
+            assert_eq!(
+                changed(dialect, &query("desc=new"), "", STORED),
+                STORED.replace("old", "new")
+            );
+        }
+        assert_eq!(
+            changed(Dialect::V2, "", r#"{"max_len":9}"#, STORED),
+            STORED.replace("5,", "9,")
+        );
+    }
+
+    #[test]
+    fn what_is_given_empty_is_the_default_again() {
+        let empty = r#"{"id":"x","description":"x","metadata":{},"max_len":7}"#;
+        let query = "desc=&meta={}&max_len=&override=true";
+        for dialect in [Dialect::Seed, Dialect::V2] {
+            assert_eq!(
+                changed(dialect, query, "", STORED),
+                empty.replace("7}", "7,\"owner\":\"us\"}")
+            );
+            assert_eq!(changed(dialect, query, "", "{}"), empty);
+        }
+        assert_eq!(
+            changed(Dialect::V2, "", r#"{"desc":""}"#, STORED),
+            STORED.replace("old", "x")
+        );
+    }
+
+    #[test]
+    fn metadata_is_given_as_a_whole_and_in_the_later_dialect_name_by_name() {
+        let with = |metadata: &str| STORED.replace(r#"{"fps":30, "n":12345678901234567890123}"#, metadata);
+        let meta = r#"meta={"fps":60,"m":1e-400}"#;
+        assert_eq!(
+            changed(Dialect::Seed, meta, "", STORED),
+            with(r#"{"fps":60,"m":1e-400}"#)
+        );
+        let both = r#"{"fps":60,"n":12345678901234567890123,"m":1e-400}"#;
+        assert_eq!(changed(Dialect::V2, meta, "", STORED), with(both));
+        assert_eq!(changed(Dialect::V2, "", r#"{"fps":60,"m":1e-400}"#, STORED), with(both));
+        for body in [r#"{"fps":60,"override":true}"#, r#"{"override":"True","fps":60}"#] {
+            assert_eq!(changed(Dialect::V2, "", body, STORED), with(r#"{"fps":60}"#));
+        }
+        // Others may have put anything there.
+        let odd = r#"{"id":"x","description":"x","metadata":[1],"max_len":7}"#;
+        assert_eq!(
+            changed(Dialect::V2, r#"meta={"a":1}"#, "", odd),
+            odd.replace("[1]", r#"{"a":1}"#)
+        );
+    }
+
     #[test]
     fn what_is_wrong_in_the_body_is_told_all_at_once() {
         let names = |body: &str| match put(Dialect::V2, "", body) {
             Err(Error::Invalid(issues)) => issues.into_iter().map(|issue| issue.name).collect::<Vec<_>>(),
             other => panic!("{body}: {other:?}"),
         };
-        for body in ["[]", "{", "null", "\"x\"", "{} {}", "\u{1}"] {
+        for body in [
+            "[]",
+            "{",
+            "null",
+            "\"x\"",
+            "{} {}",
+            "\u{1}",
+            r#"{"desc":"a","desc":"b"}"#,
+            r#"{"fps":1e400}"#,
+        ] {
             assert_eq!(names(body), ["meta"], "{body}");
         }
         let body = r#"{ "desc": 1, "override": "perhaps", "max_len": 0 }"#;

@@ -11,6 +11,8 @@ pub struct Claims {
     pub sub: Option<String>,
     /// Until when it is good, in seconds since 1970.
     pub exp: Option<f64>,
+    /// From when on it is good, likewise.
+    pub nbf: Option<f64>,
 }
 
 impl Claims {

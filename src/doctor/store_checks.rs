@@ -175,7 +175,9 @@ pub fn streams_memory(examination: &Examination) -> Result<Finding, String> {
     });
     let mut memory = activity.memory(limit);
     for (stream, max_len) in &memory.shorten {
-        memory.finding = memory.finding.mend(shorten(examination, stream, *max_len)?);
+        memory.finding = memory
+            .finding
+            .mend(examination.curl("PUT", &max_len::put(stream, *max_len)));
     }
     Ok(memory.finding)
 }
@@ -183,13 +185,6 @@ pub fn streams_memory(examination: &Examination) -> Result<Finding, String> {
 /// Whether entries are odd: very large, or from the future.
 pub fn entries(examination: &Examination) -> Result<Finding, String> {
     Ok(examination.activity()?.entries())
-}
-
-/// The command that has a stream keep so many entries, and leaves the rest of its description as it is.
-fn shorten(examination: &Examination, stream: &str, entries: u64) -> Result<String, String> {
-    let known = examination.signed_in()?.get(&max_len::path(stream));
-    let known = known.map_err(|failure| failure.to_string())?;
-    Ok(examination.curl("PUT", &max_len::put(stream, &known["meta"], entries)))
 }
 
 fn connect(host: &str) -> Result<(SocketAddr, Duration), String> {

@@ -32,10 +32,15 @@ pub fn judge(token: &Token, now: Duration, log_in: &str) -> Finding {
     let token_is = format!("the token{whose} {}", token.source);
     let span = |seconds: f64| time(Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX));
     if !token.accepted {
-        let cause = match (left, token.development) {
+        let ahead = token.claims.as_ref().and_then(|claims| claims.nbf);
+        let ahead = ahead
+            .map(|begin| begin - now.as_secs_f64())
+            .filter(|ahead| *ahead > 0.0);
+        let cause = match (left, ahead, token.development) {
             _ if token.claims.is_none() => "it is no token of a store".to_string(),
-            (Some(left), _) if left < 0.0 => format!("it expired {} ago", span(left)),
-            (_, true) => "it is signed with the published development key, which this store does not take".to_string(),
+            (_, Some(ahead), _) => format!("it is not good yet, for another {}", span(ahead)),
+            (Some(left), ..) if left < 0.0 => format!("it expired {} ago", span(left)),
+            (.., true) => "it is signed with the published development key, which this store does not take".to_string(),
             _ => "it was signed by another store, or the store's key has changed".to_string(),
         };
         return Finding::wrong(format!("{token_is} is refused: {cause}")).mend(log_in);

@@ -78,11 +78,10 @@ fn parse(inbox: &mut Inbox, max_head: Size) -> Result<Option<Head>, Error> {
     head.headers = request
         .headers
         .iter()
+        // A character for each byte (ISO-8859-1): different values stay different, whatever they were meant to be.
         .map(|header| {
-            (
-                header.name.to_string(),
-                String::from_utf8_lossy(header.value).into_owned(),
-            )
+            let value = header.value.iter().map(|byte| char::from(*byte)).collect();
+            (header.name.to_string(), value)
         })
         .collect();
     inbox.skip(length);

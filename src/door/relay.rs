@@ -6,6 +6,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, utf8_percent_encode};
+
 use super::body::Body;
 use super::reply::status_line;
 use crate::context::Context;
@@ -14,15 +16,19 @@ use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
 /// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 7] = [
+const PASSED_ON: [&str; 8] = [
     "Host",
     "Origin",
     "Authorization",
     "Cookie",
     "Content-Type",
+    "Content-Encoding",
     "Accept",
     "Last-Event-ID",
 ];
+
+/// What is encoded in their values besides what is not ASCII: with the `%` itself, no two become the same.
+const ENCODED: &AsciiSet = &AsciiSet::EMPTY.add(b'%');
 
 /// Headers of tiny_http about its own connection, which are not the client's.
 const NOT_PASSED_BACK: [&str; 2] = ["Connection", "Transfer-Encoding"];
@@ -113,8 +119,8 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
     let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\n");
     for name in PASSED_ON {
         for value in head.all(name) {
-            // tiny_http takes ASCII only; no header that handlers read has a meaning beyond it.
-            let value: String = value.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+            // tiny_http takes ASCII only. No header that handlers read has a meaning beyond it, but different ones stay different.
+            let value = utf8_percent_encode(value, ENCODED);
             wire.push_str(&format!("{name}: {value}\r\n"));
         }
     }
@@ -194,4 +200,34 @@ fn parse(bytes: &[u8]) -> Option<ReplyHead> {
         }
     }
     Some(ReplyHead::Whole(length, response.code?, headers, body_length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_header_values_stay_different_in_ascii() {
+        let values = ["plain; a=\"b\"\tc", "ä", "ö", "%C3%A4", "%25", "%", "?", "\u{fffd}"];
+        let passed_on = |value: &&str| {
+            let headers = vec![("Origin".to_string(), value.to_string())];
+            let wire = request(
+                &Head {
+                    headers,
+                    ..Head::default()
+                },
+                0,
+            );
+            String::from_utf8(wire).unwrap()
+        };
+        let wires: Vec<String> = values.iter().map(passed_on).collect();
+        assert!(
+            wires[0].contains(&format!("\r\nOrigin: {}\r\n", values[0])),
+            "{}",
+            wires[0]
+        );
+        assert!(wires.iter().all(|wire| wire.is_ascii()));
+        let different: std::collections::BTreeSet<&String> = wires.iter().collect();
+        assert_eq!(different.len(), values.len());
+    }
 }

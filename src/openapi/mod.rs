@@ -150,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn an_array_in_a_form_is_sent_as_one_part_for_each_item() {
+        let mut arrays = 0;
+        for (method, path, operation) in operations() {
+            let form = &operation["requestBody"]["content"]["multipart/form-data"];
+            for (name, property) in form["schema"]["properties"].as_object().into_iter().flatten() {
+                if property["type"] == "array" {
+                    arrays += 1;
+                    assert_eq!(form["encoding"][name]["explode"], true, "{method} {path} {name}");
+                }
+            }
+        }
+        assert_eq!(arrays, 1);
+    }
+
+    #[test]
     fn every_reference_leads_somewhere_and_every_response_has_an_example() {
         let document = document();
         let resolve = |value: &Value| match value["$ref"].as_str() {

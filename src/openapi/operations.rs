@@ -188,22 +188,22 @@ fn put_stream() -> Operation {
     let most = crate::call::LARGEST_MAX_LEN;
     let example = json!({ "id": "cam0", "description": "front camera", "metadata": { "fps": 30 }, "max_len": 1000 });
     Operation::new("put_stream", "streams", "Describe a stream")
-        .about("400 if it was created before, unless `override=true`. A stream need not be created to be pushed to.")
+        .about("400 if it was created before, unless `override=true`: then what is not given stays, and what is given empty is the default again. Under `/v2` what is given is changed unless `override=false`. A stream need not be created to be pushed to.")
         .takes(vec![
             stream_id(),
             query(
                 "desc",
                 json!({ "type": "string" }),
-                "a description; the id if not given",
+                "a description; the id if there is none yet, or if empty",
                 json!("front camera"),
             ),
-            json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object",
+            json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object, which comes back as it was written; no name in it twice, no number that a double does not hold",
                 "content": { "application/json": { "schema": { "type": "object" }, "example": { "fps": 30 } } } }),
-            boolean("override", "replace an earlier description"),
+            boolean("override", "change an earlier description"),
             query(
                 "max_len",
                 json!({ "type": "integer", "minimum": 1, "maximum": most }),
-                "about how many entries the stream keeps; the server's default if not given",
+                "about how many entries the stream keeps; the server's default if nobody said it yet, or if empty",
                 json!(1000),
             ),
         ])
@@ -218,11 +218,13 @@ fn post_data() -> Operation {
     let form = json!({ "type": "object", "required": ["entries"],
         "propertyNames": { "pattern": "^[A-Za-z0-9_]+$" },
         "properties": { "entries": { "type": "array", "minItems": 1, "items": {} } } });
+    // Without this, Swagger UI sends an array as one field, its items joined by commas.
+    let encoding = json!({ "entries": { "style": "form", "explode": true } });
     let ids = json!({ "type": "array", "items": reference("EntryId") });
     Operation::new("post_data", "data", "Push entries")
-        .about("Multipart: every part named `entries` is one entry, in order. Any other content type but urlencoded: the body is one entry. All entries are stored, or none.")
+        .about("Multipart: every part named `entries` is one entry, in order; 400 if it cannot be read exactly as it was sent. Any other content type but urlencoded: the body is one entry. All entries are stored, or none.")
         .takes(vec![stream_id()])
-        .with_body(json!({ "multipart/form-data": { "schema": form }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
+        .with_body(json!({ "multipart/form-data": { "schema": form, "encoding": encoding }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
         .gives(200, json_response("The ids of the entries.", ids, json!(["1795456800000-0", "1795456800000-1"])))
 }
 

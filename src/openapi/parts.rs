@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 15] = [
+const ERRORS: [(u16, &str, &str); 16] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -32,6 +32,11 @@ const ERRORS: [(u16, &str, &str); 15] = [
         413,
         "Too large; the detail names the limit.",
         "The body is larger than 64MiB (--max-body).",
+    ),
+    (
+        415,
+        "A body with a `Content-Encoding`, or a multipart that is no form.",
+        "No Content-Encoding is decoded here; send the body as it is",
     ),
     (
         426,
@@ -231,6 +236,7 @@ fn responses() -> Value {
         let header = |example: &str| json!({ "schema": { "type": "string" }, "example": example });
         match status {
             401 => response["headers"] = json!({ "WWW-Authenticate": header("Bearer") }),
+            415 => response["headers"] = json!({ "Accept-Encoding": header("identity") }),
             426 => response["headers"] = json!({ "Sec-WebSocket-Version": header("13") }),
             503 => response["headers"] = json!({ "Retry-After": header("1") }),
             _ => {}

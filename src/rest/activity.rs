@@ -55,16 +55,11 @@ fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {
 }
 
 fn stream(activity: &Activity, default_max_len: u64) -> Value {
-    let described = |name: &str| {
-        activity
-            .description
-            .as_ref()
-            .and_then(|description| description.get(name))
-    };
+    let described = activity.description.as_ref();
     json!({
         "id": activity.stream.as_str(),
-        "description": described("description"),
-        "max_len": described("max_len").and_then(Value::as_u64).unwrap_or(default_max_len),
+        "description": described.and_then(|described| described.read::<Value>("description")),
+        "max_len": described.and_then(|described| described.read("max_len")).unwrap_or(default_max_len),
         "entries": activity.entries,
         "entries_added": activity.entries_added,
         "newest_id": activity.newest.map(|(id, _)| id.to_string()),

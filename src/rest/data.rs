@@ -155,15 +155,20 @@ pub fn post(
 }
 
 fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Batch, Error> {
-    let content_type = head.header("Content-Type");
-    let entries: Batch = match FormKind::of(content_type)? {
+    let entries: Batch = match FormKind::of(head)? {
         FormKind::Multipart(boundary) => {
-            let parts = form::multipart(body, &boundary, &[ENTRIES], limit)?;
+            let parts = form::multipart(
+                body,
+                &boundary,
+                &[ENTRIES],
+                limit,
+                "entries in one request (--max-batch)",
+            )?;
             parts.into_iter().map(|(_, data)| data).collect()
         }
         // A form without parts has no entries; curl's --data sends one unless told otherwise.
         FormKind::UrlEncoded => Vec::new(),
-        FormKind::Other if content_type.is_none() && body.is_empty() => Vec::new(),
+        FormKind::Other if head.header("Content-Type").is_none() && body.is_empty() => Vec::new(),
         FormKind::Other => vec![body],
     };
     if entries.is_empty() {

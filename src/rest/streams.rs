@@ -1,6 +1,6 @@
 //! `/streams/`: which streams there are, what each is, creating and deleting them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::call::PutStream;
 use crate::error::Error;
@@ -24,34 +24,43 @@ pub fn get(session: &mut Session, stream: &StreamId, report_error: bool) -> Resu
     let meta = session.description(stream, &mut Nobody)?.unwrap_or_default();
     let found = info.is_some();
     let info = info.map_or(json!(NO_SUCH_KEY), |info| Value::Object(info.fields));
-    let both = json!({ "meta": meta, "info": info });
-    match found || !report_error {
-        true => Ok(Reply::json(&both)),
-        false => Err(Error::Refused(400, both)),
-    }
+    // Not through a `Value`: the numbers of a description keep all their digits.
+    let both = format!(r#"{{"meta":{meta},"info":{info}}}"#);
+    Ok(match found || !report_error {
+        true => json_reply(200, both),
+        false => json_reply(400, format!(r#"{{"detail":{both}}}"#)),
+    })
 }
 
 /// `PUT /streams/{id}`.
 pub fn put(session: &mut Session, put: &PutStream) -> Result<Reply, Error> {
     let stream = &put.stream;
     session.check_is_stream(stream)?;
-    let description = put.to_json();
-    if !session.describe(stream, &description, put.replace.unwrap_or(false))? {
+    let description = session.describe(stream, put.replaces(), |stored| put.on(stored))?;
+    let description = description.ok_or_else(|| {
         let sentence = format!("The stream '{stream}' already exists and 'override' is not specified.");
-        return Err(Error::refused(400, sentence));
-    }
-    Ok(Reply::json(&description))
+        Error::refused(400, sentence)
+    })?;
+    Ok(json_reply(200, description.to_string()))
 }
 
 /// `DELETE /streams/{id}`.
 pub fn delete(session: &mut Session, stream: &StreamId, force: bool) -> Result<Reply, Error> {
     session.check_is_stream(stream)?;
-    let description: Option<Map<String, Value>> = session.description(stream, &mut Nobody)?;
+    let description = session.description(stream, &mut Nobody)?;
     if !session.delete(stream)? && !force {
         return Err(Error::refused(
             400,
             format!("The requested stream '{stream}' does not exist."),
         ));
     }
-    Ok(Reply::json(&json!(description)))
+    Ok(json_reply(
+        200,
+        description.map_or("null".into(), |description| description.to_string()),
+    ))
+}
+
+/// A reply whose body is JSON already.
+fn json_reply(status: u16, json: String) -> Reply {
+    Reply::typed(status, "application/json", json.into_bytes())
 }

@@ -14,29 +14,36 @@ const MAX_FIELDS: usize = 64;
 
 const FIELDS: [&str; 3] = ["username", "password", "grant_type"];
 
+/// A field of the form, which may come in any encoding.
+type Field = (String, Bytes);
+
 /// Checks the form and signs the user in.
 pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
     let fields = fields(head, body)?;
-    let field = |name: &str| {
-        let found = fields.iter().rev().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
-    };
     let mut issues = Vec::new();
-    if field("grant_type").is_some_and(|grant| grant != "password") {
-        issues.push(Issue {
-            place: "body",
-            name: "grant_type",
-            message: "string does not match regex \"password\"".into(),
-            kind: "value_error.str.regex",
-        });
-    }
-    let mut required = |name: &'static str| {
-        field(name).unwrap_or_else(|| {
+    let mut read = |name: &'static str, is_required: bool| match text(&fields, name) {
+        Ok("") if is_required => {
             issues.push(Issue::missing("body", name));
             ""
-        })
+        }
+        Ok(text) => text,
+        Err(issue) => {
+            issues.push(issue);
+            ""
+        }
     };
-    let (user, password) = (required("username"), required("password"));
+    let (grant, user, password) = (
+        read("grant_type", false),
+        read("username", true),
+        read("password", true),
+    );
+    if !matches!(grant, "" | "password") {
+        issues.push(issue(
+            "grant_type",
+            "string does not match regex \"password\"",
+            "value_error.str.regex",
+        ));
+    }
     if !issues.is_empty() {
         return Err(Error::Invalid(issues));
     }
@@ -53,16 +60,42 @@ pub fn sign_out() -> Reply {
     Reply::json(&json!({ "signed_out": true })).with("Set-Cookie", cookie)
 }
 
-fn fields(head: &Head, body: Bytes) -> Result<Vec<(String, String)>, Error> {
-    match FormKind::of(head.header("Content-Type"))? {
-        FormKind::UrlEncoded => Ok(form::urlencoded(&body, MAX_FIELDS)),
-        FormKind::Multipart(boundary) => {
-            let parts = form::multipart(body, &boundary, &FIELDS, MAX_FIELDS)?;
-            Ok(parts
-                .into_iter()
-                .map(|(name, data)| (name, String::from_utf8_lossy(&data).into_owned()))
-                .collect())
+fn fields(head: &Head, body: Bytes) -> Result<Vec<Field>, Error> {
+    match FormKind::of(head)? {
+        FormKind::UrlEncoded => {
+            let pairs: Vec<form::Pair> = form::pairs(&body).take(MAX_FIELDS + 1).collect();
+            if pairs.len() > MAX_FIELDS {
+                return Err(Error::refused(
+                    413,
+                    format!("More than {MAX_FIELDS} fields in one form."),
+                ));
+            }
+            let named = |(name, value)| Some((String::from_utf8(name).ok()?, Bytes::from(value)));
+            Ok(pairs.into_iter().filter_map(named).collect())
         }
+        FormKind::Multipart(boundary) => form::multipart(body, &boundary, &FIELDS, MAX_FIELDS, "fields in one form"),
         FormKind::Other => Ok(Vec::new()),
+    }
+}
+
+/// The text of a field, empty if it is missing. Bytes that are not UTF-8 are no text: replaced by something, different
+/// passwords would become the same. A field that is sent twice means nothing (RFC 6749, section 3.2).
+fn text<'a>(fields: &'a [Field], name: &'static str) -> Result<&'a str, Issue> {
+    let mut found = fields.iter().filter(|(key, _)| key == name);
+    match (found.next(), found.next()) {
+        (None, _) => Ok(""),
+        (Some((_, value)), None) => {
+            std::str::from_utf8(value).map_err(|_| issue(name, "value is not UTF-8", "type_error.str"))
+        }
+        _ => Err(issue(name, "field given more than once", "value_error.repeated")),
+    }
+}
+
+fn issue(name: &'static str, message: &str, kind: &'static str) -> Issue {
+    Issue {
+        place: "body",
+        name,
+        message: message.into(),
+        kind,
     }
 }

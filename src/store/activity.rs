@@ -1,11 +1,11 @@
 //! What all streams did lately, in as few round trips as possible.
 
 use redis::Value;
-use serde_json::Map;
 
 use super::{Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
+use crate::object::Object;
 
 /// Of a stream: its length, entries ever added (-1 before Redis 7), and its newest entry's id and bytes. Nil for other keys.
 const ACTIVITY_SCRIPT: &str = "
@@ -31,7 +31,7 @@ pub struct Activity {
     /// Its name.
     pub stream: StreamId,
     /// Its description, if it has one.
-    pub description: Option<Map<String, serde_json::Value>>,
+    pub description: Option<Object>,
     /// Entries in it now.
     pub entries: u64,
     /// Entries ever added; unknown before Redis 7.
@@ -78,7 +78,7 @@ fn activity_of(stream: &StreamId, reply: &Value, described: &Value) -> Option<Ac
         entries_added = value::number(added);
         newest = value::entry_id(id).zip(value::number(bytes));
     }
-    let description = value::text(described).and_then(|text| serde_json::from_str(text).ok());
+    let description = value::text(described).and_then(Object::stored);
     Some(Activity {
         stream: stream.clone(),
         description,

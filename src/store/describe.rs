@@ -9,12 +9,21 @@ use redis::{ServerError, Value};
 use serde_json::{Map, json};
 
 use super::link::{END_OF_LINE, Link, broken};
-use super::{Beside, Session, meta_key, unexpected, value};
+use super::{Beside, Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
 use crate::ids::{EntryId, META_PREFIX, StreamId};
+use crate::object::Object;
 
 /// How many keys one step of a scan looks at: few steps for a lab's store, none of them long.
 const SCAN_STEP: u32 = 1000;
+
+/// How often a description is made anew because others changed it meanwhile: more often than there are others.
+const MOST_CHANGES: usize = 100;
+
+/// Stores a description in the place of the one that it was made of. Nil if that is not there any more.
+const SET_IF_UNCHANGED: &str = "
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
+return redis.call('SET', KEYS[1], ARGV[2])";
 
 /// What Redis knows of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,7 +53,7 @@ impl StreamInfo {
 
 impl Session {
     /// Every stream there is, and every stream that was created but is still empty.
-    /// Keys that no request could name are left out.
+    /// Keys that no request could name are left out: those that are not UTF-8, or break another rule of `StreamId`.
     pub fn streams(&mut self) -> Result<BTreeSet<StreamId>, StoreError> {
         let streams = self.scan(&["TYPE", "stream"])?;
         let described = self.scan(&["MATCH", &format!("{META_PREFIX}*")])?;
@@ -70,11 +79,7 @@ impl Session {
 
     /// The description that `PUT` stored. None if there is none, or if other programs put something else there:
     /// a damaged description must not keep entries out.
-    pub fn description(
-        &mut self,
-        stream: &StreamId,
-        beside: &mut dyn Beside,
-    ) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+    pub fn description(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<Option<Object>, StoreError> {
         let get = redis::cmd("GET").arg(meta_key(stream)).get_packed_command();
         match self.exchange(&get, 1, beside)?.first() {
             Some(reply) => self.described(reply),
@@ -99,18 +104,18 @@ impl Session {
         let replies = self.exchange(&packed, streams.len(), beside)?;
         let kept = replies.iter().map(|reply| {
             let description = self.described(reply)?;
-            let own = description.and_then(|description| description.get("max_len")?.as_u64());
+            let own = description.and_then(|description| description.read::<u64>("max_len"));
             Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
         });
         kept.collect()
     }
 
     /// The description in a reply to `GET`.
-    fn described(&self, reply: &Value) -> Result<Option<Map<String, serde_json::Value>>, StoreError> {
+    fn described(&self, reply: &Value) -> Result<Option<Object>, StoreError> {
         match reply {
             Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
             Value::ServerError(error) => Err(self.refusal(error)),
-            stored => Ok(value::text(stored).and_then(|text| serde_json::from_str(text).ok())),
+            stored => Ok(value::text(stored).and_then(Object::stored)),
         }
     }
 
@@ -123,19 +128,50 @@ impl Session {
         }
     }
 
-    /// Stores a description. False, and nothing is stored, if there is one already and it is not to be replaced.
+    /// Stores the description that `changed` makes of the present one, and returns it. None, and nothing is stored, if there is
+    /// one already and it is not to be replaced.
+    ///
+    /// What others store meanwhile is not lost: then it is made anew out of theirs.
     pub fn describe(
         &mut self,
         stream: &StreamId,
-        description: &serde_json::Value,
         replace: bool,
-    ) -> Result<bool, StoreError> {
-        let mut set = redis::cmd("SET");
-        set.arg(meta_key(stream)).arg(description.to_string());
-        if !replace {
-            set.arg("NX");
+        changed: impl Fn(Option<&Object>) -> Object,
+    ) -> Result<Option<Object>, StoreError> {
+        let key = meta_key(stream);
+        for _ in 0..MOST_CHANGES {
+            let found = self.exchange(&redis::cmd("GET").arg(&key).get_packed_command(), 1, &mut Nobody)?;
+            let found = found.first().ok_or_else(|| unexpected("GET"))?;
+            let stored = self.described(found)?;
+            if *found != Value::Nil && !replace {
+                return Ok(None);
+            }
+            let description = changed(stored.as_ref());
+            let mut store = redis::cmd("SET");
+            store.arg(&key).arg(description.to_string());
+            match found {
+                Value::Nil => {
+                    store.arg("NX");
+                }
+                Value::BulkString(before) if stored.is_some() => {
+                    store = redis::cmd("EVAL");
+                    store
+                        .arg(SET_IF_UNCHANGED)
+                        .arg(1)
+                        .arg(&key)
+                        .arg(before)
+                        .arg(description.to_string());
+                }
+                // Of what is no description nothing can be lost.
+                _ => {}
+            }
+            if self.command(&store)? != Value::Nil {
+                return Ok(Some(description));
+            }
         }
-        Ok(self.command(&set)? != Value::Nil)
+        Err(StoreError::Refused(format!(
+            "others change the description of '{stream}' all the time"
+        )))
     }
 
     /// Removes the entries and the description together; whether there were any. Redis frees the memory in its own time.
@@ -195,7 +231,7 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         copied: 0,
     };
     for _ in 0..items / 2 {
-        let name = String::from_utf8_lossy(&link.string(beside)?).into_owned();
+        let name = String::from_utf8(link.string(beside)?).map_err(|_| broken("a field's name in it is no text"))?;
         if name == "first-entry" || name == "last-entry" {
             let id = id_of_entry(link, &mut info.copied, beside)?;
             if name == "first-entry" {

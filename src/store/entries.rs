@@ -18,7 +18,7 @@ const READ_PAST: usize = 1 << 20;
 pub struct Entries<'a> {
     session: &'a mut Session,
     /// The names of the streams that were asked for, in their order; of a single one none is needed.
-    names: Vec<Vec<u8>>,
+    names: Vec<String>,
     /// Which of them the next entry is from.
     stream: usize,
     /// How many streams are still to come, and how many entries of the present one.
@@ -103,7 +103,7 @@ impl Entries<'_> {
         })?;
         self.left = left;
         if !self.names.is_empty() {
-            let found = self.names.iter().position(|known| *known == name);
+            let found = self.names.iter().position(|known| known.as_bytes() == name);
             self.stream = found.ok_or_else(|| unexpected("XREAD"))?;
         }
         Ok(())
@@ -137,7 +137,7 @@ impl Entries<'_> {
             if let Value::ServerError(error) = &length {
                 // The key became something else while the stream was waited for.
                 return Err(match self.names.get(index) {
-                    Some(name) => self.session.refusal_about(&String::from_utf8_lossy(name), error),
+                    Some(name) => self.session.refusal_about(name, error),
                     None => self.session.refusal(error),
                 });
             }

@@ -7,9 +7,7 @@ source "$here/../../scripts/lib.sh"
 
 need_rust
 need_redis
-need curl curl
-need chromium chromium
-need chromedriver chromium-driver
+need_tools_of "$here"
 venv browser "$here/requirements.txt"
 
 # Screenshots of every state are left there to be looked at.

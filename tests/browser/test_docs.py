@@ -1,6 +1,8 @@
 """The documentation in a browser: python test_docs.py URL"""
 import sys
 
+from selenium.webdriver.common.keys import Keys
+
 from browser import URL, expect, run_tests, until
 
 
@@ -20,6 +22,29 @@ def test_swagger_ui_signs_in_and_runs_a_request(browser, store):
     expect(status[0].text.split()[0], "200")
     body = block.find_element("css selector", ".live-responses-table .highlight-code, .live-responses-table pre").text
     assert "dev0" in body, body
+
+
+def test_two_entries_of_a_form_are_stored_as_two(browser, store):
+    browser.get(f"{URL}/docs")
+    until("the routes", lambda: browser.all(".opblock"))
+    sign_in(browser, "ada", "ada")
+    block = until("POST /data/{stream_id}", lambda: operation(browser, "POST", "/data/{stream_id}"))
+    block.find_element("css selector", ".opblock-summary-control, .opblock-summary").click()
+    until("Try it out", lambda: press(browser, block, ".try-out__btn"))
+    kinds = until("the types of body", lambda: block.find_elements("css selector", ".opblock-section-request-body select option"))
+    next(kind for kind in kinds if kind.text == "multipart/form-data").click()
+    until("a field", lambda: len(block.find_elements("css selector", ".json-schema-form-item input")) == 1)
+    until("the button", lambda: press(browser, block, ".json-schema-form-item-add"))
+    until("another field", lambda: len(block.find_elements("css selector", ".json-schema-form-item input")) == 2)
+    entries = ["one, with a comma", "two"]
+    for field, text in zip(block.find_elements("css selector", ".json-schema-form-item input"), entries):
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+    until("Execute", lambda: press(browser, block, ".execute"))
+    status = until("a response", lambda: block.find_elements("css selector", ".live-responses-table tbody .response-col_status"))
+    browser.shot("docs-form")
+    expect(status[0].text.split()[0], "200")
+    expect([entry for _, entry in store.newest("cam0", count=9)], [entry.encode() for entry in entries])
 
 
 def test_no_other_host_is_asked(browser, store):

@@ -536,6 +536,15 @@ def test_create_describe_and_delete(browser, store):
     expect(store.ask("GET", "/streams/probe").json()["meta"]["metadata"], {"unit": "K"})
     until("the new words", lambda: "better words" in row(browser, "probe")[0])
 
+    # What nobody touches keeps its digits, and an emptied field is the default again.
+    store.describe("probe", meta='{"unit":12345678901234567890123}')
+    browser.one("#describe").click()
+    until("its values", lambda: browser.one("#describe-form [name=desc]").get_property("value") == "better words")
+    browser.fill("#describe-form [name=desc]", "")
+    browser.one("#describe-form button.main").click()
+    until("closed", lambda: not browser.one("#describe-dialog").is_displayed())
+    expect(store.ask("GET", "/streams/probe").json()["meta"], {"id": "probe", "description": "probe", "metadata": {"unit": 12345678901234567890123}, "max_len": 50})
+
     browser.one("#describe").click()
     until("the dialog", lambda: browser.one("#describe-dialog").is_displayed())
     browser.fill("#describe-form [name=meta]", "no JSON")

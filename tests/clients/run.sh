@@ -6,7 +6,7 @@ source "$here/../../scripts/lib.sh"
 
 need_rust
 need_redis
-need curl curl
+need_tools_of "$here"
 need_websocat
 venv clients "$here/requirements.txt"
 venv clients-old "$here/requirements-old.txt"

@@ -135,6 +135,14 @@ def test_a_stream_is_described_by_a_json_body(stream):
     expect((made["description"], made["max_len"], made["metadata"]), ("front camera", 5000, {"fps": 30}))
 
 
+def test_a_stream_is_updated_by_another_call(stream):
+    CLIENT.ask("PUT", f"/streams/{stream}", json={"desc": "front camera", "fps": 30, "gain": 2})
+    changed = CLIENT.ask("PUT", f"/streams/{stream}", json={"fps": 60, "max_len": 50}).json()
+    expect((changed["description"], changed["max_len"], changed["metadata"]), ("front camera", 50, {"fps": 60, "gain": 2}))
+    refused = requests.put(f"{URL}/streams/{stream}", params={"override": False}, headers={"Authorization": CLIENT.authorization})
+    expect(refused.status_code, 400)
+
+
 # ------------------------------------------------------------ entries out
 
 

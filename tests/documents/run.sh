@@ -6,9 +6,7 @@ source "$here/../../scripts/lib.sh"
 
 need_rust
 need_redis
-need curl curl
-need node nodejs
-need npm npm
+need_tools_of "$here"
 venv documents "$here/requirements.txt"
 
 modules=$target/documents

@@ -7,9 +7,7 @@ source "$here/../../scripts/lib.sh"
 
 need_rust
 need_redis
-need curl curl
-need jq jq
-need ffmpeg ffmpeg
+need_tools_of "$here"
 need_websocat
 venv clients "$here/../clients/requirements.txt"
 python=$target/venv/clients/bin/python

@@ -17,6 +17,9 @@ mod paths;
 mod data_in;
 mod data_limits;
 mod data_out;
+mod descriptions;
+mod foreign_fields;
+mod forms;
 mod streams;
 mod streams_meta;
 

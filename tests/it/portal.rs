@@ -60,6 +60,10 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         store.ask("POST", "/token", &headers, Some(body)).status
     };
+    let coded = |method: &str, path: &str| {
+        let head = store.head(method, path, &["Content-Encoding: gzip", "Content-Length: 0"]);
+        store.exchange(head).status
+    };
     let bare = |line: &str| store.exchange(store.head("POST", line, &[])).status;
     let socket = |path: &str, more: &[(&str, &str)]| store.socket_answer(path, more).status;
     let events = ("Accept", "text/event-stream");
@@ -81,6 +85,10 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
             "/data/{stream_id}",
             store.post("/data/s", "image/png", b"entry").status,
         ),
+        ("POST", "/token", coded("POST", "/token")),
+        ("POST", "/signout", coded("POST", "/signout")),
+        ("POST", "/data/{stream_id}", coded("POST", "/data/s")),
+        ("PUT", "/streams/{stream_id}", coded("PUT", "/streams/s")),
         ("GET", "/docs/{asset}", store.get("/docs/README.md").status),
         ("GET", "/docs/{asset}", store.get("/docs/nothing").status),
         (

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Answer, Client, DEVELOPMENT_KEY, Store, multipart};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+const PARTS: &str = "multipart/form-data; boundary=b";
 const THIRTY_DAYS: u64 = 30 * 24 * 3600;
 
 #[test]
@@ -144,6 +145,74 @@ fn a_body_that_is_no_form_has_no_fields() {
     assert_eq!(answer.faults().len(), 2);
     let answer = store.ask("POST", "/token?username=test&password=test", &[], Some(b""));
     assert_eq!(answer.faults().len(), 2);
+}
+
+#[test]
+fn credentials_that_are_not_utf_8_are_422_and_never_the_same_as_others() {
+    let store = Store::start();
+    let fault = |name: &str| json!({"loc": ["body", name], "msg": "value is not UTF-8", "type": "type_error.str"});
+    let both = json!({"detail": [fault("username"), fault("password")]});
+    let parts = |user: &[u8], password: &[u8]| {
+        let named = |name: &str| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n").into_bytes();
+        [
+            &named("username"),
+            user,
+            b"\r\n",
+            &named("password"),
+            password,
+            b"\r\n--b--",
+        ]
+        .concat()
+    };
+    for (kind, body) in [
+        (FORM, b"username=%E4&password=%F6".to_vec()),
+        (FORM, b"username=k%E4the&password=k%F6the".to_vec()),
+        (FORM, b"username=%FF&password=%FF".to_vec()),
+        (FORM, b"username=\xe4&password=\xf6".to_vec()),
+        (FORM, b"username=%ED%A0%80&password=%ED%A0%80".to_vec()),
+        (PARTS, parts(b"\xe4", b"\xf6")),
+        (PARTS, parts(b"k\xe4the", b"k\xe4the")),
+    ] {
+        assert_eq!(
+            store.post("/token", kind, &body).expect(422).json(),
+            both,
+            "{}",
+            body.escape_ascii()
+        );
+    }
+    // U+FFFD itself is a character like any other.
+    store
+        .post("/token", FORM, b"username=%EF%BF%BD&password=%EF%BF%BD")
+        .expect(200);
+    store
+        .post("/token", FORM, b"username=%EF%BF%BD&password=%FF")
+        .expect(422);
+    // Fields that nobody reads may be anything; a lone % is one, by the URL standard.
+    store
+        .post("/token", FORM, b"scope=%FF&%FE=x&username=100%25&password=100%")
+        .expect(200);
+    store.post("/token", FORM, b"username=%zz&password=%ZZ").expect(401);
+}
+
+#[test]
+fn a_credential_that_is_sent_twice_is_422() {
+    let store = Store::start();
+    for name in ["username", "password", "grant_type"] {
+        let form = format!("username=ada&password=ada&grant_type=password&{name}=ada");
+        let parts: String = form
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| format!("--b\r\nContent-Disposition: form-data; name={name}\r\n\r\n{value}\r\n"))
+            .collect();
+        for (kind, body) in [(FORM, form.clone()), (PARTS, parts + "--b--")] {
+            let answer = store.post("/token", kind, body.as_bytes());
+            assert_eq!(
+                answer.faults(),
+                [(name.to_owned(), "value_error.repeated".to_owned())],
+                "{body}"
+            );
+        }
+    }
 }
 
 #[track_caller]

@@ -107,16 +107,6 @@ fn a_put_on_an_existing_stream_is_refused_without_override() {
 }
 
 #[test]
-fn a_put_with_override_replaces_the_description_and_keeps_the_entries() {
-    let store = Store::start();
-    store.put("/streams/x?desc=first&max_len=5").expect(200);
-    store.add("x", &[b"kept"]);
-    let expected = json!({"id": "x", "description": "x", "metadata": {}, "max_len": 1000});
-    assert_eq!(store.put("/streams/x?override=true").expect(200).json(), expected);
-    assert_eq!(store.get("/data/x").expect(200).body, b"kept");
-}
-
-#[test]
 fn a_put_describes_a_stream_that_has_entries_but_was_never_created() {
     let store = Store::start();
     store.add("x", &[b"kept"]);

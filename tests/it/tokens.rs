@@ -183,6 +183,46 @@ fn a_token_must_name_its_user() {
     assert_bad(&store, &signed(Algorithm::HS256, DEVELOPMENT_KEY, &json!("tester")));
 }
 
+#[test]
+fn a_token_that_is_not_good_yet_or_names_something_critical_is_refused() {
+    let store = Store::start();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("a clock after 1970")
+        .as_secs();
+    let with = |nbf: Value| {
+        signed(
+            Algorithm::HS256,
+            DEVELOPMENT_KEY,
+            &json!({"sub": "ada", "nbf": nbf, "exp": now + 7200}),
+        )
+    };
+    for nbf in [
+        json!(now + 3600),
+        json!(now + 60),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("0"),
+        json!(null),
+        json!([0]),
+    ] {
+        assert_bad(&store, &with(nbf));
+    }
+    for nbf in [json!(now), json!(0), json!(-1), json!(now as f64 - 0.5)] {
+        let bearer = format!("Bearer {}", with(nbf));
+        store
+            .ask("GET", "/streams/", &[("Authorization", &bearer)], None)
+            .expect(200);
+    }
+    for crit in [vec!["x"], vec!["exp"], vec![]] {
+        let mut header = Header::new(Algorithm::HS256);
+        header.crit = Some(crit.into_iter().map(str::to_owned).collect());
+        let key = EncodingKey::from_secret(DEVELOPMENT_KEY.as_bytes());
+        let token = jsonwebtoken::encode(&header, &json!({"sub": "ada", "exp": now + 7200}), &key);
+        assert_bad(&store, &token.expect("a signed token"));
+    }
+}
+
 /// Refused wherever it comes from, over REST and before an upgrade.
 #[track_caller]
 fn assert_bad(store: &Store, token: &str) {

@@ -1,7 +1,6 @@
 //! What the store keeps of the streams that are replayed into, and whether that is enough.
 
 use ptg_store::ids::{EntryId, StreamId};
-use serde_json::Value;
 
 use super::super::counted;
 use crate::client::{Failure, Store, max_len};
@@ -15,20 +14,17 @@ pub struct State {
     pub newest: EntryId,
     /// How many entries it keeps.
     pub max_len: u64,
-    /// Its description, null if it was never created.
-    meta: Value,
 }
 
 impl State {
     /// Asks the store. `default_max_len` is asked for only if need be, and once.
     pub fn of(store: &Store, stream: &StreamId, default_max_len: &mut Option<u64>) -> Result<State, Failure> {
-        let mut reply = store.get(&max_len::path(stream.as_str()))?;
+        let reply = store.get(&max_len::path(stream.as_str()))?;
         let info = &reply["info"];
         let (length, newest) = (info["length"].as_u64(), info["last-generated-id"].as_str());
         let newest = newest.and_then(|id| id.parse().ok()).unwrap_or_default();
         let length = length.unwrap_or_default();
-        let meta = reply["meta"].take();
-        let max_len = match (meta["max_len"].as_u64(), *default_max_len) {
+        let max_len = match (reply["meta"]["max_len"].as_u64(), *default_max_len) {
             (Some(own), _) => own,
             (None, Some(default)) => default,
             (None, None) => *default_max_len.insert(default_of(store)?),
@@ -37,7 +33,6 @@ impl State {
             length,
             newest,
             max_len,
-            meta,
         })
     }
 
@@ -48,7 +43,7 @@ impl State {
 
     /// Has the store keep so many entries; everything else about the stream stays.
     pub fn raise(&mut self, store: &Store, stream: &StreamId, max_len: u64) -> Result<(), Failure> {
-        store.put(&max_len::put(stream.as_str(), &self.meta, max_len))?;
+        store.put(&max_len::put(stream.as_str(), max_len))?;
         self.max_len = max_len;
         Ok(())
     }
@@ -61,7 +56,7 @@ impl State {
             counted(entries, "entry", "entries"),
             self.max_len,
             store.url(),
-            max_len::put(stream.as_str(), &self.meta, self.needed(entries)),
+            max_len::put(stream.as_str(), self.needed(entries)),
         )
     }
 }
