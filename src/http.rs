@@ -139,6 +139,9 @@ pub const SERVER: &str = concat!("ptg-store/", env!("CARGO_PKG_VERSION"));
 /// (<https://fetch.spec.whatwg.org/#x-content-type-options-header>).
 pub const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
 
+/// How far a stream has come that has not come as far as the client believes.
+pub const LAST_GENERATED_ID: &str = "last-generated-id";
+
 impl Reply {
     /// 200 with a JSON body.
     pub fn json(value: &Value) -> Reply {

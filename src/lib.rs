@@ -48,8 +48,9 @@
 //!
 //! `door` accepts; each connection has one (`conn-<n>`), and its WebSocket, or its reply that stays open, stays on it: while
 //! such a thread waits for Redis it also sees to its client, and the other way round (`store::Beside`). `rest-<n>` handle
-//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there;
-//! `redis-keeper` looks after a Redis of ours. In the program, `log` writes to standard error.
+//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there, and
+//! `redis-lookout` whether streams that somebody reads have begun anew; `redis-keeper` looks after a Redis of ours. In the
+//! program, `log` writes to standard error.
 //!
 //! # Invariants
 //!

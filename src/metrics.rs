@@ -168,13 +168,13 @@ impl Metrics {
         text.single(
             "ptg_pull_gaps_total",
             "counter",
-            "Times a puller was slower than retention.",
+            "Times a puller was slower than retention, or its stream began anew.",
             &self.pull_gaps,
         );
         text.single(
             "ptg_pull_entries_missed_total",
             "counter",
-            "Entries trimmed before a puller got them.",
+            "Entries that were gone before a puller got them.",
             &self.pull_entries_missed,
         );
         text.single(

@@ -153,7 +153,7 @@ pub fn format(words: &[&str], description: &str) -> Value {
     )
 }
 
-/// The pace of a pull: `newest`, `max_rate`, `timeout` and `on_gap`.
+/// The pace of a pull: `newest`, `max_rate`, `timeout`, `on_gap` and `resume`.
 pub fn pace() -> Vec<Value> {
     vec![
         boolean("newest", "skip to the newest entry whenever the client is behind"),
@@ -162,8 +162,12 @@ pub fn pace() -> Vec<Value> {
         query(
             "on_gap",
             json!({ "type": "string", "enum": ["ignore", "close"], "default": "ignore" }),
-            "`close`: end when retention has trimmed what was not read yet, with code 4001",
+            "`close`: end when retention has trimmed what was not read yet, or the stream begins anew, with code 4001",
             json!("close"),
+        ),
+        boolean(
+            "resume",
+            "the entries that `last_entry_id` names were read: if they lie beyond the newest, the stream has begun anew, which is told as a gap",
         ),
     ]
 }

@@ -7,8 +7,12 @@ mod ask;
 mod asking;
 mod describe;
 mod entries;
+mod generation;
 mod introduction;
 mod link;
+mod look;
+mod lookout;
+mod mark;
 mod packed;
 mod place;
 mod read;
@@ -32,6 +36,7 @@ use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
 use asking::Asking;
+use generation::Generations;
 use link::Link;
 use retention::Retentions;
 
@@ -39,7 +44,10 @@ pub use activity::Activity;
 pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
 pub use entries::{Arrival, Entries};
+pub use generation::{Change, Lately, Watched};
 pub use link::{Beside, Nobody};
+pub use lookout::Lookout;
+pub use mark::{Look, Mark, Print};
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
 pub use retention::{RETENTION_AGE, Writing};
@@ -65,6 +73,7 @@ pub struct Store {
     /// How often Redis turned from one that takes writes into one that takes none, or back.
     turns: AtomicU64,
     asking: Asking,
+    generations: Generations,
 }
 
 impl Store {
@@ -85,6 +94,7 @@ impl Store {
             state: Mutex::new(State::Well),
             turns: AtomicU64::new(0),
             asking: Asking::new(),
+            generations: Generations::default(),
         })
     }
 
