@@ -44,7 +44,6 @@ fn a_request_of_http_1_1_has_one_valid_host() {
         "hOsT:a:7890",
         "Host: 127.0.0.1:1",
         "Host: [::1]:7890",
-        "Host:",
         "Host: a_b.example.",
     ] {
         store
