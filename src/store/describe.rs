@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
-use std::slice;
 use std::time::Instant;
 
 use redis::{ServerError, Value};
