@@ -1,6 +1,7 @@
 //! Flags and environment become one checked, immutable `Config`.
 //! Every limit and deadline that a user may want to change is a flag here, with its unit and its reason.
 
+use std::env::VarError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -184,11 +185,21 @@ pub struct Limits {
     pub redis_patience: Duration,
 }
 
+/// A variable of the environment, if it says anything. The error is a sentence for the user: one that cannot be read must not
+/// count as one that is not there.
+pub fn variable(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("the environment's {name} is not UTF-8")),
+    }
+}
+
 impl Config {
     /// Parses command-line arguments (without the program's name) and checks them. The error is a sentence for the user.
     pub fn from_args(args: &[&str]) -> Result<Config, String> {
         let flags = Flags::from_args(&["ptg-store"], args).map_err(|exit| exit.output)?;
-        Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())
+        Config::from_flags(flags, variable(REDIS_VARIABLE)?)
     }
 
     /// Checks the flags; `redis_variable` is the environment's `REDIS_URL`, if any.
@@ -201,7 +212,7 @@ impl Config {
                 flags.listen
             ));
         }
-        let named = flags.redis.or(redis_variable.filter(|url| !url.is_empty()));
+        let named = flags.redis.or(redis_variable);
         let config = Config {
             listen,
             redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),

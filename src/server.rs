@@ -97,9 +97,9 @@ impl Server {
     pub fn summary(&self) -> String {
         let store = &self.context.store;
         let state = store.state();
-        let state = state
-            .trouble()
-            .map_or(String::new(), |cause| format!("\n                 {}", visible::line(&cause.to_string())));
+        let state = state.trouble().map_or(String::new(), |cause| {
+            format!("\n                 {}", visible::line(&cause.to_string()))
+        });
         let address = visible::line(store.address());
         let redis = match &self.redis {
             Some(own) => format!(

@@ -77,10 +77,16 @@ fn tell(store: &Store, state: &State, session: &mut Session) {
                 warn!("Redis at {address}: {}", sentence(&shortcoming));
             }
         }
-        State::TakesNoWrites(cause) => error!("Redis at {address} is read only for now. {}", sentence(&cause.to_string())),
+        State::TakesNoWrites(cause) => error!(
+            "Redis at {address} is read only for now. {}",
+            sentence(&cause.to_string())
+        ),
         State::Away(cause) => {
             let cause = cause.to_string();
-            error!("Redis at {address} is of no use for now. {}; trying until it answers", sentence(&cause));
+            error!(
+                "Redis at {address} is of no use for now. {}; trying until it answers",
+                sentence(&cause)
+            );
         }
     }
 }
