@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::direct::Direct;
 use super::http::Store;
+use crate::client::Console;
 
 /// The most bytes that a stream keeps, if that are enough entries.
 const KEPT_BYTES: usize = 64 << 20;
@@ -77,7 +78,7 @@ impl Drop for Stream<'_> {
         let remove = || self.direct.ask::<usize>(&["DEL", &self.name, &description(&self.name)]);
         // A signal may break off the first try.
         if let Err(error) = remove().or_else(|_| remove()) {
-            eprintln!("ptg-store bench: the stream {} is left behind: {error}", self.name);
+            super::console().complain(&format!("the stream {} is left behind: {error}", self.name));
         }
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
-use ptg_store::ids::EntryId;
+use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::visible;
 use serde_json::Value;
 
 use crate::client::{Exit, Failure, Interrupted, Output, Store, figures};
@@ -25,7 +26,7 @@ struct Flags {
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }
@@ -54,7 +55,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let mut output = Output::stdout(interrupted)?;
     if flags.json {
         for stream in streams {
-            output.line(&stream.to_string())?;
+            output.json(stream.to_string().as_bytes())?;
         }
         output.flush()?;
         return Ok(Exit::Done);
@@ -84,13 +85,21 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
         .filter(|text| *text != name)
         .unwrap_or_default();
     Some(Row {
-        name: name.to_owned(),
+        name: one_line(name),
         entries: stream["entries"].as_u64()?,
         max_len: stream["max_len"].as_u64()?,
         newest: newest.map(|(id, bytes)| (age(id), bytes)),
         // One line is one stream.
         description: description.replace(char::is_control, " "),
     })
+}
+
+/// A name as a cell. No stream has one with tabs or line ends; what says so all the same does not get a row of its own for it.
+fn one_line(name: &str) -> String {
+    match StreamId::new(name) {
+        Ok(_) => name.to_owned(),
+        Err(_) => visible::line(name).into_owned(),
+    }
 }
 
 impl Row {
@@ -115,12 +124,12 @@ impl Row {
             None => ("-".into(), "-".into()),
         };
         [
-            self.name.clone(),
+            visible::line(&self.name).into_owned(),
             self.entries.to_string(),
             self.max_len.to_string(),
             age,
             bytes,
-            self.description.clone(),
+            visible::line(&self.description).into_owned(),
         ]
     }
 }

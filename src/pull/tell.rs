@@ -6,6 +6,7 @@ use super::{Outlet, Stop, Tally};
 use crate::ending::Ending;
 use crate::error::close;
 use crate::ids::{EntryId, StreamId};
+use crate::log_line;
 use crate::shape::Gap;
 
 /// Tells a gap before what follows it, and ends the pull if it is to.
@@ -15,7 +16,7 @@ pub fn tell(gap: &Gap, close_on_gap: bool, outlet: &mut dyn Outlet, tally: &Tall
         let Gap {
             stream, after, before, ..
         } = gap;
-        let number = some(gap.missed);
+        let (stream, number) = (log_line::field(stream.as_str()), some(gap.missed));
         warn!(
             "pull of {stream}: it begins anew with {before}; {number} entries were not read, the last that was is {after}"
         );
@@ -32,7 +33,7 @@ pub fn tell(gap: &Gap, close_on_gap: bool, outlet: &mut dyn Outlet, tally: &Tall
 /// Counts and logs what retention trimmed.
 pub fn trimmed(stream: &StreamId, missed: Option<u64>, last: EntryId, tally: &Tally<'_>) {
     count(missed, tally);
-    let number = some(missed);
+    let (stream, number) = (log_line::field(stream.as_str()), some(missed));
     warn!("pull of {stream}: {number} entries were trimmed before they were read, around {last}");
 }
 

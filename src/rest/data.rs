@@ -53,9 +53,9 @@ pub fn get(
         Format::Json => lines(call, &joined, held)?,
         Format::Pairs => {
             let offsets = joined.offsets(names.as_ref());
-            Reply::typed(200, BYTES, joined.bytes).with("entry-offset", offsets)
+            Reply::of_entries(BYTES, joined.bytes).with("entry-offset", offsets)
         }
-        Format::Raw => Reply::typed(200, BYTES, joined.bytes),
+        Format::Raw => Reply::of_entries(BYTES, joined.bytes),
     };
     if let Some(ids) = behind {
         reply = reply.with(LAST_GENERATED_ID, ids);
@@ -134,7 +134,7 @@ fn lines(call: &Pull, joined: &Joined, held: &mut Reservation) -> Result<Reply, 
         shape::put_line(&call.streams[item.stream], item, entry, &mut body);
         body.push(b'\n');
     }
-    Ok(Reply::typed(200, shape::LINES_TYPE, body))
+    Ok(Reply::of_entries(shape::LINES_TYPE, body))
 }
 
 /// `POST /data/{id}`: all entries are stored, or none.

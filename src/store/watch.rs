@@ -10,6 +10,7 @@ use log::{error, info};
 
 use super::Store;
 use crate::error::StoreError;
+use crate::log_line::{field, sentence};
 use crate::wait::join_by;
 
 /// How long Redis may take to answer before it counts as down: what `GET /ping` promises.
@@ -38,10 +39,13 @@ impl Watch {
             };
             let up = cause.is_none();
             if known.replace(up) != Some(up) {
-                let address = store.address();
+                let address = field(store.address());
                 match &cause {
                     None => info!("Redis at {address} answers"),
-                    Some(cause) => error!("Redis at {address} cannot be reached: {cause}; trying until it answers"),
+                    Some(cause) => {
+                        let cause = sentence(cause);
+                        error!("Redis at {address} cannot be reached: {cause}; trying until it answers");
+                    }
                 }
             }
             store.set_down(cause);

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
 use crate::ids::StreamId;
+use crate::log_line;
 use crate::store::Session;
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
@@ -101,8 +102,9 @@ impl<'a> Storer<'a> {
         let waiting = intake.waiting();
         let fate = if lost { "may not have been" } else { "were not" };
         warn!(
-            "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {error}",
-            self.push.target
+            "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {}",
+            self.push.target,
+            log_line::sentence(&error.to_string())
         );
         let lost_entries = &self.context.metrics.push_entries_lost;
         lost_entries.add((under_way + waiting) as u64);
