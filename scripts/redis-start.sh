@@ -16,6 +16,9 @@ maxmemory=$((half < most ? half : most))
 
 # The same folder as the store's own Redis uses, so the data is there whichever way Redis was started.
 data=$repo/ptg-data
+# As there, only for this account: Redis has no password here.
+umask 077
 mkdir -p "$data"
+chmod 700 "$data"
 
 exec "$(find_redis)" "$repo/scripts/redis_6789.conf" --dir "$data" --maxmemory "$maxmemory" "$@"

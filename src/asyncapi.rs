@@ -4,8 +4,17 @@ use serde_json::{Value, json};
 
 use crate::openapi::parts;
 
-/// The whole document.
-pub fn document() -> Value {
+/// The whole document, of a store that its clients see at this host with its port, under this path (`/ptg`, or nothing).
+pub fn document(protocol: &str, host: &str, path: &str) -> Value {
+    let mut server = json!({
+        "host": host,
+        "protocol": protocol,
+        "description": "this store",
+        "security": [{ "$ref": "#/components/securitySchemes/bearer" }],
+    });
+    if !path.is_empty() {
+        server["pathname"] = json!(path);
+    }
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -22,14 +31,7 @@ pub fn document() -> Value {
             ),
         },
         "defaultContentType": "application/octet-stream",
-        "servers": {
-            "store": {
-                "host": "127.0.0.1:7890",
-                "protocol": "ws",
-                "description": "a store at its default address",
-                "security": [{ "$ref": "#/components/securitySchemes/bearer" }],
-            },
-        },
+        "servers": { "store": server },
         "channels": { "push": push_channel(), "pull": pull_channel() },
         "operations": {
             "pushEntry": operation("receive", "push", &["entry"], "Default mode: one message an entry."),
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        let document = document();
+        let document = document("ws", "127.0.0.1:7890", "/ptg");
         let text = document.to_string();
         for reference in text.split("\"$ref\":\"#").skip(1) {
             let reference = reference.split('"').next().unwrap();

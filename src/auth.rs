@@ -9,8 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::json;
 
+use crate::csrf::CsrfToken;
 use crate::error::Error;
 use crate::http::Head;
+use crate::origin;
 
 /// The name of the cookie that `/token` sets.
 pub const COOKIE: &str = "authorization";
@@ -30,6 +32,7 @@ pub struct Auth {
     checking: DecodingKey,
     validation: Validation,
     token_life: Duration,
+    csrf: CsrfToken,
 }
 
 impl Auth {
@@ -45,7 +48,18 @@ impl Auth {
             checking: DecodingKey::from_secret(DEVELOPMENT_KEY.as_bytes()),
             validation,
             token_life,
+            csrf: CsrfToken::random(),
         }
+    }
+
+    /// What only pages of ours can read.
+    pub fn csrf_token(&self) -> &CsrfToken {
+        &self.csrf
+    }
+
+    /// Whether a request comes from a page of ours, or from no page at all.
+    pub fn is_own_page(&self, head: &Head) -> bool {
+        origin::is_own(head) || self.csrf.is_in(head)
     }
 
     /// How the start-up block names the mode.
@@ -79,7 +93,7 @@ impl Auth {
             return self.user(token);
         }
         let user = self.user(cookie(head).ok_or(Error::NotAuthenticated)?)?;
-        if changes && !same_origin(head) {
+        if changes && !self.is_own_page(head) {
             Err(Error::CrossSite)
         } else {
             Ok(user)
@@ -101,19 +115,6 @@ fn cookie(head: &Head) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .and_then(|(_, value)| strip_scheme(value.trim_matches('"')))
-}
-
-/// Whether the request comes from a page of ours, or from no page at all (RFC 6454, section 7).
-fn same_origin(head: &Head) -> bool {
-    let Some(origin) = head.header("Origin") else {
-        return true;
-    };
-    // The scheme is left out: behind a proxy that adds TLS we do not know our own.
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some_and(|authority| {
-        head.header("Host")
-            .is_some_and(|host| host.eq_ignore_ascii_case(authority))
-    })
 }
 
 /// `Bearer <token>` to `<token>`; the scheme's letter case does not matter (RFC 9110, 11.1).
@@ -221,6 +222,7 @@ mod tests {
             "null",
             "",
             "lab:7890",
+            "http://evil-lab:7890",
         ] {
             assert_eq!(
                 auth().user_of(&from(origin), None, true),

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::batch::Batch;
 use crate::destination::{Destinations, quoted};
 use crate::ids::StreamId;
+use crate::log_line;
 use crate::router::Dialect;
 
 /// Which streams a batch may go to.
@@ -73,8 +74,7 @@ impl fmt::Display for Target {
         if *self == Target::Any {
             return f.write_str("*");
         }
-        let names: Vec<&str> = self.streams().iter().map(StreamId::as_str).collect();
-        f.write_str(&names.join("+"))
+        f.write_str(&log_line::streams(self.streams()))
     }
 }
 

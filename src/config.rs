@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use argh::FromArgs;
 
+use crate::hosts::Hosts;
+use crate::origin::Origins;
 use crate::units::{Size, Span};
 
 /// Where Redis is looked for, and started, when none is named.
@@ -31,7 +33,7 @@ pub struct Flags {
     #[argh(option)]
     pub redis: Option<String>,
 
-    /// folder for the data of a Redis that the program starts itself (default ptg-data)
+    /// folder for the data of a Redis that the program starts itself; only your account can enter it (default ptg-data)
     #[argh(option, default = "PathBuf::from(\"ptg-data\")")]
     pub data_dir: PathBuf,
 
@@ -42,6 +44,16 @@ pub struct Flags {
     /// let development sign-in (password = user name) face other machines too; without it only loopback is served
     #[argh(switch)]
     pub insecure_dev_auth: bool,
+
+    /// origin whose web pages may use the store, such as https://lab.example; null are pages of files, * is all. May be given
+    /// more than once (default: only the store's own pages)
+    #[argh(option)]
+    pub allow_origin: Vec<String>,
+
+    /// host name or address that requests may be sent to, besides those of loopback, of this machine and of --listen; * is all.
+    /// May be given more than once
+    #[argh(option)]
+    pub allow_host: Vec<String>,
 
     /// how long a new token is good for (default 30d)
     #[argh(option, default = "span(30 * 86_400)")]
@@ -133,6 +145,10 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Entries a stream keeps unless it sets its own `max_len`.
     pub max_len: u64,
+    /// The pages of others that may use the store.
+    pub origins: Origins,
+    /// The names that it answers to.
+    pub hosts: Hosts,
     /// How long a new token is good for.
     pub token_life: Duration,
     /// Threads that handle REST requests.
@@ -184,6 +200,8 @@ impl Config {
             redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),
             data_dir: flags.data_dir,
             max_len: flags.max_len,
+            origins: Origins::new(&flags.allow_origin)?,
+            hosts: Hosts::new(&flags.listen, &flags.allow_host)?,
             token_life: flags.token_life.0,
             rest_workers: flags.rest_workers,
             limits: Limits {
@@ -301,6 +319,8 @@ mod tests {
             (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
             (["--listen", "nowhere"], "--listen"),
+            (["--allow-origin", "lab"], "--allow-origin"),
+            (["--allow-host", "lab:80"], "--allow-host"),
         ] {
             let error = Config::from_args(&args).unwrap_err();
             assert!(error.contains(named), "{error}");

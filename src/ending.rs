@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::error::{StoreError, close};
+use crate::log_line;
 
 /// Why a WebSocket, or a reply that stays open, ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,7 +44,7 @@ impl Ending {
     pub fn reason(&self) -> String {
         match self {
             Ending::ByPeer(_) => String::new(),
-            Ending::Lost(reason) | Ending::ByUs(_, reason) => format!(": {reason}"),
+            Ending::Lost(reason) | Ending::ByUs(_, reason) => format!(": {}", log_line::sentence(reason)),
         }
     }
 

@@ -12,6 +12,8 @@ pub struct Head {
     pub path: String,
     /// The query without its `?`; empty if there is none.
     pub query: String,
+    /// The host, and perhaps port, of a target in absolute form.
+    pub authority: Option<String>,
     /// HTTP/1.0 or 1.1: the minor version.
     pub minor_version: u8,
     /// Names as sent, and values with a character for each byte (ISO-8859-1).
@@ -19,8 +21,9 @@ pub struct Head {
 }
 
 impl Head {
-    /// Splits a request target into path and query; the scheme and authority of an absolute form are dropped (RFC 9112, 3.2.2).
+    /// Splits a request target into path and query; the scheme of an absolute form is dropped (RFC 9112, 3.2.2).
     pub fn set_target(&mut self, target: &str) {
+        self.authority = authority_of(target).map(str::to_string);
         let rest = ["http://", "https://"]
             .iter()
             .find_map(|scheme| target.strip_prefix(scheme))
@@ -46,6 +49,24 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The only header of this name; none if there are several.
+    pub fn only<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        let mut values = self.all(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// The host, and perhaps port, that the request was sent to. That of an absolute target replaces the header (RFC 9112, 3.2.2).
+    pub fn hosts(&self) -> impl Iterator<Item = &str> {
+        let header = self.all("Host").filter(|_| self.authority.is_none());
+        self.authority.as_deref().into_iter().chain(header)
+    }
+
+    /// The hosts that proxies in front were asked for, as far as they tell.
+    pub fn forwarded_hosts(&self) -> impl Iterator<Item = &str> {
+        let all = self.all("X-Forwarded-Host").flat_map(|value| value.split(','));
+        all.map(str::trim).filter(|host| !host.is_empty())
+    }
+
     /// Whether the client names this media type among those that it accepts (RFC 9110, 12.5.1).
     pub fn accepts(&self, kind: &str) -> bool {
         let refused = |parameter: &str| {
@@ -69,6 +90,13 @@ impl Head {
     }
 }
 
+/// What stands between the `//` of an absolute target and its path.
+fn authority_of(target: &str) -> Option<&str> {
+    let (scheme, rest) = target.split_once("://")?;
+    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    is_http.then(|| rest.split(['/', '?', '#']).next().unwrap_or_default())
+}
+
 /// An answer, before it is written.
 #[derive(Debug, Clone, Default)]
 pub struct Reply {
@@ -83,11 +111,9 @@ pub struct Reply {
 /// The `Server` header.
 pub const SERVER: &str = concat!("ptg-store/", env!("CARGO_PKG_VERSION"));
 
-/// On every reply (CORS): any web page may read it, and its offsets.
-pub const COMMON_HEADERS: [(&str, &str); 2] = [
-    ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Expose-Headers", "entry-offset"),
-];
+/// On every reply: whatever it holds of what clients have sent is what its content type says, and nothing else
+/// (<https://fetch.spec.whatwg.org/#x-content-type-options-header>).
+pub const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
 
 impl Reply {
     /// 200 with a JSON body.
@@ -102,6 +128,14 @@ impl Reply {
             headers: vec![("Content-Type", content_type.to_string())],
             body,
         }
+    }
+
+    /// 200 with entries as the body. Opened as a page it runs nothing and loads nothing (<https://www.w3.org/TR/CSP3/>), whatever is
+    /// in them, and nobody keeps a copy.
+    pub fn of_entries(content_type: &str, body: Vec<u8>) -> Reply {
+        Reply::typed(200, content_type, body)
+            .with("Content-Security-Policy", "sandbox; default-src 'none'")
+            .with("Cache-Control", "no-store")
     }
 
     /// Adds a header. `value` must be of our own making, without line breaks.
@@ -127,6 +161,23 @@ mod tests {
         assert_eq!(target("/a"), ("/a".into(), "".into()));
         assert_eq!(target("http://host:1/a?b"), ("/a".into(), "b".into()));
         assert_eq!(target("http://host"), ("/".into(), "".into()));
+    }
+
+    #[test]
+    fn an_absolute_target_names_the_host_and_the_header_no_longer_does() {
+        let hosts = |target: &str| {
+            let mut head = Head {
+                headers: vec![("Host".into(), "header".into())],
+                ..Head::default()
+            };
+            head.set_target(target);
+            head.hosts().map(str::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts("/a?b=http://x/"), ["header"]);
+        assert_eq!(hosts("HTTP://target:1/a"), ["target:1"]);
+        assert_eq!(hosts("https://target?a"), ["target"]);
+        assert_eq!(hosts("http:///a"), [""]);
+        assert_eq!(hosts("http://ada@target/"), ["ada@target"]);
     }
 
     #[test]

@@ -18,16 +18,20 @@
 //! | [`auth`] | password to token, token to user |
 //! | [`openapi`], [`asyncapi`], [`swagger`], [`csp`] | the documents, the page that shows them, and what pages may do |
 //! | [`params`], [`form`] | query, path and form fields, exactly as they were sent |
+//! | [`origin`], [`csrf`], [`hosts`], [`authority`] | which web pages may ask, and under which names: what browsers do for strangers |
+//! | [`proxied`] | where clients see the store when a proxy is in front |
 //! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
-//! | [`redis_server`] | the Redis that we start when there is none |
+//! | [`redis_server`] | the Redis that stores start when there is none, share, and stop |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
 //! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
 //! | [`object`] | JSON objects whose values stay as they were written |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
-//! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`] | plain data |
+//! | [`files`] | opening files that others may have put there |
+//! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
+//! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
-//! `allocator` makes malloc give back what large entries used; `client/` is a store as its clients see it, and `commands/` are the
+//! `allocator` makes malloc give back what large entries used; `logging` is standard error, and `signals` says what ends the program; `client/` is a store as its clients see it, and `commands/` are the
 //! commands that stand on it, such as `ptg-store push`; `bench/` is `ptg-store bench`, a client of a store and its Redis, and so
 //! is `doctor/`, `ptg-store doctor`, which looks for what is wrong with them.
 //!
@@ -45,42 +49,54 @@
 //! `door` accepts; each connection has one (`conn-<n>`), and its WebSocket, or its reply that stays open, stays on it: while
 //! such a thread waits for Redis it also sees to its client, and the other way round (`store::Beside`). `rest-<n>` handle
 //! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there;
-//! `redis-keeper` looks after a Redis of ours.
+//! `redis-keeper` looks after a Redis of ours. In the program, `log` writes to standard error.
 //!
 //! # Invariants
 //!
 //! 1. Only `rest/mod.rs` names tiny_http, only `websocket/` names tungstenite (and `client/`, the other end), only `store/` and
-//!    `redis_server.rs` name redis (and `bench/` and `doctor/`, which talk to it as any client does).
+//!    `redis_server/` name redis (and `bench/` and `doctor/`, which talk to it as any client does).
 //! 2. Nothing that a client sends can end the process or the accept loop. A panic in a handler is a 500 for that request alone.
 //! 3. Every wait has a deadline, every buffer a limit; both are named constants or flags with a unit and a reason.
 //! 4. A handler is a plain function, values in and value out. Errors are returned, and logged once, at the edge.
 //! 5. An entry that was acknowledged is in Redis. Nothing is dropped in silence: what is lost is counted and logged.
 //! 6. Tokens and passwords never reach a log, an error or a metric.
 //! 7. Whatever is started is stopped: every thread has a name and an owner, a signal ends the program within ten seconds.
+//! 8. What others wrote reaches a terminal only through `visible`, and a field of the log only through `log_line`. A file whose name or
+//!    place others may have chosen is opened through `files`.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod asyncapi;
 pub mod auth;
+pub mod authority;
 pub mod batch;
 pub mod batch_header;
 pub mod call;
 pub mod config;
 pub mod context;
 pub mod csp;
+pub mod csrf;
 pub mod cursor;
 pub mod destination;
 pub mod door;
 pub mod ending;
 pub mod error;
+pub mod files;
 pub mod follow;
 pub mod form;
+pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod log_line;
 pub mod metrics;
 pub mod object;
 pub mod openapi;
+pub mod origin;
 pub mod params;
+pub mod proxied;
 pub mod pull;
+pub mod random;
 pub mod read_buffer;
 pub mod recording;
 pub mod redis_server;
@@ -91,6 +107,7 @@ pub mod shape;
 pub mod store;
 pub mod swagger;
 pub mod units;
+pub mod visible;
 pub mod wait;
 pub mod websocket;
 pub mod wire;

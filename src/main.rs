@@ -1,10 +1,15 @@
 //! Flags, start, wait for a signal, stop. With the name of a command first, it is a client instead of serving.
 
+// A print that fails panics: what is said goes through `logging`, `commands::print` or `client::Console`, which bear it.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod allocator;
 mod bench;
 mod client;
 mod commands;
 mod doctor;
+mod logging;
+mod signals;
 
 use std::io;
 use std::process::ExitCode;
@@ -12,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
+use logging::Lines;
 use ptg_store::config::{Flags, REDIS_VARIABLE};
 use ptg_store::{Config, Server};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 /// A word that argh takes for the flag `--help`.
@@ -34,40 +39,53 @@ fn main() -> ExitCode {
     let flags = match Flags::from_args(&["ptg-store"], &arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            commands::print(&format!("{}\n{}", exit.output, commands::list()));
-            return ExitCode::SUCCESS;
+            return commands::print(&format!("{}\n{}", exit.output, commands::list())).into();
         }
-        Err(exit) => return fail(exit.output.trim_end()),
+        Err(exit) => return fail(&exit.output, &arguments),
     };
     if flags.version {
-        commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION")));
-        return ExitCode::SUCCESS;
+        return commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION"))).into();
     }
     allocator::settle();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    match run(flags) {
+    let lines = match logging::start() {
+        Ok(lines) => lines,
+        Err(error) => {
+            return fail(
+                &format!("cannot start the thread that writes the log: {error}"),
+                &arguments,
+            );
+        }
+    };
+    let done = run(flags, &lines);
+    if let Err(sentence) = &done {
+        lines.say(&format!("ptg-store: {}", commands::in_lines(sentence, &arguments)));
+    }
+    lines.finish();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(sentence) => fail(&sentence),
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(flags: Flags) -> Result<(), String> {
+fn run(flags: Flags, lines: &Lines) -> Result<(), String> {
     let config = Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())?;
-    // Both before anything is started, so that a signal during the start also stops what there is in order.
+    // Both before anything is started, so that a signal during the start also stops what there is in order. A further one
+    // changes nothing: a closed terminal sends several, and the end takes seconds at most.
     let failed = |error: io::Error| format!("cannot wait for signals: {error}");
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(failed)?;
+    let ending = signals::ending();
+    let mut signals = Signals::new(&ending).map_err(failed)?;
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in ending {
         signal_hook::flag::register(signal, interrupted.clone()).map_err(failed)?;
     }
     let server = Server::start_unless(config, &interrupted)?;
-    eprintln!("{}", server.summary());
+    lines.say(&server.summary());
     signals.forever().next();
     server.stop();
     Ok(())
 }
 
-fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store: {sentence}");
+fn fail(said: &str, arguments: &[&str]) -> ExitCode {
+    commands::complain(&commands::in_lines(said, arguments));
     ExitCode::FAILURE
 }

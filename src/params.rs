@@ -12,6 +12,9 @@ use crate::object::Object;
 /// The most streams that one request joins. Redis looks at each of them whenever the request is served.
 pub const MOST_STREAMS: usize = 256;
 
+/// What stands for a text that is not UTF-8: it is no number, no word, no place and no token.
+const NOT_UTF_8: &str = "\u{fffd}";
+
 /// What is said of JSON that `Object::sent` does not take.
 pub const NOT_AN_OBJECT: &str =
     "value is not a JSON object in which every name occurs once and every number fits a double";
@@ -37,21 +40,17 @@ impl Params {
     }
 
     /// The last value of a parameter: later ones override, as the original server had it. One that is not UTF-8 is complained
-    /// of, and none.
+    /// of, and `NOT_UTF_8` stands for it, so that it is not taken for one that is missing.
     pub fn text(&mut self, name: &'static str) -> Option<&str> {
         #[cfg(test)]
         self.asked.borrow_mut().insert(name.to_string());
         let found = self.pairs.iter().rev().find(|(key, _)| key == name.as_bytes());
-        let text = std::str::from_utf8(&found?.1).ok();
-        if text.is_none() && !self.issues.iter().any(|issue| issue.name == name) {
-            self.issues.push(Issue {
-                place: "query",
-                name,
-                message: "value is not UTF-8".into(),
-                kind: "type_error.str",
-            });
-        }
-        text
+        Some(std::str::from_utf8(&found?.1).unwrap_or_else(|_| {
+            let complaints = &mut self.issues;
+            complaints.retain(|issue| issue.name != name || issue.place != "query");
+            complaints.push(query_issue(name, "value is not UTF-8".into(), "type_error.str"));
+            NOT_UTF_8
+        }))
     }
 
     /// A boolean: `true false 1 0 yes no on off t f y n`, in any letter case.
@@ -104,14 +103,10 @@ impl Params {
         default
     }
 
-    /// Refuses a parameter whose text means nothing, or nothing here; the sentence says why.
+    /// Refuses a parameter whose text means nothing, or nothing here; the sentence says why. Of each there is one complaint.
     pub fn refuse(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
-        self.issues.push(Issue {
-            place: "query",
-            name,
-            message: sentence.into(),
-            kind,
-        });
+        self.issues.retain(|issue| issue.name != name || issue.place != "query");
+        self.issues.push(query_issue(name, sentence.into(), kind));
     }
 
     /// The same for a header.
@@ -180,6 +175,15 @@ impl Params {
             message,
             kind,
         });
+    }
+}
+
+fn query_issue(name: &'static str, message: String, kind: &'static str) -> Issue {
+    Issue {
+        place: "query",
+        name,
+        message,
+        kind,
     }
 }
 
@@ -290,8 +294,8 @@ mod tests {
         assert_eq!(params.text("c"), None);
         assert!(params.finish().is_ok());
         let mut params = Params::new(query);
-        assert_eq!(params.text("b"), None);
-        assert_eq!(params.text("b"), None);
+        assert_eq!(params.text("b"), Some(NOT_UTF_8));
+        assert_eq!(params.text("b"), Some(NOT_UTF_8));
         match params.finish() {
             Err(Error::Invalid(issues)) => assert_eq!((issues.len(), issues[0].name), (1, "b")),
             other => panic!("{other:?}"),

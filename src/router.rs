@@ -88,17 +88,17 @@ pub const ROUTES: &[Route] = &[
     Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn, statuses: &[200, 401] },
     Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn, statuses: &[200, 401] },
     Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn, statuses: &[200, 401, 422] },
-    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 403, 415, 422] },
-    Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 403, 422] },
-    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 403, 411, 415, 422] },
+    Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 415, 422] },
+    Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "POST",   pattern: "/data/{stream_id}",      endpoint: Endpoint::PostData,     access: SignedIn, statuses: &[200, 401, 411, 415, 422] },
     Route { method: "GET",    pattern: "/data/{stream_id}",      endpoint: Endpoint::GetData,      access: SignedIn, statuses: &[200, 204, 401, 422] },
     Route { method: "GET",    pattern: "/mjpeg/{stream_id}",     endpoint: Endpoint::Mjpeg,        access: SignedIn, statuses: &[200, 401, 422] },
-    Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
-    Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn, statuses: &[101, 401, 403, 422, 426] },
+    Route { method: "GET",    pattern: "/data/{stream_id}/push", endpoint: Endpoint::Push,         access: SignedIn, statuses: &[101, 401, 422, 426] },
+    Route { method: "GET",    pattern: "/data/{stream_id}/pull", endpoint: Endpoint::Pull,         access: SignedIn, statuses: &[101, 401, 422, 426] },
 ];
 
-/// What any route may be answered with besides: a request that is not sane, or a store that cannot.
-pub const COMMON_STATUSES: &[u16] = &[400, 408, 413, 431, 500, 503, 505];
+/// What any route may be answered with besides: a request that is not sane, or of a page of strangers, or a store that cannot.
+pub const COMMON_STATUSES: &[u16] = &[400, 403, 408, 413, 421, 431, 500, 503, 505];
 
 /// What `OPTIONS` is answered by, on every path that there is.
 static OPTIONS: Route = Route {

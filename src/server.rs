@@ -15,9 +15,10 @@ use crate::config::{Config, RedisChoice};
 use crate::context::Context;
 use crate::door;
 use crate::metrics::Metrics;
-use crate::redis_server::{self, RedisServer};
+use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
 use crate::store::{Store, Watch};
+use crate::visible;
 use crate::wait::join_by;
 
 /// How long a stop may take in all: the contract grants ten seconds.
@@ -93,16 +94,21 @@ impl Server {
     pub fn summary(&self) -> String {
         let store = &self.context.store;
         let state = store.state();
-        let state = state
-            .trouble()
-            .map_or(String::new(), |cause| format!("\n                 {cause}"));
+        let state = state.trouble().map_or(String::new(), |cause| {
+            format!("\n                 {}", visible::line(&cause.to_string()))
+        });
+        let address = visible::line(store.address());
         let redis = match &self.redis {
             Some(own) => format!(
-                "{} (started by us, data in {})",
-                store.address(),
-                own.data_dir.display()
+                "{address} ({}, data in {})",
+                if own.started {
+                    "started by us"
+                } else {
+                    "started by an earlier store"
+                },
+                visible::line(&own.data_dir.to_string_lossy())
             ),
-            None => format!("{} (not ours, data where it keeps it){state}", store.address()),
+            None => format!("{address} (not ours, data where it keeps it){state}"),
         };
         format!(
             "ptg-store {} listens on http://{}\n  redis          {redis}\n  sign-in        {}\n  documentation  http://{}/docs",
@@ -141,7 +147,7 @@ impl Drop for Server {
             watch.stop_by(end_of_threads);
         }
         if let Some(redis) = self.redis.take() {
-            redis.stop_by(end);
+            redis.leave_by(end);
         }
         info!("stopped");
     }
@@ -212,10 +218,9 @@ fn fixed_descriptors(config: &Config) -> usize {
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
         RedisChoice::Named(url) => Ok((url.clone(), None)),
-        RedisChoice::OwnIfNone if redis_server::is_running() => Ok((redis_server::default_url(), None)),
-        RedisChoice::OwnIfNone => {
-            let server = RedisServer::start(&config.data_dir, interrupted)?;
-            Ok((server.url.clone(), Some(server)))
-        }
+        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, interrupted)? {
+            Found::Ours(server) => Ok((server.url.clone(), Some(server))),
+            Found::Theirs => Ok((redis_server::default_url(), None)),
+        },
     }
 }

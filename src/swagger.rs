@@ -13,22 +13,22 @@ const ASSETS: [(&str, &str); 2] = [
     ("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
 ];
 
-/// The page at `/docs`. Its one script is allowed by its digest.
+/// The page at `/docs`. Its one script is allowed by its digest. `ROOT` stands for the relative way to the store's root.
 const INDEX: &str = r##"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>PTG Data Store: documentation</title>
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="ROOTdocs/swagger-ui.css">
 <link rel="icon" href="data:,">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="ROOTdocs/swagger-ui-bundle.js"></script>
 <script>
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "ROOTopenapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   displayRequestDuration: true,
@@ -55,14 +55,14 @@ const DEFLATE: u16 = 8;
 /// A gzip header: deflate, no name, no time, unknown system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// The page at `/docs`.
-pub fn index() -> &'static str {
-    INDEX
+/// The page at `/docs`, from where `root` leads to the store's root: nothing, or `../`.
+pub fn index(root: &str) -> String {
+    INDEX.replace("ROOT", root)
 }
 
 /// What that page may do. Swagger UI sets styles on its elements, so those are allowed.
-pub fn policy() -> String {
-    let script = csp::sha256_of(csp::inline(INDEX, "script"));
+pub fn policy(page: &str) -> String {
+    let script = csp::sha256_of(csp::inline(page, "script"));
     format!(
         "default-src 'none'; script-src 'self' {script}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
          connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -7,11 +7,12 @@ use ptg_store::units::Span;
 /// It uses streams of its own, named bench-…, and removes them.
 #[derive(FromArgs, Debug)]
 pub struct Flags {
-    /// the store (default http://127.0.0.1:7890)
-    #[argh(option, default = "String::from(\"http://127.0.0.1:7890\")")]
-    pub url: String,
+    /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
+    #[argh(option)]
+    pub url: Option<String>,
 
-    /// token for the store. Default: the environment's PTG_STORE_TOKEN; else it signs in with --user and --password
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login; else
+    /// it signs in with --user and --password)
     #[argh(option)]
     pub token: Option<String>,
 

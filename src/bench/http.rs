@@ -4,27 +4,32 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::wire::{Interrupted, Wire};
+use crate::client;
 
 /// Where the store is and how to get in.
 #[derive(Clone)]
 pub struct Store {
     pub host: String,
+    /// Before every path, if the store is behind a proxy that gives it one.
+    prefix: String,
     pub token: String,
     pub interrupted: Interrupted,
 }
 
 impl Store {
-    /// The store at this URL. Nobody has signed in yet.
-    pub fn new(url: &str, interrupted: &Interrupted) -> Result<Store, String> {
-        let host = url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-        let host = host.filter(|host| !host.is_empty() && !host.contains('/'));
-        let host = host.ok_or_else(|| format!("--url {url} is not like http://127.0.0.1:7890"))?;
-        let port = if host.contains(':') { "" } else { ":80" };
-        Ok(Store {
-            host: format!("{host}{port}"),
-            token: String::new(),
+    /// The store that other clients would use, with the token that they would.
+    pub fn new(store: &client::Store, interrupted: &Interrupted) -> Store {
+        Store {
+            host: store.host().to_string(),
+            prefix: store.path(""),
+            token: store.token().unwrap_or_default().to_string(),
             interrupted: interrupted.clone(),
-        })
+        }
+    }
+
+    /// The beginning of a request.
+    pub fn begin(&self, method: &str, path: &str) -> String {
+        format!("{method} {}{path} HTTP/1.1\r\n{}", self.prefix, self.headers())
     }
 
     /// Gets a token with a user's name and password.
@@ -45,9 +50,9 @@ impl Store {
         let mut wire = Wire::connect(&self.host, &self.interrupted)?;
         wire.send(
             format!(
-                "{method} {path} HTTP/1.1\r\n{}Connection: close\r\nContent-Type: {content_type}\r\n\
+                "{}Connection: close\r\nContent-Type: {content_type}\r\n\
                  Content-Length: {}\r\n\r\n{body}",
-                self.headers(),
+                self.begin(method, path),
                 body.len()
             )
             .as_bytes(),
@@ -61,8 +66,7 @@ impl Store {
         }
     }
 
-    /// The headers of every request.
-    pub fn headers(&self) -> String {
+    fn headers(&self) -> String {
         let token = match self.token.as_str() {
             "" => String::new(),
             token => format!("Authorization: Bearer {token}\r\n"),

@@ -26,8 +26,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use argh::FromArgs;
+use ptg_store::visible;
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use direct::Direct;
 use flags::Flags;
@@ -37,10 +37,8 @@ use report::{Round, Row};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
-use crate::client::Exit;
-
-/// The environment variable that holds a token when `--token` does not.
-const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
+use crate::client::{self, Console, Exit};
+use crate::{commands, signals};
 
 /// Which way the work takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +51,7 @@ pub enum Side {
 
 /// What every measurement needs.
 pub struct Bench {
+    url: String,
     store: Store,
     direct: Direct,
     prefix: Prefix,
@@ -70,25 +69,27 @@ pub fn main(arguments: &[&str]) -> ExitCode {
     let flags = match Flags::from_args(&["ptg-store", "bench"], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            println!("{}", exit.output);
-            return ExitCode::SUCCESS;
+            return commands::print(&exit.output).into();
         }
-        Err(exit) => return fail(exit.output.trim_end()),
+        Err(exit) => {
+            console().complain_in_lines(&commands::in_lines(&exit.output, arguments));
+            return ExitCode::FAILURE;
+        }
     };
     let interrupted = Interrupted::default();
     let Err(sentence) = run(&flags, &interrupted) else {
         return ExitCode::SUCCESS;
     };
-    let failed = fail(&sentence);
+    console().complain(&sentence);
     match interrupted.load(Relaxed) {
         true => Exit::Interrupted.into(),
-        false => failed,
+        false => ExitCode::FAILURE,
     }
 }
 
-fn fail(sentence: &str) -> ExitCode {
-    eprintln!("ptg-store bench: {sentence}");
-    ExitCode::FAILURE
+/// Where it says what went wrong.
+fn console() -> Console {
+    Console::new("bench", false)
 }
 
 fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), String> {
@@ -125,7 +126,7 @@ fn print(line: impl Display) -> Result<(), String> {
 
 /// What is measured, in one line.
 fn headline(about: &Value) -> String {
-    let word = |name: &str| about[name].as_str().unwrap_or("?").to_string();
+    let word = |name: &str| visible::line(about[name].as_str().unwrap_or("?")).into_owned();
     let slow = if cfg!(debug_assertions) {
         "; this client is a DEBUG build"
     } else {
@@ -145,17 +146,25 @@ fn headline(about: &Value) -> String {
 
 impl Bench {
     fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, String> {
-        for signal in [SIGINT, SIGTERM] {
+        for signal in signals::ending() {
             signal_hook::flag::register(signal, Arc::clone(interrupted))
                 .map_err(|error| format!("cannot wait for signals: {error}"))?;
         }
-        let mut store = Store::new(&flags.url, interrupted)?;
-        let token = flags.token.clone().or_else(|| std::env::var(TOKEN_VARIABLE).ok());
-        match token.filter(|token| !token.is_empty()) {
-            Some(token) => store.token = token,
-            None => store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?,
+        let known = client::Store::look(
+            flags.url.as_deref(),
+            flags.token.as_deref(),
+            &client::Interrupted::default(),
+        );
+        let known = known.map_err(|failure| match &flags.url {
+            Some(url) => format!("--url {url}: {failure}"),
+            None => failure.to_string(),
+        })?;
+        let mut store = Store::new(&known, interrupted);
+        if known.token().is_none() {
+            store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?;
         }
         Ok(Bench {
+            url: known.url(),
             store,
             direct: Direct::new(&flags.redis, wire::PATIENCE)?,
             prefix: Prefix::random(),
@@ -199,7 +208,8 @@ impl Bench {
             ))?;
         }
         if flags.json {
-            print(format!("{:#}", json!({ "about": about, "results": results })))?;
+            let all = format!("{:#}", json!({ "about": about, "results": results }));
+            print(visible::json(&all))?;
         }
         Ok(())
     }
@@ -219,7 +229,7 @@ impl Bench {
         let health = self.store.ask("GET", "/health", "", "")?;
         let info: String = self.direct.ask(&["INFO", "server"])?;
         Ok(json!({
-            "url": flags.url,
+            "url": self.url,
             "store_version": health["version"],
             "redis": self.direct.address(),
             "redis_version": info.lines().find_map(|line| line.strip_prefix("redis_version:")),

@@ -51,7 +51,7 @@ pub fn pings(bench: &Bench, side: Side) -> Result<f64, String> {
     let samples = match side {
         Side::Store => {
             let mut wire = Wire::connect(&bench.store.host, &bench.store.interrupted)?;
-            let request = format!("GET /ping HTTP/1.1\r\nHost: {}\r\n\r\n", bench.store.host);
+            let request = bench.store.begin("GET", "/ping") + "\r\n";
             bench.sample(Duration::ZERO, || {
                 wire.send(request.as_bytes())?;
                 let head = wire.head()?;

@@ -50,9 +50,9 @@ struct Socket(Wire);
 impl Socket {
     fn open(store: &Store, mut wire: Wire, path: &str) -> Result<Socket, String> {
         let request = format!(
-            "GET {path} HTTP/1.1\r\n{}Upgrade: websocket\r\nConnection: Upgrade\r\n\
+            "{}Upgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            store.headers()
+            store.begin("GET", path)
         );
         wire.send(request.as_bytes())?;
         let head = wire.head()?;

@@ -77,7 +77,7 @@ impl Drop for Stream<'_> {
         let remove = || self.direct.ask::<usize>(&["DEL", &self.name, &description(&self.name)]);
         // A signal may break off the first try.
         if let Err(error) = remove().or_else(|_| remove()) {
-            eprintln!("ptg-store bench: the stream {} is left behind: {error}", self.name);
+            super::console().complain(&format!("the stream {} is left behind: {error}", self.name));
         }
     }
 }

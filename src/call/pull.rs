@@ -65,15 +65,24 @@ impl Pull {
         let mut pull = Pull::read(segment, params, dialect, Cursor::Newest);
         let follow = params.boolean("follow", false);
         let format = params.text("format").is_some();
+        let in_query = params
+            .text("lastEventId")
+            .filter(|id| !id.is_empty())
+            .map(str::to_owned);
         match (events, follow) {
             (true, _) => {
                 if format && pull.format != Format::Json {
                     params.refuse("format", "server-sent events are json", "value_error.const");
                 }
                 pull.format = Format::Json;
-                if let Some(last) = head.header("Last-Event-ID").filter(|id| !id.is_empty()) {
+                // Some substitutes for `EventSource` cannot set the header, and say it in the query.
+                let in_header = head.header("Last-Event-ID").filter(|id| !id.is_empty());
+                if let Some(last) = in_header.or(in_query.as_deref()) {
                     pull.from = cursors(last, pull.streams.len()).unwrap_or_else(|message| {
-                        params.refuse_header("Last-Event-ID", message, "value_error.entry_id");
+                        match in_header {
+                            Some(_) => params.refuse_header("Last-Event-ID", message, "value_error.entry_id"),
+                            None => params.refuse("lastEventId", message, "value_error.entry_id"),
+                        }
                         vec![Cursor::Newest; pull.streams.len()]
                     });
                 }
@@ -340,5 +349,14 @@ mod tests {
             Some((Format::Json, Some(Framing::Events), vec![after(7), after(8)]))
         );
         assert_eq!(get("", &[events, ("Last-Event-ID", "nonsense")]), None);
+        let from =
+            |query: &str, header: &str| get(query, &[events, ("Last-Event-ID", header)]).map(|(_, _, from)| from);
+        for query in ["lastEventId=7-1+8-1", "lastEventId=7-1%2B8-1&last_entry_id=0"] {
+            assert_eq!(from(query, ""), Some(vec![after(7), after(8)]), "{query}");
+            assert_eq!(from(query, "9-1"), Some(vec![after(9); 2]), "the header comes first");
+        }
+        assert_eq!(from("lastEventId=nonsense", ""), None);
+        // Only events have it.
+        assert!(get("lastEventId=nonsense", &[]).is_some());
     }
 }

@@ -57,12 +57,12 @@ mod tests {
 
     #[test]
     fn plus_and_star_have_a_meaning_only_in_batches() {
-        assert_eq!(target("a+b", ""), Some((1, "a+b".into())));
+        assert_eq!(target("a+b", ""), Some((1, "\"a+b\"".into())));
         assert_eq!(target("a+b", "batch=true"), Some((2, "a+b".into())));
-        assert_eq!(target("a%2Bb", "batch=true"), Some((1, "a+b".into())));
-        assert_eq!(target("*", ""), Some((1, "*".into())));
+        assert_eq!(target("a%2Bb", "batch=true"), Some((1, "\"a+b\"".into())));
+        assert_eq!(target("*", ""), Some((1, "\"*\"".into())));
         assert_eq!(target("*", "batch=true"), Some((0, "*".into())));
-        assert_eq!(target("%2A", "batch=true"), Some((1, "*".into())));
+        assert_eq!(target("%2A", "batch=true"), Some((1, "\"*\"".into())));
         for bad in ["a+", "+", "a+a", "a+XMETA:b"] {
             assert_eq!(target(bad, "batch=true"), None, "{bad}");
         }

@@ -1,8 +1,10 @@
-//! Standard error as a user sees it: sentences, and on a terminal one line of progress below them.
+//! Standard error as a user sees it: sentences, and on a terminal one line of progress below them. Whatever a store, a file's
+//! name or an argument put into a sentence, it stays one line of plain characters.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use ptg_store::visible;
 use rustix::termios::tcgetwinsize;
 
 /// How often the progress line changes.
@@ -41,9 +43,18 @@ impl Console {
 
     /// Says what must be said.
     pub fn complain(&mut self, sentence: &str) {
+        self.write(&visible::line(sentence));
+    }
+
+    /// The same of several lines.
+    pub fn complain_in_lines(&mut self, lines: &str) {
+        self.write(&visible::lines(lines));
+    }
+
+    fn write(&mut self, text: &str) {
         self.clear();
         // Where nobody listens, nothing can be said.
-        let _ = writeln!(std::io::stderr(), "ptg-store {}: {sentence}", self.command);
+        let _ = writeln!(std::io::stderr(), "ptg-store {}: {text}", self.command);
     }
 
     /// Whether somebody sits there who wants to know how it goes.
@@ -57,7 +68,7 @@ impl Console {
         if self.is_watched() && due {
             self.shown = Some(Instant::now());
             let mut stderr = std::io::stderr();
-            let _ = write!(stderr, "{CLEAR_LINE}{}", fitting(line())).and_then(|()| stderr.flush());
+            let _ = write!(stderr, "{CLEAR_LINE}{}", fitting(&visible::line(&line()))).and_then(|()| stderr.flush());
         }
     }
 
@@ -70,10 +81,10 @@ impl Console {
 }
 
 /// As much of a line as the terminal shows in one: of a longer one, the rest would stay when it is cleared.
-fn fitting(line: String) -> String {
+fn fitting(line: &str) -> String {
     match tcgetwinsize(std::io::stderr()) {
         Ok(size) if size.ws_col > 0 => line.chars().take(usize::from(size.ws_col) - 1).collect(),
-        _ => line,
+        _ => line.to_owned(),
     }
 }
 

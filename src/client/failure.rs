@@ -24,7 +24,7 @@ pub enum Exit {
     Nothing = 5,
     /// An entry is larger than the store takes: 413, 1009.
     TooLarge = 6,
-    /// Ctrl-C, or SIGTERM; 128 + SIGINT, as shells have it.
+    /// Ctrl-C, or another signal that ends programs in order; 128 + SIGINT, as shells have it.
     Interrupted = 130,
 }
 
@@ -50,6 +50,8 @@ pub enum Failure {
     Closed { code: u16, reason: String },
     /// What answers is no store, or none that this client knows.
     Foreign(String),
+    /// There is no token to send to this store.
+    NotSignedIn(String),
     /// Something on this side failed: a file, a pipe.
     Here(String),
     /// An entry is larger than this side takes.
@@ -97,7 +99,7 @@ impl Failure {
             Failure::TooLarge(_) => Exit::TooLarge,
             Failure::Nothing(_) => Exit::Nothing,
             Failure::Unread => Exit::Done,
-            Failure::Refused { status: 401 | 403, .. } => Exit::NotAllowed,
+            Failure::NotSignedIn(_) | Failure::Refused { status: 401 | 403, .. } => Exit::NotAllowed,
             Failure::Refused { status: 413, .. } => Exit::TooLarge,
             Failure::Refused { status: 422, .. } => Exit::Usage,
             Failure::Closed {
@@ -140,6 +142,7 @@ impl fmt::Display for Failure {
             Failure::Usage(sentence)
             | Failure::Lost(sentence)
             | Failure::Foreign(sentence)
+            | Failure::NotSignedIn(sentence)
             | Failure::Here(sentence)
             | Failure::TooLarge(sentence)
             | Failure::Nothing(sentence) => f.write_str(sentence),

@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-
 use super::{Exit, Failure, TICK};
+use crate::signals;
 
 /// Whether the user has had enough. Clones are one and the same.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupted(Arc<AtomicBool>);
 
 impl Interrupted {
-    /// Turns true with SIGINT or SIGTERM. A second one ends the program at once, should anything hang.
+    /// Turns true with a signal that is to end the program. A second one ends the program at once, should anything hang.
     pub fn on_signals() -> Result<Interrupted, Failure> {
         let interrupted = Interrupted::default();
-        for signal in [SIGINT, SIGTERM] {
+        for signal in signals::ending() {
             // In this order: the first signal finds the flag still down.
             signal_hook::flag::register_conditional_shutdown(signal, Exit::Interrupted as i32, interrupted.0.clone())
                 .and_then(|_| signal_hook::flag::register(signal, interrupted.0.clone()))

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ptg_store::files;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -106,7 +107,7 @@ fn lock(path: &Path) -> Result<File, Failure> {
 fn read(path: &Path) -> Result<Logins, Failure> {
     let failed = |what: &str| Failure::Here(format!("the login file {} {what}", path.display()));
     let unreadable = |error: std::io::Error| failed(&format!("cannot be read: {error}"));
-    let file = match File::open(path) {
+    let file = match files::open_through_links(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Logins::new()),
         Err(error) => return Err(unreadable(error)),

@@ -20,7 +20,9 @@ mod place;
 pub mod pull;
 pub mod push;
 mod retry;
+pub mod shell;
 mod store;
+mod token;
 pub mod websocket;
 mod wire;
 
@@ -35,7 +37,7 @@ pub use output::Output;
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
 pub use retry::{Patience, Retry};
-pub use store::{Store, TOKEN_VARIABLE, encode};
+pub use store::{Store, encode};
 
 use std::time::Duration;
 

@@ -1,14 +1,16 @@
-//! Standard output: gathered, and written so that a slow reader does not keep Ctrl-C from being seen.
+//! Standard output: gathered, and written so that a slow reader does not keep Ctrl-C from being seen. In a pipe or a file what
+//! is written is there to the byte; on a terminal it is made visible, but for `write`.
 
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
+use ptg_store::visible;
 use ptg_store::wait::poll;
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Failure, Interrupted, TICK};
-use std::time::Duration;
 
 /// Bytes that are gathered for one write.
 const GATHERED: usize = 64 << 10;
@@ -21,6 +23,7 @@ pub struct Output {
     file: File,
     /// Whether writing to it never waits for somebody, because it is a file on a disk.
     patient: bool,
+    terminal: bool,
     gathered: Vec<u8>,
     interrupted: Interrupted,
 }
@@ -34,12 +37,13 @@ impl Output {
         Ok(Output {
             file,
             patient,
+            terminal: std::io::stdout().is_terminal(),
             gathered: Vec::new(),
             interrupted: interrupted.clone(),
         })
     }
 
-    /// Writes something, at the latest with the next `flush`.
+    /// Writes bytes as they are, at the latest with the next `flush`.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if self.gathered.len() + bytes.len() > GATHERED {
             self.flush()?;
@@ -51,9 +55,29 @@ impl Output {
         Ok(())
     }
 
+    /// Writes a text that may have several lines.
+    pub fn text(&mut self, text: &str) -> Result<(), Failure> {
+        match self.terminal {
+            true => self.write(visible::lines(text).as_bytes()),
+            false => self.write(text.as_bytes()),
+        }
+    }
+
     /// Writes a line.
-    pub fn line(&mut self, line: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), Failure> {
-        self.write(line.as_ref())?;
+    pub fn line(&mut self, line: &str) -> Result<(), Failure> {
+        match self.terminal {
+            true => self.write(visible::line(line).as_bytes())?,
+            false => self.write(line.as_bytes())?,
+        }
+        self.write(b"\n")
+    }
+
+    /// Writes a line of JSON.
+    pub fn json(&mut self, line: &[u8]) -> Result<(), Failure> {
+        match str::from_utf8(line) {
+            Ok(text) if self.terminal => self.write(visible::json(text).as_bytes())?,
+            _ => self.write(line)?,
+        }
         self.write(b"\n")
     }
 

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Failure, Interrupted, login};
-
-/// The environment variables that name a store and hold a token when `--url` and `--token` do not.
-pub const URL_VARIABLE: &str = "PTG_STORE_URL";
-pub const TOKEN_VARIABLE: &str = "PTG_STORE_TOKEN";
+use super::shell::quote;
+use super::token::{self, Found, TOKEN_VARIABLE, Token, URL_VARIABLE};
+use super::{Failure, Interrupted};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:7890";
@@ -26,7 +24,9 @@ pub struct Store {
     /// The host, its port, and the prefix before every path: empty, or `/like/this`.
     host: String,
     prefix: String,
-    token: Option<String>,
+    token: Option<Token>,
+    /// Why `PTG_STORE_TOKEN` is not its token, if there is nothing else.
+    of_another: Option<String>,
     /// Whether the user has had enough.
     pub interrupted: Interrupted,
     /// How long the store may take to say anything, and to take anything.
@@ -35,28 +35,36 @@ pub struct Store {
 
 impl Store {
     /// The store that the flags name, else the environment, else the one on this machine; with the token of the flags, else
-    /// of the environment, else of the login file, if there is any.
+    /// of the environment if it is this store's, else of the login file, if there is any. If there is only a token of another
+    /// store, that is an error.
     pub fn open(url: Option<&str>, token: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
+        let store = Store::look(url, token, interrupted)?;
+        match store.of_another {
+            Some(sentence) => Err(Failure::NotSignedIn(sentence)),
+            None => Ok(store),
+        }
+    }
+
+    /// The same, but without a token if there is only one of another store.
+    pub fn look(url: Option<&str>, token: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
         let mut store = Store::at(url, interrupted)?;
-        let variable = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-        let token = token.map(str::to_owned).or(variable);
-        store.token = match token {
-            Some(token) => Some(token),
-            None => login::token(&store.url())?,
-        };
-        store.check_token()?;
+        match token::find(token, &store.url(), own_url().as_deref())? {
+            Found::Token(token) => store.token = Some(token),
+            Found::OfAnother(sentence) => store.of_another = Some(sentence),
+            Found::Nothing => {}
+        }
         Ok(store)
     }
 
     /// The store that the flag names, else the environment, else the one on this machine, without a token.
     pub fn at(url: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
-        let variable = std::env::var(URL_VARIABLE).ok().filter(|url| !url.is_empty());
-        let url = url.map(str::to_owned).or(variable);
-        let (host, prefix) = parse(url.as_deref().unwrap_or(DEFAULT_URL)).map_err(Failure::Usage)?;
+        let own = token::variable(URL_VARIABLE).unwrap_or_else(|| DEFAULT_URL.into());
+        let (host, prefix) = parse(url.unwrap_or(&own)).map_err(Failure::Usage)?;
         Ok(Store {
             host,
             prefix,
             token: None,
+            of_another: None,
             interrupted: interrupted.clone(),
             patience: PATIENCE,
         })
@@ -64,7 +72,7 @@ impl Store {
 
     /// Its URL in the one form that it has here: with a port, without a slash at its end.
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.host, self.prefix)
+        one_form(&self.host, &self.prefix)
     }
 
     /// Its host and port, as they stand in the URL.
@@ -74,23 +82,32 @@ impl Store {
 
     /// The token, if there is one. It must not be shown to anybody.
     pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
+        self.token.as_ref().map(|token| token.text.as_str())
+    }
+
+    /// The token and where it is from, if there is one. It must not be shown to anybody.
+    pub fn found_token(&self) -> Option<&Token> {
+        self.token.as_ref()
+    }
+
+    /// Why there is no token although `PTG_STORE_TOKEN` is there.
+    pub fn token_of_another(&self) -> Option<&str> {
+        self.of_another.as_deref()
+    }
+
+    /// A `curl` command for a path that is percent-encoded, with the variable that has this store's token, or is to get it.
+    pub fn curl(&self, method: &str, path_and_query: &str) -> String {
+        let variable = match own_url() == Some(self.url()) {
+            true => TOKEN_VARIABLE,
+            false => "TOKEN",
+        };
+        let url = quote(&format!("{}{path_and_query}", self.url()));
+        format!(r#"curl -X {method} -H "Authorization: Bearer ${variable}" {url}"#)
     }
 
     /// A path of the store as it is asked for, behind the prefix.
     pub fn path(&self, path: &str) -> String {
         format!("{}{path}", self.prefix)
-    }
-
-    /// Whatever stands in a header must not end it.
-    fn check_token(&self) -> Result<(), Failure> {
-        let fits = |token: &str| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        match self.token() {
-            Some(token) if !fits(token) => Err(Failure::Usage(
-                "the token has characters that no token has, or none at all; a line end or quotes, perhaps".into(),
-            )),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -104,6 +121,17 @@ impl fmt::Debug for Store {
 /// Percent-encodes a name for a path segment or a query value.
 pub fn encode(name: &str) -> String {
     utf8_percent_encode(name, KEPT).to_string()
+}
+
+/// The URL of the store that the environment names, else of the one on this machine; none if what it names is no URL.
+fn own_url() -> Option<String> {
+    let url = token::variable(URL_VARIABLE).unwrap_or_else(|| DEFAULT_URL.into());
+    let (host, prefix) = parse(&url).ok()?;
+    Some(one_form(&host, &prefix))
+}
+
+fn one_form(host: &str, prefix: &str) -> String {
+    format!("http://{host}{prefix}")
 }
 
 /// Host with port, and prefix.

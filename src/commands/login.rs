@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use argh::FromArgs;
+use ptg_store::visible;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::client::{Arrival, Claims, Exit, Failure, Input, Interrupted, Output, Store, TICK, login};
@@ -121,6 +122,7 @@ impl Terminal {
             Echo::On => None,
             Echo::Off => Some(Hidden::begin(self.0.file()).map_err(no_terminal)?),
         };
+        let question = visible::line(question);
         self.0.file().write_all(question.as_bytes()).map_err(no_terminal)?;
         // A terminal gives a line at a time.
         let answer = read(&mut self.0, interrupted, |answer| answer.ends_with(b"\n"));

@@ -7,11 +7,12 @@ mod record;
 mod replay;
 mod streams;
 
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use argh::FromArgs;
 use ptg_store::ids::StreamId;
+use ptg_store::visible;
 
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted};
@@ -47,7 +48,8 @@ pub fn find(name: &str) -> Option<&'static Command> {
 
 /// Says that there is no command of this name.
 pub fn unknown(name: &str) -> ExitCode {
-    eprintln!("ptg-store: there is no command '{name}'; ptg-store --help lists them");
+    let name = visible::line(name);
+    complain(&format!("there is no command '{name}'; ptg-store --help lists them"));
     Exit::Usage.into()
 }
 
@@ -58,9 +60,21 @@ pub fn list() -> String {
     format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
 }
 
-/// Prints a text. Where nobody reads it, nobody misses it.
-pub fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+/// Prints a text that was asked for; the code to end with. Whoever has read enough of it misses nothing.
+pub fn print(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", text.trim_end()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("cannot print: {error}"));
+            Exit::Failed
+        }
+        _ => Exit::Done,
+    }
+}
+
+/// Says a sentence on standard error. Where nobody listens, nothing can be said.
+pub fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr(), "ptg-store: {sentence}");
 }
 
 /// A stream's name, checked here so that a bad one costs no connection.
@@ -78,11 +92,10 @@ pub fn run<F: FromArgs>(
     let flags = match F::from_args(&["ptg-store", name], arguments) {
         Ok(flags) => flags,
         Err(exit) if exit.status.is_ok() => {
-            print(&exit.output);
-            return Exit::Done.into();
+            return print(&exit.output).into();
         }
         Err(exit) => {
-            console.complain(exit.output.trim_end());
+            console.complain_in_lines(&in_lines(&exit.output, arguments));
             return Exit::Usage.into();
         }
     };
@@ -97,9 +110,25 @@ pub fn run<F: FromArgs>(
     failure.exit().into()
 }
 
+/// What argh, or whoever starts the store, says in lines of their own. An argument that is said again there begins none.
+pub fn in_lines(said: &str, arguments: &[&str]) -> String {
+    let mut said = said.trim_end().to_owned();
+    for argument in arguments {
+        let shown = visible::line(argument);
+        if shown != *argument {
+            said = said.replace(argument, &shown);
+        }
+    }
+    visible::lines(&said).into_owned()
+}
+
 /// Prints a line of the result. Where nobody listens any more, there is nothing to say.
 fn say_result(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let mut stdout = std::io::stdout();
+    let _ = match stdout.is_terminal() {
+        true => writeln!(stdout, "{}", visible::line(line)),
+        false => writeln!(stdout, "{line}"),
+    };
 }
 
 /// A number and its noun: `1 entry`, `2 entries`.

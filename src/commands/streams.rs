@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
-use ptg_store::ids::EntryId;
+use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::visible;
 use serde_json::Value;
 
 use crate::client::{Exit, Failure, Interrupted, Output, Store, figures};
@@ -25,7 +26,7 @@ struct Flags {
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }
@@ -56,7 +57,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let mut output = Output::stdout(interrupted)?;
     if flags.json {
         for stream in streams {
-            output.line(&stream.to_string())?;
+            output.json(stream.to_string().as_bytes())?;
         }
         output.flush()?;
         return Ok(Exit::Done);
@@ -85,7 +86,7 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
     let error = stream["error"].as_str().map(|error| format!("error: {error}"));
     let entries = stream["entries"].as_u64()?;
     Some(Row {
-        name: name.to_owned(),
+        name: one_line(name),
         // Without a newest entry, the error is about the entries, or there are none.
         entries: (error.is_none() || entries > 0).then_some(entries),
         max_len: stream["max_len"].as_u64()?,
@@ -97,6 +98,14 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
             .unwrap_or_default()
             .replace(char::is_control, " "),
     })
+}
+
+/// A name as a cell. No stream has one with tabs or line ends; what says so all the same does not get a row of its own for it.
+fn one_line(name: &str) -> String {
+    match StreamId::new(name) {
+        Ok(_) => name.to_owned(),
+        Err(_) => visible::line(name).into_owned(),
+    }
 }
 
 impl Row {
@@ -121,12 +130,12 @@ impl Row {
             None => ("-".into(), "-".into()),
         };
         [
-            self.name.clone(),
+            visible::line(&self.name).into_owned(),
             self.entries.map_or("-".into(), |entries| entries.to_string()),
             self.max_len.to_string(),
             age,
             bytes,
-            self.description.clone(),
+            visible::line(&self.description).into_owned(),
         ]
     }
 }

@@ -16,9 +16,10 @@ use super::flags::Flags;
 use super::info::Info;
 use super::machine::is_here;
 use super::probe::Probe;
-use super::shell::{RedisCli, quote};
+use super::shell::RedisCli;
 use super::streams::Activity;
 use crate::bench::direct::{Direct, sentence};
+use crate::client::shell::quote;
 use crate::client::{Failure, Interrupted, Store, TICK};
 
 /// How long the store, or Redis, may take for one answer. What is fine takes milliseconds; nobody waits long for a doctor.
@@ -86,9 +87,9 @@ impl Examination {
         })
     }
 
-    /// The store with this token, else with the one that its clients find.
+    /// The store with this token, else with the one that its clients find, if there is any.
     pub fn open(&self, token: Option<&str>) -> Result<Store, Failure> {
-        let mut store = Store::open(self.flags.url.as_deref(), token, &self.interrupted)?;
+        let mut store = Store::look(self.flags.url.as_deref(), token, &self.interrupted)?;
         store.patience = PATIENCE;
         Ok(store)
     }
@@ -174,12 +175,6 @@ impl Examination {
             Some(url) => format!("ptg-store {words} --url {}", quote(url)),
             None => format!("ptg-store {words}"),
         }
-    }
-
-    /// A `curl` that has a token, for a path that is percent-encoded.
-    pub fn curl(&self, method: &str, path_and_query: &str) -> String {
-        let url = quote(&format!("{}{path_and_query}", self.store.url()));
-        format!(r#"curl -X {method} -H "Authorization: Bearer $PTG_STORE_TOKEN" {url}"#)
     }
 }
 

@@ -8,8 +8,8 @@ use ptg_store::{Config, server};
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::Finding;
-use super::shell::quote;
 use crate::client::figures::{bytes, share};
+use crate::client::shell::quote;
 
 /// From which share of its descriptors on, in percent, a process is short of them, and when they are as good as used up.
 const SHORT: u64 = 80;

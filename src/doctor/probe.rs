@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use crate::client::{Interrupted, Store};
+use crate::client::{Console, Interrupted, Store};
 
 /// About how many entries it keeps: little memory even with large ones.
 const MAX_LEN: usize = 64;
@@ -51,7 +51,8 @@ impl Drop for Probe {
     fn drop(&mut self) {
         let path = format!("/streams/{}?force=true", self.name);
         if let Err(failure) = self.store.delete(&path) {
-            eprintln!("ptg-store doctor: the stream {} is left behind: {failure}", self.name);
+            let sentence = format!("the stream {} is left behind: {failure}", self.name);
+            Console::new("doctor", false).complain(&sentence);
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::finding::Finding;
 use super::info::Info;
-use super::shell::{RedisCli, quote};
+use super::shell::RedisCli;
 use crate::client::figures::{bytes, share};
+use crate::client::shell::quote;
 
 /// The oldest Redis that has every command the store uses, and the oldest that tells a slow puller what it missed.
 const OLDEST: (u32, u32) = (6, 2);

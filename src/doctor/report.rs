@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use ptg_store::visible;
 use serde_json::json;
 
 use super::finding::{Finding, Verdict};
@@ -38,7 +39,7 @@ impl Report {
     pub fn begin(&self, headline: &str) -> io::Result<()> {
         match self.json {
             true => Ok(()),
-            false => print(&format!("{}\n", visible(headline))),
+            false => print(&format!("{}\n", visible::line(headline))),
         }
     }
 
@@ -92,9 +93,9 @@ fn text(name: &str, finding: &Finding, colour: bool) -> String {
     } else {
         ""
     };
-    let mut lines = format!("{word} {name:NAME_WIDTH$} {reason}{}", visible(&finding.found));
+    let mut lines = format!("{word} {name:NAME_WIDTH$} {reason}{}", visible::line(&finding.found));
     for command in &finding.mend {
-        lines += &format!("\n{:VERDICT_WIDTH$} mend: {}", "", visible(command));
+        lines += &format!("\n{:VERDICT_WIDTH$} mend: {}", "", visible::line(command));
     }
     lines
 }
@@ -106,16 +107,8 @@ fn json_line(name: &str, finding: &Finding) -> String {
         Verdict::Wrong => "wrong",
         Verdict::NotChecked => "not checked",
     };
-    json!({ "check": name, "verdict": verdict, "found": finding.found, "mend": finding.mend }).to_string()
-}
-
-/// What comes from elsewhere must not move the cursor, nor begin a line of its own.
-fn visible(text: &str) -> String {
-    let show = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    text.chars().map(show).collect()
+    let line = json!({ "check": name, "verdict": verdict, "found": finding.found, "mend": finding.mend }).to_string();
+    visible::json(&line).into_owned()
 }
 
 /// Prints right away, also into a pipe. Whoever has read enough of it may still want the code to exit with.

@@ -9,10 +9,10 @@ use super::finding::Finding;
 use super::listeners;
 use super::machine::is_here;
 use super::probe::random_name;
-use super::shell::quote;
 use super::token::{self, Token};
 use crate::client::figures::time;
-use crate::client::{Claims, Failure, Reply, Store, TOKEN_VARIABLE, max_len};
+use crate::client::shell::quote;
+use crate::client::{Claims, Failure, Reply, Store, max_len};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_HOST: &str = "127.0.0.1:7890";
@@ -112,32 +112,26 @@ pub fn sign_in(examination: &Examination) -> Result<Finding, String> {
 /// The token that clients on this machine would use.
 pub fn token(examination: &Examination) -> Result<Finding, String> {
     examination.answering()?;
-    let flags = &examination.flags;
     let log_in = examination.client_command("login");
-    let variable = std::env::var_os(TOKEN_VARIABLE).is_some_and(|token| !token.is_empty());
-    let source = match (&flags.token, variable) {
-        (Some(_), _) => "of --token",
-        (None, true) => "in PTG_STORE_TOKEN",
-        (None, false) => "in the login file",
-    };
-    let store = match examination.open(flags.token.as_deref()) {
+    let store = match examination.open(examination.flags.token.as_deref()) {
         Ok(store) => store,
-        Err(failure) => return Ok(Finding::wrong(format!("the token {source}: {failure}")).mend(log_in)),
+        Err(failure) => return Ok(Finding::wrong(failure.to_string()).mend(log_in)),
     };
-    let Some(text) = store.token() else {
+    let Some(found) = store.found_token() else {
+        let why = store.token_of_another().unwrap_or("there is none");
         let Some(Some(own)) = examination.known.development_token.get() else {
-            return Ok(Finding::wrong("there is none, so nothing can be pushed or pulled").mend(log_in));
+            return Ok(Finding::wrong(format!("{why}, so nothing can be pushed or pulled")).mend(log_in));
         };
         let store = examination.open(Some(own)).map_err(|failure| failure.to_string())?;
         let _ = examination.known.signed_in.set(store);
-        return Ok(Finding::warning("there is none; development mode gave the doctor one").mend(log_in));
+        return Ok(Finding::warning(format!("{why}; development mode gave the doctor one")).mend(log_in));
     };
     let accepted = is_accepted(&store).map_err(|failure| failure.to_string())?;
     let judged = token::judge(
         &Token {
-            source,
-            claims: Claims::read(text),
-            development: ptg_store::auth::is_signed_with_published_key(text),
+            source: &found.source.to_string(),
+            claims: Claims::read(&found.text),
+            development: ptg_store::auth::is_signed_with_published_key(&found.text),
             accepted,
         },
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
@@ -177,7 +171,7 @@ pub fn streams_memory(examination: &Examination) -> Result<Finding, String> {
     for (stream, max_len) in &memory.shorten {
         memory.finding = memory
             .finding
-            .mend(examination.curl("PUT", &max_len::put(stream, *max_len)));
+            .mend(examination.store.curl("PUT", &max_len::put(stream, *max_len)));
     }
     Ok(memory.finding)
 }

@@ -22,6 +22,7 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::follow::Opened;
 use crate::http::{Head, Reply};
+use crate::log_line::field;
 use crate::wait::{STACK, TICK};
 use crate::{follow, router, websocket};
 use body::Body;
@@ -173,6 +174,10 @@ impl Exchange<'_> {
     /// Answers a request; whether the connection can take another.
     fn answer(&mut self, inbox: &mut Inbox) -> bool {
         let context = self.context;
+        if let Err(error) = self.admit_page() {
+            self.refuse(inbox, &error);
+            return false;
+        }
         let framing = match body::framing(&self.head, &context.config.limits) {
             Ok(framing) => framing,
             // What path, method, token and parameters say comes first, but such a connection is beyond use.
@@ -209,6 +214,16 @@ impl Exchange<'_> {
                 self.refuse(inbox, &error);
                 false
             }
+        }
+    }
+
+    /// Refuses what browsers ask for pages of strangers, before anything else is looked at.
+    fn admit_page(&self) -> Result<(), Error> {
+        let config = &self.context.config;
+        config.hosts.check(&self.head, &self.stream)?;
+        match self.context.auth.is_own_page(&self.head) {
+            true => Ok(()),
+            false => config.origins.check(&self.head),
         }
     }
 
@@ -257,7 +272,7 @@ impl Exchange<'_> {
         match relay::ask(self.context, &self.head, body) {
             Ok(answer) => {
                 self.log(answer.status, answer.body.len());
-                let mut wire = answer.head(keep);
+                let mut wire = answer.head(keep, &self.common_headers());
                 // Small replies leave in one write; large ones are not copied once more.
                 let rest = if answer.body.len() <= ONE_WRITE {
                     wire.extend(&answer.body);
@@ -288,8 +303,13 @@ impl Exchange<'_> {
 
     fn reply(&self, reply: &Reply) {
         self.log(reply.status, reply.body.len());
-        let wire = reply::serialize(reply, self.head.method == "HEAD");
+        let wire = reply::serialize(reply, self.head.method == "HEAD", &self.common_headers());
         let _ = reply::write(&self.stream, &wire, self.context);
+    }
+
+    /// What every reply has besides its own headers.
+    fn common_headers(&self) -> Vec<(&'static str, String)> {
+        self.context.config.origins.headers(&self.head)
     }
 
     /// The one place where requests are logged and counted. The query is left out: it may hold a token.
@@ -307,6 +327,7 @@ impl Exchange<'_> {
             (method.as_str(), path.as_str())
         };
         let ms = self.begun.elapsed().as_secs_f64() * 1000.0;
+        let (method, path) = (field(method), field(path));
         info!("{method} {path} {status} {bytes} bytes {ms:.1} ms {}", self.peer);
     }
 }

@@ -15,10 +15,13 @@ use crate::error::Error;
 use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
-/// The headers that handlers read. No other header of a client gets past the door.
-const PASSED_ON: [&str; 8] = [
-    "Host",
+/// The headers that handlers read, besides `Host`. No other header of a client gets past the door.
+const PASSED_ON: [&str; 11] = [
     "Origin",
+    "Sec-Fetch-Site",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Prefix",
     "Authorization",
     "Cookie",
     "Content-Type",
@@ -55,10 +58,13 @@ pub struct Answer {
 
 impl Answer {
     /// Its head for the client.
-    pub fn head(&self, keep_alive: bool) -> Vec<u8> {
+    pub fn head(&self, keep_alive: bool, common: &[(&str, String)]) -> Vec<u8> {
         let connection = if keep_alive { "keep-alive" } else { "close" };
         let mut head = status_line(self.status).into_bytes();
         head.extend_from_slice(&self.headers);
+        for (name, value) in common {
+            head.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
         head.extend_from_slice(format!("Connection: {connection}\r\n\r\n").as_bytes());
         head
     }
@@ -117,12 +123,13 @@ fn request(head: &Head, body_length: usize) -> Vec<u8> {
         method, path, query, ..
     } = head;
     let mut wire = format!("{method} {path}?{query} HTTP/1.1\r\n");
-    for name in PASSED_ON {
-        for value in head.all(name) {
-            // tiny_http takes ASCII only. No header that handlers read has a meaning beyond it, but different ones stay different.
-            let value = utf8_percent_encode(value, ENCODED);
-            wire.push_str(&format!("{name}: {value}\r\n"));
-        }
+    let passed_on = PASSED_ON
+        .iter()
+        .flat_map(|name| head.all(name).map(move |value| (*name, value)));
+    for (name, value) in head.hosts().map(|host| ("Host", host)).chain(passed_on) {
+        // tiny_http takes ASCII only. No header that handlers read has a meaning beyond it, but different ones stay different.
+        let value = utf8_percent_encode(value, ENCODED);
+        wire.push_str(&format!("{name}: {value}\r\n"));
     }
     wire.push_str(&format!("Content-Length: {body_length}\r\n\r\n"));
     wire.into_bytes()

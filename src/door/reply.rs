@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::inbox::{Inbox, More};
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::http::{Head, NOSNIFF, Reply, SERVER};
 use crate::wait::{Pace, is_quiet};
 
 /// How long a refused client's bytes are read and dropped, so that it can read why it was refused:
@@ -23,8 +23,8 @@ pub fn keeps_alive(head: &Head) -> bool {
     }
 }
 
-/// A reply of the door itself as bytes; it ends the connection.
-pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
+/// A reply of the door itself as bytes, with the headers that every reply has; it ends the connection.
+pub fn serialize(reply: &Reply, head_only: bool, common: &[(&str, String)]) -> Vec<u8> {
     let mut wire = status_line(reply.status).into_bytes();
     let date = httpdate::fmt_http_date(SystemTime::now());
     let length = reply.body.len().to_string();
@@ -35,9 +35,11 @@ pub fn serialize(reply: &Reply, head_only: bool) -> Vec<u8> {
         Some(("Date", &date)),
         told.then_some(("Content-Length", &length)),
         Some(("Connection", "close")),
+        Some(NOSNIFF),
     ];
-    let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
-    for (name, value) in own.into_iter().flatten().chain(COMMON_HEADERS).chain(given) {
+    let given = common.iter().chain(&reply.headers);
+    let given = given.map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.into_iter().flatten().chain(given) {
         wire.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     wire.extend_from_slice(b"\r\n");
@@ -62,6 +64,7 @@ pub fn status_line(status: u16) -> String {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
@@ -112,7 +115,7 @@ pub fn linger(inbox: &mut Inbox, stream: &TcpStream) {
 /// Tells a client that there are too many. One write that never waits, because it happens on the accepting thread.
 pub fn turn_away(stream: &TcpStream, limit: usize) {
     let error = Error::Busy(format!("{limit} connections are open (--max-connections)."));
-    let wire = serialize(&error.to_reply(), false);
+    let wire = serialize(&error.to_reply(), false, &[]);
     let mut stream = stream;
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write(&wire);

@@ -8,16 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::sockopt;
 
-use crate::call::Framing;
 use crate::context::Context;
 use crate::ending::Ending;
-use crate::http::{COMMON_HEADERS, SERVER};
-use crate::shape::{Format, LINES_TYPE};
+use crate::http::{NOSNIFF, SERVER};
 use crate::wait::is_quiet;
 use crate::wire::Wire;
-
-/// What separates the pictures of a `multipart/x-mixed-replace` reply.
-pub const BOUNDARY: &str = "ptg-store-frame";
 
 /// Bytes that are gathered for one write.
 const ONE_WRITE: usize = 64 << 10;
@@ -34,13 +29,6 @@ const PROBE_AFTER: Duration = Duration::from_secs(20);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBES: u32 = 4;
 
-/// What every reply that stays open says of itself. nginx in front would otherwise gather entries until they fill its buffers.
-pub const OWN_HEADERS: [(&str, &str); 3] = [
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("X-Accel-Buffering", "no"),
-];
-
 /// The writing side. It belongs to one thread.
 pub struct Body {
     wire: Wire,
@@ -50,27 +38,16 @@ pub struct Body {
     context: Arc<Context>,
 }
 
-/// What the reply is of.
-pub fn content_type(format: Format, framing: Framing) -> &'static str {
-    match (framing, format) {
-        (Framing::Events, _) => "text/event-stream",
-        (Framing::Mjpeg, _) => "multipart/x-mixed-replace; boundary=ptg-store-frame",
-        (Framing::Plain, Format::Json) => LINES_TYPE,
-        (Framing::Plain, _) => "application/octet-stream",
-    }
-}
-
 impl Body {
     /// Sends the head.
     pub fn begin(
         stream: &Arc<TcpStream>,
         chunked: bool,
-        format: Format,
-        framing: Framing,
+        headers: &[(&str, String)],
         context: &Arc<Context>,
     ) -> Result<Body, Ending> {
         let mut wire = Wire::new(stream.clone(), context);
-        let head = head(content_type(format, framing), chunked);
+        let head = head(headers, chunked);
         let stall = wire.stall();
         let begun = wire
             .write_all(&mut [IoSlice::new(head.as_bytes())], stall)
@@ -174,16 +151,12 @@ impl Body {
     }
 }
 
-fn head(content_type: &str, chunked: bool) -> String {
+fn head(headers: &[(&str, String)], chunked: bool) -> String {
     let date = httpdate::fmt_http_date(SystemTime::now());
-    let own = [
-        ("Server", SERVER),
-        ("Date", &date),
-        ("Content-Type", content_type),
-        ("Connection", "close"),
-    ];
+    let own = [("Server", SERVER), ("Date", &date), ("Connection", "close"), NOSNIFF];
     let mut head = "HTTP/1.1 200 OK\r\n".to_string();
-    for (name, value) in own.into_iter().chain(OWN_HEADERS).chain(COMMON_HEADERS) {
+    let given = headers.iter().map(|(name, value)| (*name, value.as_str()));
+    for (name, value) in own.into_iter().chain(given) {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     if chunked {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rustix::event::PollFd;
 
-use super::body::{BOUNDARY, Body};
+use super::body::Body;
+use super::pictures::Boundary;
 use super::{events, is_whole};
 use crate::batch::{Item, Joined};
 use crate::call::{self, Framing};
@@ -24,6 +25,7 @@ const JPEG: &[u8] = &[0xff, 0xd8, 0xff];
 pub struct Follower {
     body: Body,
     framing: Framing,
+    boundary: Boundary,
     format: Format,
     streams: Vec<StreamId>,
     /// The last entry of each stream that was delivered.
@@ -33,18 +35,24 @@ pub struct Follower {
 
 impl Follower {
     /// Nothing of the body has been sent yet.
-    pub fn new(body: Body, call: &call::Pull, framing: Framing, positions: Vec<EntryId>) -> Follower {
+    pub fn new(body: Body, call: &call::Pull, framing: Framing, boundary: Boundary) -> Follower {
         let mut follower = Follower {
             body,
             framing,
+            boundary,
             format: call.format,
             streams: call.streams.clone(),
-            positions,
+            positions: Vec::new(),
             ended: None,
         };
         // A client that only waits should still see that it is being served.
         follower.ended = follower.begin().and_then(|()| follower.body.flush()).err();
         follower
+    }
+
+    /// Where each stream begins: its last entry that is not wanted.
+    pub fn start_at(&mut self, positions: Vec<EntryId>) {
+        self.positions = positions;
     }
 
     /// Ends the reply; the ending for the log.
@@ -59,7 +67,7 @@ impl Follower {
         match self.framing {
             Framing::Plain => Ok(()),
             Framing::Events => self.body.put(&[events::PREAMBLE.as_bytes()]),
-            Framing::Mjpeg => self.body.put(&[format!("--{BOUNDARY}\r\n").as_bytes()]),
+            Framing::Mjpeg => self.body.put(&[self.boundary.first().as_bytes()]),
         }
     }
 
@@ -73,7 +81,10 @@ impl Follower {
                 self.body.put(&[id.as_bytes(), &line, b"\n\n"])?;
             }
             (Framing::Mjpeg, _) if !entry.starts_with(JPEG) => return Ok(false),
-            (Framing::Mjpeg, _) => self.deliver_picture(entry)?,
+            (Framing::Mjpeg, _) => {
+                let (before, behind) = (self.boundary.before(entry.len()), self.boundary.behind());
+                self.body.put(&[before.as_bytes(), entry, behind.as_bytes()])?;
+            }
             (Framing::Plain, Format::Json) => {
                 let line = line();
                 self.body.put(&[&line, b"\n"])?;
@@ -81,13 +92,6 @@ impl Follower {
             (Framing::Plain, _) => self.body.put(&[entry])?,
         }
         Ok(true)
-    }
-
-    /// A browser shows a picture when it sees the boundary behind it, so that goes with it.
-    fn deliver_picture(&mut self, entry: &[u8]) -> Result<(), Ending> {
-        let head = format!("Content-Type: image/jpeg\r\nContent-Length: {}\r\n\r\n", entry.len());
-        let behind = format!("\r\n--{BOUNDARY}\r\n");
-        self.body.put(&[head.as_bytes(), entry, behind.as_bytes()])
     }
 
     fn tend(&mut self) -> Result<(), Ending> {

@@ -4,6 +4,7 @@
 mod body;
 mod events;
 mod follower;
+mod pictures;
 
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -14,17 +15,23 @@ use log::info;
 use crate::call::{self, Framing};
 use crate::context::Context;
 use crate::ending::Ending;
-use crate::error::{Error, close};
+use crate::error::{Error, StoreError, close};
 use crate::http::{Head, Reply};
 use crate::limits::Pass;
+use crate::log_line;
 use crate::metrics::Counter;
-use crate::pull::{Pull, Tally, detail, joined};
+use crate::pull::{Outlet, Pull, Tally, detail};
+use crate::shape::{Format, LINES_TYPE};
 use crate::wire::send_little_ahead;
 use body::Body;
 use follower::Follower;
+use pictures::Boundary;
 
 /// How long Redis may take to answer what must be known before a reply begins.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait before a Redis that was away when the reply was opened is asked again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A request for such a reply.
 pub struct Opening<'a> {
@@ -50,9 +57,12 @@ pub struct Open<'a> {
     peer: SocketAddr,
     /// HTTP/1.0 knows no chunks: the end of the connection is the end of the reply.
     chunked: bool,
+    headers: Vec<(&'static str, String)>,
     call: call::Pull,
     framing: Framing,
-    pull: Pull,
+    boundary: Boundary,
+    /// None while Redis is away: then it is not known yet where to begin.
+    pull: Option<Pull>,
     context: &'a Arc<Context>,
     _place: Pass<'a>,
 }
@@ -66,29 +76,41 @@ impl<'a> Opening<'a> {
                 "{limit} WebSockets and replies that stay open are open (--max-sockets)."
             ))
         })?;
-        let session = context.store.session(OPENING_TIMEOUT).probing();
-        let mut pull = Pull::begin(session, &call)?;
-        if framing == Framing::Events && pull.is_over()? {
+        let pull = match begin(&call, framing, context) {
+            Ok(Some(pull)) => Some(pull),
             // With any other status a browser would ask again, for ever.
-            return Ok(Opened::Whole(Reply {
-                status: 204,
-                ..Reply::default()
-            }));
-        }
-        if self.head.method == "HEAD" {
-            let kind = body::content_type(call.format, framing);
-            let mut reply = Reply::typed(200, kind, Vec::new());
-            for (name, value) in body::OWN_HEADERS {
-                reply = reply.with(name, value);
+            Ok(None) => {
+                return Ok(Opened::Whole(Reply {
+                    status: 204,
+                    ..Reply::default()
+                }));
             }
+            // After a 503 an `EventSource` would never ask again, nor would an `<img>`. So this waits as those do that are open.
+            Err(StoreError::Unreachable(_)) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // Only pictures need one, and it is cheap.
+        let boundary = Boundary::random()?;
+        let content_type = match (framing, call.format) {
+            (Framing::Events, _) => "text/event-stream",
+            (Framing::Mjpeg, _) => &boundary.content_type(),
+            (Framing::Plain, Format::Json) => LINES_TYPE,
+            (Framing::Plain, _) => "application/octet-stream",
+        };
+        // nginx in front would otherwise gather entries until they fill its buffers.
+        let reply = Reply::of_entries(content_type, Vec::new()).with("X-Accel-Buffering", "no");
+        if self.head.method == "HEAD" {
             return Ok(Opened::Whole(reply));
         }
+        let common = context.config.origins.headers(self.head);
         Ok(Opened::Open(Box::new(Open {
             stream: self.stream,
             peer: self.peer,
             chunked: self.head.minor_version > 0,
+            headers: [reply.headers, common].concat(),
             call,
             framing,
+            boundary,
             pull,
             context,
             _place: place,
@@ -103,8 +125,10 @@ impl Open<'_> {
             stream,
             peer,
             chunked,
+            headers,
             call,
             framing,
+            boundary,
             pull,
             context,
             _place,
@@ -113,8 +137,10 @@ impl Open<'_> {
             send_little_ahead(stream);
         }
         let begun = Instant::now();
-        let names = joined(&call.streams);
-        info!("follow open stream={names} {} {peer}", detail(&call, &pull));
+        let names = log_line::streams(&call.streams);
+        let told = |pull: &Pull| detail(&call, pull);
+        let known = pull.as_ref().map_or("waits for Redis".to_string(), told);
+        info!("follow open stream={names} {known} {peer}");
         let metrics = &context.metrics;
         metrics.sockets_open.follow.add(1);
         metrics.sockets_total.follow.add(1);
@@ -125,10 +151,17 @@ impl Open<'_> {
             entries: [&entries, &metrics.entries_out.rest],
             bytes: [&bytes, &metrics.bytes_out.rest],
         };
-        let ending = match Body::begin(stream, chunked, call.format, framing, context) {
+        let ending = match Body::begin(stream, chunked, &headers, context) {
             Ok(body) => {
-                let mut follower = Follower::new(body, &call, framing, pull.positions());
-                let ending = pull.run(&mut follower, &tally);
+                let mut follower = Follower::new(body, &call, framing, boundary);
+                let begun = pull.map_or_else(|| begin_later(&mut follower, &call, context), Ok);
+                let ending = match begun {
+                    Ok(pull) => {
+                        follower.start_at(pull.positions());
+                        pull.run(&mut follower, &tally)
+                    }
+                    Err(ending) => ending,
+                };
                 follower.finish(&ending)
             }
             Err(ending) => ending,
@@ -141,6 +174,29 @@ impl Open<'_> {
             ending.code(),
             ending.reason(),
         );
+    }
+}
+
+/// Finds out where to begin; none if an `EventSource` has had everything before.
+fn begin(call: &call::Pull, framing: Framing, context: &Context) -> Result<Option<Pull>, StoreError> {
+    let session = context.store.session(OPENING_TIMEOUT).probing();
+    let mut pull = Pull::begin(session, call)?;
+    let is_over = framing == Framing::Events && pull.is_over()?;
+    Ok((!is_over).then_some(pull))
+}
+
+/// Sees to the client until Redis is there, and then finds out where to begin. What can no longer be a status, such as a key that
+/// is no stream, breaks the reply off: a browser that comes back is told.
+fn begin_later(follower: &mut Follower, call: &call::Pull, context: &Context) -> Result<Pull, Ending> {
+    loop {
+        if let Some(ending) = follower.ended() {
+            return Err(ending);
+        }
+        follower.wait(RETRY)?;
+        match Pull::begin(context.store.session(OPENING_TIMEOUT), call) {
+            Err(StoreError::Unreachable(_)) => {}
+            begun => return begun.map_err(|error| Ending::store_failed(&error)),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::router::{Access, COMMON_STATUSES, ROUTES, Route};
 
-/// The whole document.
-pub fn document() -> Value {
+/// The whole document. `root` is the relative way from it to the store's root: nothing, or `../`.
+pub fn document(root: &str) -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.pattern).or_insert_with(|| json!({}));
@@ -21,9 +21,9 @@ pub fn document() -> Value {
             "title": "PTG Data Store",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "REST and WebSocket in front of Redis Streams",
-            "description": include_str!("description.md"),
+            "description": include_str!("description.md").replace("ROOT", root),
         },
-        "servers": [{ "url": "/", "description": "this store" }],
+        "servers": [{ "url": format!("{root}."), "description": "this store" }],
         "tags": [
             { "name": "sign-in", "description": "A password becomes a token." },
             { "name": "streams", "description": "Which streams there are, and what they are." },
@@ -31,7 +31,7 @@ pub fn document() -> Value {
             { "name": "operations", "description": "How the store is, and its pages." },
         ],
         "paths": paths,
-        "components": parts::components(),
+        "components": parts::components(root),
     })
 }
 
@@ -76,7 +76,7 @@ mod tests {
     const TOKEN: &str = "token";
 
     fn operations() -> Vec<(String, String, Value)> {
-        let document = document();
+        let document = document("");
         let paths = document["paths"].as_object().unwrap();
         let of = |(path, methods): (&String, &Value)| {
             let methods = methods.as_object().unwrap().clone();
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere_and_every_response_has_an_example() {
-        let document = document();
+        let document = document("");
         let resolve = |value: &Value| match value["$ref"].as_str() {
             Some(reference) => document
                 .pointer(reference.trim_start_matches('#'))

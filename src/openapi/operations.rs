@@ -74,7 +74,7 @@ pub fn of(endpoint: Endpoint) -> Operation {
             .gives(200, text("Swagger UI.", "text/html", "<!doctype html>")),
         Endpoint::DocsAsset => docs_asset(),
         Endpoint::Redoc => Operation::new("redoc", "operations", "Where FastAPI has its second documentation")
-            .gives(307, json!({ "description": "To `/docs`.", "headers": { "Location": { "schema": { "type": "string" }, "example": "/docs" } } })),
+            .gives(307, json!({ "description": "To `/docs`.", "headers": { "Location": { "schema": { "type": "string" }, "example": "docs" } } })),
         Endpoint::OpenApi => Operation::new("openapi", "operations", "This document")
             .gives(200, json_response("OpenAPI 3.1.", json!({ "type": "object" }), json!({ "openapi": "3.1.0" }))),
         Endpoint::AsyncApi => Operation::new("asyncapi", "operations", "The WebSockets as AsyncAPI 3.0")
@@ -251,6 +251,12 @@ fn get_data() -> Operation {
             "`pairs`: the bytes, and a header that tells them apart; `raw`: nothing but the bytes; `json`: a line for each entry",
         ),
         boolean("follow", "keep the reply open, `raw` or `json`, and send what comes"),
+        query(
+            "lastEventId",
+            json!({ "type": "string" }),
+            "of events: the same as the header `Last-Event-ID`, which comes before it, for clients that cannot set that",
+            json!("1795456800000-0"),
+        ),
     ];
     parameters.extend(pace());
     Operation::new("get_data", "data", "Pull entries")

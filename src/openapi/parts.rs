@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 16] = [
+const ERRORS: [(u16, &str, &str); 17] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -14,7 +14,7 @@ const ERRORS: [(u16, &str, &str); 16] = [
     (401, "No token, or one that is not good.", "Not authenticated"),
     (
         403,
-        "A page of another origin used the cookie of its visitor.",
+        "A page of another origin asks, and `--allow-origin` does not name it; or it used the cookie of its visitor to change something.",
         "The cookie is not taken from pages of another origin; send the token itself",
     ),
     (404, "There is no such thing.", "Not Found"),
@@ -37,6 +37,11 @@ const ERRORS: [(u16, &str, &str); 16] = [
         415,
         "A body with a `Content-Encoding`, or a multipart that is no form.",
         "No Content-Encoding is decoded here; send the body as it is",
+    ),
+    (
+        421,
+        "The request was sent to a name that the store does not answer to.",
+        "This store does not answer to the name 'lab.example'. If that is a name of it, start it with --allow-host lab.example",
     ),
     (
         426,
@@ -198,8 +203,8 @@ pub fn json_response(description: &str, schema: Value, example: Value) -> Value 
     json!({ "description": description, "content": { "application/json": { "schema": schema, "example": example } } })
 }
 
-/// Schemas, error answers and security schemes.
-pub fn components() -> Value {
+/// Schemas, error answers and security schemes. `root` is the relative way to the store's root.
+pub fn components(root: &str) -> Value {
     json!({
         "schemas": schemas(),
         "responses": responses(),
@@ -207,7 +212,7 @@ pub fn components() -> Value {
             "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "`Authorization: Bearer …`" },
             "query": { "type": "apiKey", "in": "query", "name": "token", "description": "`?token=…`, for WebSockets and links" },
             "cookie": { "type": "apiKey", "in": "cookie", "name": COOKIE, "description": "set by `/token`; not taken for changes and WebSockets from pages of another origin" },
-            "password": { "type": "oauth2", "description": "user name and password", "flows": { "password": { "tokenUrl": "/token", "scopes": {} } } },
+            "password": { "type": "oauth2", "description": "user name and password", "flows": { "password": { "tokenUrl": format!("{root}token"), "scopes": {} } } },
         },
     })
 }

@@ -15,7 +15,7 @@ use crate::call;
 use crate::context::Context;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
-use crate::ids::{EntryId, StreamId};
+use crate::ids::EntryId;
 use crate::metrics::Counter;
 use crate::shape::{Format, Gap};
 use crate::store::{Beside, ReadAhead, Session};
@@ -87,12 +87,6 @@ pub fn detail(call: &call::Pull, pull: &Pull) -> String {
         }
     }
     detail
-}
-
-/// The names of streams, for the log.
-pub fn joined(streams: &[StreamId]) -> String {
-    let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
-    names.join("+")
 }
 
 /// A pull and how far it has come.

@@ -11,6 +11,7 @@ use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
 use crate::error::close;
 use crate::ids::{EntryId, StreamId};
+use crate::log_line;
 
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -313,5 +314,6 @@ fn gap_seen(stream: &StreamId, missed: Option<u64>, last: EntryId, tally: &Tally
     metrics.pull_gaps.add(1);
     metrics.pull_entries_missed.add(missed.unwrap_or(0));
     let number = missed.map_or("some".to_string(), |missed| missed.to_string());
+    let stream = log_line::field(stream.as_str());
     warn!("pull of {stream}: {number} entries were trimmed before they were read, around {last}");
 }

@@ -1,13 +1,14 @@
 //! `recording.json`: what the folder is, and which stream is in which files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{at, show, stem};
+use crate::files;
 use crate::ids::StreamId;
 
 /// Its name.
@@ -42,9 +43,9 @@ impl About {
     /// Reads and checks it; none if there is no such file.
     pub(super) fn read(folder: &Path) -> Result<Option<About>, String> {
         let path = folder.join(ABOUT);
-        let file = match File::open(&path) {
+        let file = match files::open(&path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at(&path, error)),
         };
         let mut text = Vec::new();
@@ -118,13 +119,18 @@ impl About {
     fn write(&self, folder: &Path) -> Result<(), String> {
         let (path, unfinished) = (folder.join(ABOUT), folder.join(UNFINISHED));
         let text = serde_json::to_string_pretty(self).map_err(|error| at(&path, error.into()))?;
-        let write = || {
-            let mut file = File::create(&unfinished)?;
+        let write = || -> io::Result<()> {
+            // What a recorder left that was killed here. Whatever it is, it is removed and not written to.
+            match fs::remove_file(&unfinished) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = files::create(&unfinished)?;
             file.write_all(text.as_bytes())?;
             file.write_all(b"\n")?;
             file.sync_all()?;
             fs::rename(&unfinished, &path)
         };
-        write().map_err(|error| at(&path, error))
+        write().map_err(|error| at(&unfinished, error))
     }
 }

@@ -1,12 +1,12 @@
 //! Reads everything of a stream, and says what is damaged and what is torn.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn, checksum};
 use super::{Recording, at};
+use crate::files;
 use crate::ids::StreamId;
 
 /// So many faults of a stream are told one by one.
@@ -35,8 +35,8 @@ pub fn check(recording: &Recording, stream: &StreamId) -> Result<Report, String>
         data_path(recording.folder(), stream),
         index_path(recording.folder(), stream),
     );
-    let index = File::open(&index_path).map_err(|error| at(&index_path, error))?;
-    let data = File::open(&data_path).map_err(|error| at(&data_path, error))?;
+    let index = files::open(&index_path).map_err(|error| at(&index_path, error))?;
+    let data = files::open(&data_path).map_err(|error| at(&data_path, error))?;
     let tail = Tail::find(&index, &data).map_err(|fault| format!("{}: {fault}", index_path.display()))?;
     let end = tail.last.map_or(0, Record::end);
     let mut report = Report {

@@ -1,12 +1,13 @@
 //! `gaps.jsonl`: what the store had trimmed before it could be recorded, one line of JSON a gap.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::{at, show};
+use crate::files;
 use crate::ids::{EntryId, StreamId};
 
 /// Its name.
@@ -46,7 +47,7 @@ impl Gap {
     pub(super) fn append(&self, folder: &Path) -> Result<(), String> {
         let path = folder.join(GAPS);
         let append = || {
-            let mut file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+            let mut file = files::append_or_create(&path)?;
             let mut line = serde_json::to_string(self)?;
             line.push('\n');
             // Behind half a line, which a recorder left that was killed.
@@ -62,7 +63,7 @@ impl Gap {
 /// The gaps that a recording knows of, the first 100,000. Lines that are none are left out.
 pub fn read_gaps(folder: &Path) -> Result<Vec<Gap>, String> {
     let path = folder.join(GAPS);
-    let file = match File::open(&path) {
+    let file = match files::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(at(&path, error)),

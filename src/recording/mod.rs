@@ -7,6 +7,9 @@
 //!
 //! Data is written before the index, and both only grow. So whatever instant a recorder is killed at, the index speaks of
 //! nothing that is not there, and what is torn is at the end, where [`Tail`] finds it.
+//!
+//! All these are regular files of the folder. One that is a link, a pipe or anything else is refused, by readers and writers:
+//! the folder may come from somebody else, or lie where others may write.
 
 mod about;
 mod check;
@@ -21,7 +24,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -30,6 +33,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::files;
 use crate::ids::StreamId;
 
 pub use about::{ABOUT, About};
@@ -94,7 +98,7 @@ impl Recording {
 
     /// Whether somebody records into it just now. Then its end may look torn.
     pub fn is_being_written(&self) -> bool {
-        let lock = File::open(self.folder.join(LOCK));
+        let lock = files::open(&self.folder.join(LOCK));
         lock.is_ok_and(|lock| flock(&lock, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK))
     }
 }
@@ -162,7 +166,8 @@ fn refuse_strangers(folder: &Path) -> Result<(), String> {
 /// On a file system that does not tell `Cam` from `cam`, two streams would share files.
 fn refuse_files_of(folder: &Path, stream: &StreamId) -> Result<(), String> {
     for path in [names::index_path(folder, stream), names::data_path(folder, stream)] {
-        if path.exists() {
+        // Also a link to nowhere is there.
+        if path.symlink_metadata().is_ok() {
             return Err(format!("{} is there, but {ABOUT} does not know of it", show(&path)));
         }
     }
@@ -171,8 +176,7 @@ fn refuse_files_of(folder: &Path, stream: &StreamId) -> Result<(), String> {
 
 fn lock(folder: &Path) -> Result<File, String> {
     let path = folder.join(LOCK);
-    let lock = OpenOptions::new().create(true).append(true).open(&path);
-    let lock = lock.map_err(|error| at(&path, error))?;
+    let lock = files::append_or_create(&path).map_err(|error| at(&path, error))?;
     let begun = Instant::now();
     loop {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -8,6 +8,7 @@ use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, record_at};
 use super::{at, show};
+use crate::files;
 use crate::ids::{EntryId, StreamId};
 
 /// What is read ahead of each of the two files, in bytes. A thousand streams may be read at the same time.
@@ -32,7 +33,7 @@ pub struct Reader {
 impl Reader {
     pub(super) fn open(folder: &Path, stream: &StreamId) -> Result<Reader, String> {
         let (data_path, index_path) = (data_path(folder, stream), index_path(folder, stream));
-        let open = |path: &Path| File::open(path).map_err(|error| at(path, error));
+        let open = |path: &Path| files::open(path).map_err(|error| at(path, error));
         let (index, data) = (open(&index_path)?, open(&data_path)?);
         let tail = Tail::find(&index, &data).map_err(|fault| format!("{}: {fault}", show(&index_path)))?;
         Ok(Reader {

@@ -1,6 +1,6 @@
 //! Writes one stream of a recording: data before index, one write each for all entries that came together.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn};
 use super::{at, show};
+use crate::files;
 use crate::ids::{EntryId, StreamId};
 
 /// A tail of data that no index speaks of is cut up to this size. A crash leaves less behind: what one reply brings, or,
@@ -143,27 +144,23 @@ impl Writer {
 
 impl Appended {
     fn open(path: &Path) -> Result<Option<Appended>, String> {
-        let file = match OpenOptions::new().read(true).append(true).open(path) {
+        let file = match files::append(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(at(path, error)),
         };
-        let about = file.metadata().map_err(|error| at(path, error))?;
-        if !about.is_file() {
-            return Err(format!("{} is not a file", show(path)));
-        }
+        let length = file.metadata().map_err(|error| at(path, error))?.len();
         Ok(Some(Appended {
             path: path.to_owned(),
             file,
-            length: about.len(),
+            length,
         }))
     }
 
     fn create(path: &Path) -> Result<Appended, String> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
         Ok(Appended {
             path: path.to_owned(),
-            file: file.map_err(|error| at(path, error))?,
+            file: files::create(path).map_err(|error| at(path, error))?,
             length: 0,
         })
     }

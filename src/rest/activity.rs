@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::context::{Context, Snapshot};
+use crate::csrf;
 use crate::error::Error;
 use crate::http::Reply;
 use crate::limits::lock;
@@ -24,7 +25,7 @@ pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
     let begun = Instant::now();
     let fresh = |kept: &Snapshot| (kept.stale > begun).then(|| kept.body.clone());
     if let Some(body) = lock(snapshot).as_ref().and_then(fresh) {
-        return Ok(Reply::typed(200, "application/json", body));
+        return Ok(reply(body, context));
     }
     // One worker looks. The others take what there was: waiting would let pages have all workers when Redis is slow.
     let body = match context.activity.looking.try_lock() {
@@ -40,7 +41,12 @@ pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
         }
     };
     let body = body.ok_or_else(|| Error::Busy("The activity is just being looked up for the first time.".into()))?;
-    Ok(Reply::typed(200, "application/json", body))
+    Ok(reply(body, context))
+}
+
+/// The header is for pages of ours: see `csrf`.
+fn reply(body: Vec<u8>, context: &Context) -> Reply {
+    Reply::typed(200, "application/json", body).with(csrf::HEADER, context.auth.csrf_token().text())
 }
 
 fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {

@@ -46,7 +46,7 @@ pub fn get(
         return lines(call, &joined, held);
     }
     let offsets = (call.format == Format::Pairs).then(|| joined.offsets(names.as_ref()));
-    let reply = Reply::typed(200, "application/octet-stream", joined.bytes);
+    let reply = Reply::of_entries("application/octet-stream", joined.bytes);
     Ok(match offsets {
         Some(offsets) => reply.with("entry-offset", offsets),
         None => reply,
@@ -103,7 +103,7 @@ fn lines(call: &Pull, joined: &Joined, held: &mut Reservation) -> Result<Reply, 
         shape::put_line(&call.streams[item.stream], item, entry, &mut body);
         body.push(b'\n');
     }
-    Ok(Reply::typed(200, shape::LINES_TYPE, body))
+    Ok(Reply::of_entries(shape::LINES_TYPE, body))
 }
 
 /// `POST /data/{id}`: all entries are stored, or none.

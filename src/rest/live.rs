@@ -15,7 +15,6 @@ pub fn page() -> Reply {
     );
     Reply::typed(200, "text/html; charset=utf-8", PAGE.as_bytes().to_vec())
         .with("Content-Security-Policy", policy)
-        .with("X-Content-Type-Options", "nosniff")
         .with("Referrer-Policy", "no-referrer")
         .with("Cache-Control", "no-cache")
 }

@@ -23,8 +23,9 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 use crate::call::Call;
 use crate::context::Context;
 use crate::error::Error;
-use crate::http::{COMMON_HEADERS, Head, Reply, SERVER};
+use crate::http::{Head, NOSNIFF, Reply, SERVER};
 use crate::limits::Reservation;
+use crate::log_line;
 use crate::store::Session;
 use crate::wait::join_by;
 
@@ -79,7 +80,7 @@ fn work(server: &Server, context: &Arc<Context>) {
         }));
         let reply = handled.unwrap_or_else(|_| {
             context.metrics.handler_panics.add(1);
-            error!("the handler of {} panicked", request.method());
+            error!("the handler of {} panicked", log_line::field(request.method().as_str()));
             // The panic may have struck in the middle of a conversation with Redis.
             session = context.store.session(REPLY_TIMEOUT).failing_fast();
             Error::refused(500, "The server failed on this request; its log says more.").to_reply()
@@ -111,18 +112,18 @@ fn answer(
     held: &mut Reservation,
 ) -> Result<Reply, Error> {
     match call {
-        Call::Options { methods } => Ok(options(methods)),
+        Call::Options { methods } => Ok(options(methods, head, context)),
         Call::Token => token::sign_in(&context.auth, head, body),
         Call::Ping => health::ping(session),
         Call::Health => Ok(health::health()),
         Call::Metrics => Ok(health::metrics(&context.metrics)),
-        Call::Docs => Ok(docs::index()),
+        Call::Docs => Ok(docs::index(head)),
         Call::DocsAsset { name } => docs::asset(&name),
-        Call::Redoc => Ok(docs::redoc()),
-        Call::OpenApi => Ok(docs::openapi()),
-        Call::AsyncApi => Ok(docs::asyncapi()),
+        Call::Redoc => Ok(docs::redoc(head)),
+        Call::OpenApi => Ok(docs::openapi(head)),
+        Call::AsyncApi => Ok(docs::asyncapi(head)),
         Call::LivePage => Ok(live::page()),
-        Call::SignOut => Ok(token::sign_out()),
+        Call::SignOut => Ok(token::sign_out(head)),
         Call::Activity => activity::get(session, context),
         Call::ListStreams => streams::list(session),
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
@@ -136,16 +137,15 @@ fn answer(
     }
 }
 
-/// The answer to a CORS preflight (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
-fn options(methods: String) -> Reply {
+/// The methods of a path, also for a CORS preflight.
+fn options(methods: String, head: &Head, context: &Context) -> Reply {
+    let mut headers = context.config.origins.preflight(head, &methods);
+    headers.push(("Allow", methods));
     Reply {
         status: 200,
+        headers,
         ..Reply::default()
     }
-    .with("Allow", methods.clone())
-    .with("Access-Control-Allow-Methods", methods)
-    .with("Access-Control-Allow-Headers", "Authorization, Content-Type")
-    .with("Access-Control-Max-Age", "600")
 }
 
 fn head_of(request: &Request) -> Head {
@@ -163,7 +163,7 @@ fn head_of(request: &Request) -> Head {
 }
 
 fn respond(request: Request, reply: Reply) -> io::Result<()> {
-    let common = COMMON_HEADERS.into_iter().chain([("Server", SERVER)]);
+    let common = [("Server", SERVER), NOSNIFF].into_iter();
     let given = reply.headers.iter().map(|(name, value)| (*name, value.as_str()));
     // A header that tiny_http does not take can only be a fault of ours; the reply is better than none.
     let headers = common

@@ -8,6 +8,7 @@ use crate::auth::{Auth, COOKIE};
 use crate::error::{Error, Issue};
 use crate::form::{self, FormKind};
 use crate::http::{Head, Reply};
+use crate::proxied;
 
 /// More fields than OAuth2's password grant has are not a sign-in.
 const MAX_FIELDS: usize = 64;
@@ -49,15 +50,21 @@ pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
     }
     let token = auth.sign_in(user, password)?;
     let age = auth.token_life().as_secs();
-    let cookie = format!("{COOKIE}=\"Bearer {token}\"; HttpOnly; Max-Age={age}; Path=/; SameSite=Lax");
+    let cookie = cookie(head, &format!("\"Bearer {token}\""), age);
     let reply = Reply::json(&json!({ "access_token": token, "token_type": "bearer" }));
     Ok(reply.with("Set-Cookie", cookie).with("Cache-Control", "no-store"))
 }
 
 /// `POST /signout`: the browser forgets the cookie. The token itself stays good until it expires.
-pub fn sign_out() -> Reply {
-    let cookie = format!("{COOKIE}=; HttpOnly; Max-Age=0; Path=/; SameSite=Lax");
-    Reply::json(&json!({ "signed_out": true })).with("Set-Cookie", cookie)
+pub fn sign_out(head: &Head) -> Reply {
+    Reply::json(&json!({ "signed_out": true })).with("Set-Cookie", cookie(head, "", 0))
+}
+
+/// The cookie, for so many seconds (RFC 6265). Whatever else a proxy shows under the same host does not get it.
+fn cookie(head: &Head, value: &str, age: u64) -> String {
+    let prefix = proxied::prefix(head);
+    let path = if prefix.is_empty() { "/" } else { prefix };
+    format!("{COOKIE}={value}; HttpOnly; Max-Age={age}; Path={path}; SameSite=Lax")
 }
 
 fn fields(head: &Head, body: Bytes) -> Result<Vec<Field>, Error> {

@@ -1,5 +1,5 @@
 //! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
-//! Only this folder and `redis_server.rs` name the redis crate.
+//! Only this folder and `redis_server/` name the redis crate.
 
 mod activity;
 mod append;

@@ -54,8 +54,8 @@ pub fn list(value: Value) -> Option<Vec<Value>> {
 /// byte of the fields can be had again.
 ///
 /// It is the object of the fields, in their order: a value is a string, `{"base64":"…"}` if it is not UTF-8, and a list of all
-/// values if its name occurs more than once. If a name is not UTF-8, which no name in JSON can be, it is the list of the pairs,
-/// `[[name, value], …]`, with names in the same two forms.
+/// values if its name occurs more than once. If a name is not UTF-8, which no name in JSON can be, it is `{"fields":[[name, value], …]}`,
+/// with names in the same two forms: no value of a field `fields` looks like that.
 pub fn data(mut fields: Vec<Vec<u8>>) -> Vec<u8> {
     let named_d = |pair: &[Vec<u8>]| pair[0] == DATA_FIELD.as_bytes();
     if let Some(index) = fields.chunks_exact(2).position(named_d) {
@@ -66,10 +66,10 @@ pub fn data(mut fields: Vec<Vec<u8>>) -> Vec<u8> {
         .map(|pair| (pair[0].as_slice(), pair[1].as_slice()));
     let json = match fields.iter().step_by(2).all(|name| std::str::from_utf8(name).is_ok()) {
         true => object(pairs),
-        false => format!(
-            "[{}]",
-            listed(pairs.map(|(name, value)| format!("[{},{}]", json_of(name), json_of(value))))
-        ),
+        false => {
+            let pairs = pairs.map(|(name, value)| format!("[{},{}]", json_of(name), json_of(value)));
+            format!(r#"{{"fields":[{}]}}"#, listed(pairs))
+        }
     };
     json.into_bytes()
 }
@@ -142,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn with_a_name_that_is_not_utf_8_it_is_the_list_of_the_pairs() {
+    fn with_a_name_that_is_not_utf_8_it_has_the_list_of_the_pairs() {
         assert_eq!(
             of([b"a", b"1", b"\xe4", b"\xff", b"a", b"2"]),
-            r#"[["a","1"],[{"base64":"5A=="},{"base64":"/w=="}],["a","2"]]"#
+            r#"{"fields":[["a","1"],[{"base64":"5A=="},{"base64":"/w=="}],["a","2"]]}"#
         );
     }
 
@@ -168,7 +168,7 @@ mod tests {
             let json = data(pairs.iter().flat_map(|(name, value)| [name.clone(), value.clone()]).collect());
             let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
             if odd {
-                let list = json.as_array().unwrap().iter();
+                let list = json["fields"].as_array().unwrap().iter();
                 prop_assert_eq!(list.map(|pair| (bytes_of(&pair[0]), bytes_of(&pair[1]))).collect::<Vec<_>>(), pairs);
                 return Ok(());
             }

@@ -11,6 +11,7 @@ use log::{error, info, warn};
 use super::introduction::Abilities;
 use super::state::Kind;
 use super::{Session, State, Store};
+use crate::log_line::{field, sentence};
 use crate::wait::join_by;
 
 /// How long Redis may take to answer before it counts as down: what `GET /ping` promises.
@@ -65,17 +66,26 @@ impl Watch {
 
 /// Logs how Redis is now.
 fn tell(store: &Store, state: &State, session: &mut Session) {
-    let address = store.address();
+    let address = field(store.address());
     match state {
         State::Well => {
             info!("Redis at {address} answers");
             let abilities = session.ready();
             for shortcoming in abilities.map(Abilities::shortcomings).unwrap_or_default() {
-                warn!("Redis at {address}: {shortcoming}");
+                warn!("Redis at {address}: {}", sentence(&shortcoming));
             }
         }
-        State::TakesNoWrites(cause) => error!("Redis at {address} is read only for now. {cause}"),
-        State::Away(cause) => error!("Redis at {address} is of no use for now. {cause}; trying until it answers"),
+        State::TakesNoWrites(cause) => {
+            error!(
+                "Redis at {address} is read only for now: {}",
+                sentence(&cause.to_string())
+            );
+        }
+        State::Away(cause) => {
+            let cause = cause.to_string();
+            let cause = sentence(&cause);
+            error!("Redis at {address} is of no use for now: {cause}; trying until it answers");
+        }
     }
 }
 

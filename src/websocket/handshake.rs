@@ -36,14 +36,12 @@ pub fn check(head: &Head) -> Result<String, Error> {
     }
 }
 
-/// The 101. No extension is ever agreed to: compression costs more than it saves on a lab's network.
+/// The 101. No extension is ever agreed to: compression costs more than it saves on a lab's network. It has no CORS headers,
+/// because there they mean nothing: the door has refused pages that may not open WebSockets.
 pub fn response(accept: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: {accept}\r\n{}\r\n",
-        crate::http::COMMON_HEADERS
-            .map(|(name, value)| format!("{name}: {value}\r\n"))
-            .concat()
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
 

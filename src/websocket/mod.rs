@@ -22,8 +22,9 @@ use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
 use crate::limits::Pass;
+use crate::log_line;
 use crate::metrics::{Counter, PerSocket};
-use crate::pull::{Pull, Tally, detail, joined};
+use crate::pull::{Pull, Tally, detail};
 use crate::store::Session;
 use crate::wire::send_little_ahead;
 use pull::Peer;
@@ -91,7 +92,7 @@ impl Opening<'_> {
                     send_little_ahead(self.stream);
                 }
                 let pull = Pull::begin(session, &call)?;
-                (joined(&call.streams), Work::Pull(Box::new((call, pull))))
+                (log_line::streams(&call.streams), Work::Pull(Box::new((call, pull))))
             }
             _ => return Err(Error::NotFound),
         };

@@ -15,6 +15,7 @@ use crate::call::Push;
 use crate::context::Context;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
+use crate::log_line;
 use crate::store::{RETENTION_AGE, Session};
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
@@ -97,8 +98,9 @@ impl<'a> Storer<'a> {
         let waiting = intake.waiting();
         let fate = if lost { "may not have been" } else { "were not" };
         warn!(
-            "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {error}",
-            self.push.target
+            "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {}",
+            self.push.target,
+            log_line::sentence(&error.to_string())
         );
         let lost_entries = &self.context.metrics.push_entries_lost;
         lost_entries.add((under_way + waiting) as u64);

@@ -17,6 +17,31 @@ mkdir -p "$SHOTS"
 
 source "$here/../../scripts/own_store.sh"
 start_own_store
-run_part "the live page" "$target/venv/browser/bin/python" "$here/test_live.py" "$url" "$@"
-(($# > 0)) || run_part "the documentation" "$target/venv/browser/bin/python" "$here/test_docs.py" "$url"
+export PTG_STORE=$target/debug/ptg-store REDIS=redis+unix://$work/redis.sock
+
+# nginx in front of the store; sets $front.
+start_front() {
+    local port
+    port=$(free_port)
+    front=http://127.0.0.1:$port
+    sed -e "s|FRONT|$port|; s|STORE|${url#http://}|; s|WORK|$work|" "$here/nginx.conf" >"$work/nginx.conf"
+    nginx -p "$work" -c "$work/nginx.conf" 2>"$work/nginx.log" &
+    redis+=" $!" # ended together with it
+    await 10 curl -fsS -o /dev/null "$front/ptg/ping" || die "nginx does not answer: $(cat "$work/nginx.log")"
+}
+
+# What it is, the file with its tests, the address that they open, names of tests.
+run_tests() { run_part "$1" "$target/venv/browser/bin/python" "$here/$2" "${@:3}"; }
+
+run_tests "the live page" test_live.py "$url" "$@"
+if (($# == 0)); then
+    run_tests "the documentation" test_docs.py "$url"
+    run_tests "pages and entries of strangers" test_strangers.py "$url"
+    start_front
+    run_tests "behind a path prefix" test_prefix.py "$front/ptg"
+    run_tests "the documentation behind it" test_docs.py "$front/ptg"
+    run_tests "the live page behind it" test_live.py "$front/lab/store" \
+        test_a_wrong_password_is_told_and_the_right_one_opens_the_page test_signing_out_leaves_nothing_behind \
+        test_an_empty_store_is_explained_and_its_three_lines_work test_push_by_drop test_create_describe_and_delete
+fi
 finish_own_store

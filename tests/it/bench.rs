@@ -117,6 +117,7 @@ fn a_token_may_come_from_the_environment() {
     let bed = Bed::new();
     let with = |token: &str| {
         let mut command = bed.bench(&["--only", "ping"]);
+        command.env("PTG_STORE_URL", bed.store.url(""));
         command.env("PTG_STORE_TOKEN", token).output().expect("to run it")
     };
     assert!(with(&bed.store.token).status.success());

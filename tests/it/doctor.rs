@@ -145,7 +145,13 @@ fn without_a_token_development_mode_gives_one() {
         .assert_code(0)
         .assert("token", "warning", "there is none")
         .assert("round trip", "", "from push to pull");
-    report(command.env("PTG_STORE_TOKEN", &bed.store.token)).assert("token", "ok", "in PTG_STORE_TOKEN");
+    // Of another store it is no token for this one.
+    report(command.env("PTG_STORE_TOKEN", &bed.store.token)).assert(
+        "token",
+        "warning",
+        "PTG_STORE_TOKEN is for the store at http://127.0.0.1:7890",
+    );
+    report(command.env("PTG_STORE_URL", bed.store.url("/"))).assert("token", "ok", "in PTG_STORE_TOKEN");
 }
 
 #[test]

@@ -4,15 +4,16 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::harness::{
-    PATIENCE, Program, Redis, Store, eventually, expect_close, read_answer, send, send_binary, wait_for_pong,
+    PATIENCE, Program, Redis, Store, eventually, expect_close, read_answer, receive_reply, send, send_binary,
+    wait_for_pong,
 };
 
 /// CONTRACT: a signal ends the program within this.
 const END: Duration = Duration::from_secs(10);
 
 #[test]
-fn sigterm_and_sigint_end_it_with_what_was_received_stored_and_sockets_closed_with_1001() {
-    for name in ["TERM", "INT"] {
+fn every_signal_that_ends_it_does_so_with_what_was_received_stored_and_sockets_closed_with_1001() {
+    for name in ["TERM", "INT", "HUP", "QUIT"] {
         let redis = Redis::start();
         let mut store = Program::start(&["--redis", &redis.url()]);
         let mut push = store.push("x", "");
@@ -33,6 +34,40 @@ fn sigterm_and_sigint_end_it_with_what_was_received_stored_and_sockets_closed_wi
         eventually(PATIENCE, || redis.clients() == 0);
         assert!(TcpStream::connect(store.addr()).is_err(), "still listens");
     }
+}
+
+#[test]
+fn signals_that_follow_the_first_do_not_break_the_end_off() {
+    let redis = Redis::start();
+    let mut store = Program::start(&["--redis", &redis.url()]);
+    let mut push = store.push("x", "");
+    for number in 0..500 {
+        send_binary(&mut push, format!("entry {number}").as_bytes());
+    }
+    wait_for_pong(&mut push);
+    for name in ["HUP", "HUP", "TERM", "INT", "QUIT"] {
+        store.signal(name);
+    }
+    assert_eq!(expect_close(&mut push).0, 1001);
+    drop(push);
+    let status = store.wait(END);
+    assert_eq!(status.code(), Some(0), "{status}: {}", store.log());
+    assert_eq!(redis.command::<usize>(&["XLEN", "x"]), 500);
+}
+
+#[test]
+fn a_store_that_was_started_with_nohup_outlives_its_terminal() {
+    let redis = Redis::start();
+    let mut store = Program::start_by("nohup", &["--redis", &redis.url()]);
+    let mut pull = store.pull("x", "");
+    store.signal_group("HUP");
+    // The signal has come before the next request does.
+    store.add("x", &[b"entry"]);
+    assert_eq!(receive_reply(&mut pull)[0].1, b"entry");
+    store.signal("TERM");
+    assert_eq!(expect_close(&mut pull).0, 1001);
+    drop(pull);
+    assert_eq!(store.wait(END).code(), Some(0), "{}", store.log());
 }
 
 #[test]

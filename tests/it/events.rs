@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::harness::{End, Followed, PATIENCE, Store, eventually};
-use crate::wire::{OPEN_FOLLOWERS, add, numbers};
+use crate::harness::{End, Followed, Store};
+use crate::wire::{add, numbers};
 
 const ACCEPT: &str = "Accept: text/event-stream";
 
@@ -133,6 +133,44 @@ fn a_browser_that_comes_back_goes_on_behind_the_last_event_it_got() {
     // An empty one is none.
     let mut events = open(&store, "/data/s?last_entry_id=first", &["Last-Event-ID:"]);
     assert_eq!(data(&next(&mut events)), 0);
+}
+
+#[test]
+fn a_client_that_cannot_set_the_header_says_the_last_event_in_the_query() {
+    let store = Store::start();
+    let a = add(&store.redis, "a", &numbers(0..10));
+    let b = add(&store.redis, "b+", &numbers(20..30));
+    let (of_a, of_b) = (a[3].0.as_str(), b[8].0.as_str());
+    for id in [of_a.to_owned(), of_a.replace('-', "%2D")] {
+        for more in ["", "&last_entry_id=first", "&last_entry_id=$&count=2"] {
+            let mut events = open(&store, &format!("/data/a?lastEventId={id}{more}"), &[]);
+            assert_eq!(data(&next(&mut events)), 4, "{id}{more}");
+        }
+    }
+    // Of several streams, and then the header comes first.
+    for plus in ["+", "%2B"] {
+        let path = format!("/data/a+b%2B?lastEventId={of_a}{plus}{of_b}");
+        let mut events = open(&store, &path, &[]);
+        assert_eq!(
+            (data(&next(&mut events)), data(&next(&mut events))),
+            (json!(4), json!(29))
+        );
+        let mut events = open(&store, &path, &[&format!("Last-Event-ID: {of_a}+{}", b[7].0)]);
+        assert_eq!(
+            (data(&next(&mut events)), data(&next(&mut events))),
+            (json!(4), json!(28))
+        );
+    }
+    // An empty one is none; one that does not parse is told as what it is; and only events have it.
+    let mut events = open(&store, "/data/a?lastEventId=&last_entry_id=first", &[]);
+    assert_eq!(data(&next(&mut events)), 0);
+    let answer = store.exchange(store.head("GET", "/data/a?lastEventId=x", &[ACCEPT]));
+    assert_eq!(
+        answer.faults(),
+        [("lastEventId".to_owned(), "value_error.entry_id".to_owned())]
+    );
+    assert_eq!(answer.json()["detail"][0]["loc"][0], "query");
+    store.get("/data/a?lastEventId=x").expect(200);
 }
 
 #[test]
@@ -282,23 +320,4 @@ fn a_silent_reply_says_every_15_seconds_that_it_is_there() {
     assert_eq!((events.line(), events.line()), (":".into(), String::new()));
     store.add("s", &[b"entry"]);
     assert_eq!(data(&next(&mut events)), "entry");
-}
-
-#[test]
-fn a_page_of_another_origin_may_read_events() {
-    let store = Store::start();
-    let events = open(&store, "/data/s", &["Origin: http://elsewhere"]);
-    assert_eq!(events.head.header("access-control-allow-origin"), Some("*"));
-    assert_eq!(events.head.header("cache-control"), Some("no-store"));
-    drop(events);
-    let cookie = format!("authorization=\"Bearer {}\"", store.token);
-    let path = format!("/data/s?token={}&timeout=100", store.token);
-    for headers in [
-        &[("Accept", "text/event-stream")][..],
-        &[("Accept", "text/event-stream"), ("Cookie", &cookie)],
-    ] {
-        let answer = store.ask("GET", &path, headers, None).expect(200);
-        assert_eq!(answer.text(), "retry: 1000\n\n");
-    }
-    eventually(PATIENCE, || store.metric(OPEN_FOLLOWERS) == 0.0);
 }

@@ -84,7 +84,7 @@ fn with_http_1_1_it_comes_in_chunks_and_the_connection_is_for_it_alone() {
         ("content-length", None),
         ("cache-control", Some("no-store")),
         ("x-accel-buffering", Some("no")),
-        ("access-control-allow-origin", Some("*")),
+        ("access-control-allow-origin", None),
     ] {
         assert_eq!(follow.head.header(name), value, "{name}");
     }
@@ -222,12 +222,13 @@ fn head_gives_only_the_head() {
         ("/data/s?follow=true", &[][..], "application/octet-stream"),
         ("/data/s?follow=true&format=json", &[], "application/x-ndjson"),
         ("/data/s", &["Accept: text/event-stream"], "text/event-stream"),
-        ("/mjpeg/s", &[], "multipart/x-mixed-replace; boundary=ptg-store-frame"),
+        ("/mjpeg/s", &[], "multipart/x-mixed-replace"),
     ] {
         let mut stream = store.raw();
         send(&mut stream, store.head("HEAD", path, lines));
         let head = read_answer_to_head(&mut stream).expect(200);
-        assert_eq!(head.header("content-type"), Some(kind), "{path}");
+        let given = head.header("content-type").and_then(|given| given.split(';').next());
+        assert_eq!(given, Some(kind), "{path}");
         // No length: the reply to GET has none.
         assert_eq!(head.header("content-length"), None, "{path}");
         let mut rest = Vec::new();

@@ -33,7 +33,7 @@ fn fields_that_are_not_utf_8_come_as_base64_and_fields_that_occur_twice_as_lists
         // A name that is no text cannot be one in JSON.
         (
             &[b"a", b"1", b"\xe4", image, b"a", b"2"],
-            json!([["a", "1"], [{ "base64": "5A==" }, base64], ["a", "2"]]),
+            json!({ "fields": [["a", "1"], [{ "base64": "5A==" }, base64], ["a", "2"]] }),
         ),
         (&[b"D", b"1", b"dd", b"2"], json!({ "D": "1", "dd": "2" })),
     ];

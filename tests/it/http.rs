@@ -1,4 +1,4 @@
-//! What holds for every request: checks and their order, parameters, HEAD, CORS (CONTRACT section 2).
+//! What holds for every request: checks and their order, parameters, HEAD (CONTRACT section 2).
 
 use std::collections::BTreeSet;
 
@@ -85,7 +85,12 @@ fn head_answers_as_get_does_but_without_the_body() {
         send(&mut stream, store.head("HEAD", path, &[]));
         let head = read_answer_to_head(&mut stream);
         assert_eq!(head.status, get.status, "{path}");
-        for name in ["content-type", "entry-offset", "access-control-allow-origin"] {
+        for name in [
+            "content-type",
+            "entry-offset",
+            "cache-control",
+            "content-security-policy",
+        ] {
             assert_eq!(head.header(name), get.header(name), "{name} of {path}");
         }
         if path != "/metrics" {
@@ -105,73 +110,9 @@ fn the_heads_of_refusals_are_what_they_were_to_the_byte() {
         let names: Vec<String> = answer.headers.into_iter().map(|(name, _)| name).collect();
         names.join(" ")
     };
-    let cors = "access-control-allow-origin access-control-expose-headers";
-    let expected = format!("server date content-length connection {cors} content-type");
+    let expected = "server date content-length connection x-content-type-options content-type";
     assert_eq!(names("nonsense\r\n\r\n".into()), expected);
     assert_eq!(names(store.head("POST", "/data/one", &[])), expected);
-}
-
-#[test]
-fn every_reply_carries_the_cors_headers() {
-    let store = Store::start();
-    let other_version = [("Authorization", &*store.bearer()), ("Sec-WebSocket-Version", "8")];
-    let answers = [
-        store.get("/ping").expect(200),
-        store.get("/streams/").expect(200),
-        store.get("/data/one").expect(200),
-        store.get("/nope").expect(404),
-        store.put("/ping").expect(405),
-        store.ask("GET", "/streams/", &[], None).expect(401),
-        store.get("/data/one?count=0").expect(422),
-        store.get("/streams/one?report_error=1").expect(400),
-        store.ask("OPTIONS", "/streams/", &[], None),
-        store.socket_answer("/data/one/push", &[]).expect(401),
-        store.socket_answer("/data/one/push", &other_version).expect(426),
-        store.exchange(store.head("POST", "/data/one", &[])).expect(411),
-        store
-            .exchange(store.head("POST", "/data/one", &["Content-Length: 999999999999"]))
-            .expect(413),
-        store
-            .exchange(store.head("GET", "/ping", &[&format!("X: {}", "x".repeat(20_000))]))
-            .expect(431),
-        store.exchange("nonsense\r\n\r\n").expect(400),
-        store.exchange("GET /ping HTTP/2.0\r\n\r\n").expect(505),
-    ];
-    for answer in answers {
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{answer:?}");
-        let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
-        assert!(
-            words(&exposed.to_ascii_lowercase()).contains("entry-offset"),
-            "{answer:?}"
-        );
-    }
-}
-
-#[test]
-fn options_needs_no_token_and_names_the_paths_methods_and_headers() {
-    let store = Store::start();
-    for (path, methods) in PATHS {
-        let preflight = [
-            ("Origin", "http://lab.example"),
-            ("Access-Control-Request-Method", "PUT"),
-            ("Access-Control-Request-Headers", "authorization"),
-        ];
-        for headers in [&preflight[..], &[]] {
-            let answer = store.ask("OPTIONS", path, headers, None);
-            assert!([200, 204].contains(&answer.status), "{path}: {answer:?}");
-            let allowed = words(answer.header("access-control-allow-methods").unwrap_or_default());
-            for method in *methods {
-                assert!(allowed.contains(*method), "{method} of {path}: {answer:?}");
-            }
-            let headers = answer.header("access-control-allow-headers").unwrap_or_default();
-            let headers = words(&headers.to_ascii_lowercase());
-            assert!(
-                headers.contains("authorization") && headers.contains("content-type"),
-                "{path}: {answer:?}"
-            );
-        }
-    }
-    store.ask("OPTIONS", "/nope", &[], None).expect(404);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The live page: what it is served with, what it asks for, and who may use its visitor's cookie.
+//! The live page: what it is served with, and what it asks for.
 
 use serde_json::Value;
 
@@ -13,11 +13,6 @@ fn activity(store: &Store, stream: &str) -> Value {
         .find(|one| one["id"] == stream)
         .cloned()
         .unwrap_or(Value::Null)
-}
-
-fn cookie(store: &Store) -> String {
-    let token = store.bearer();
-    format!("authorization=\"{token}\"")
 }
 
 #[test]
@@ -111,53 +106,4 @@ fn signing_out_makes_the_browser_forget_the_cookie() {
     let answer = store.ask("POST", "/signout", &[], Some(b"")).expect(200);
     let set = answer.header("set-cookie").expect("a cookie");
     assert!(set.starts_with("authorization=;") && set.contains("Max-Age=0"), "{set}");
-}
-
-#[test]
-fn a_page_of_another_origin_changes_nothing_with_its_visitors_cookie() {
-    let store = Store::start();
-    let cookie = cookie(&store);
-    let from = |origin: &'static str| [("Cookie", cookie.clone()), ("Origin", origin.to_string())];
-    let own = format!("http://{}", store.addr());
-    store.add("s", &[b"entry"]);
-    for (method, path, body) in [
-        ("PUT", "/streams/x", None),
-        ("DELETE", "/streams/s", None),
-        ("POST", "/data/s", Some(&b"entry"[..])),
-    ] {
-        for origin in ["http://evil.example", "null"] {
-            let headers = from(origin);
-            let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-            let answer = store.ask(method, path, &headers, body).expect(403);
-            assert!(answer.detail().contains("origin"), "{}", answer.detail());
-            // With the token itself it is no longer the browser that vouches, but whoever has the token.
-            let mut with_token = headers.clone();
-            let bearer = store.bearer();
-            with_token.push(("Authorization", &bearer));
-            let status = store.ask("GET", "/streams/s", &with_token, None).status;
-            assert_eq!(status, 200);
-        }
-    }
-    let length: usize = store.redis.command(&["XLEN", "s"]);
-    assert_eq!(length, 1);
-    let headers = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];
-    store.ask("PUT", "/streams/x", &headers, None).expect(200);
-    // No Origin, no page: curl with a cookie jar.
-    store
-        .ask("DELETE", "/streams/x", &[("Cookie", &cookie)], None)
-        .expect(200);
-}
-
-#[test]
-fn a_page_of_another_origin_opens_no_socket_with_its_visitors_cookie() {
-    let store = Store::start();
-    let cookie = cookie(&store);
-    for path in ["/data/s/push", "/data/s/pull"] {
-        let headers = [("Cookie", cookie.as_str()), ("Origin", "http://evil.example")];
-        store.socket_answer(path, &headers).expect(403);
-        let own = format!("http://{}", store.addr());
-        let headers = [("Cookie", cookie.as_str()), ("Origin", own.as_str())];
-        let status = store.socket_answer(path, &headers).status;
-        assert_eq!(status, 101, "{path}");
-    }
 }

@@ -1,5 +1,6 @@
 //! The log: what it has a line for, and what it never shows (issue 2, item 7; CONTRACT section 3).
 
+use crate::harness::liar::Anything;
 use crate::harness::{PATIENCE, Program, Redis, eventually, send_binary, wait_for_pong};
 
 #[test]
@@ -169,5 +170,105 @@ fn what_clients_send_cannot_forge_a_log_line() {
     store.wait(PATIENCE);
     let log = store.log();
     assert!(!log.contains('\x1b'), "{log}");
+    assert!(!log.lines().any(|line| line.starts_with("FORGED")), "{log}");
+}
+
+/// Ends a store; its log, in which every line is of plain characters.
+#[track_caller]
+fn plain_log(mut store: Program) -> String {
+    store.signal("TERM");
+    store.wait(PATIENCE);
+    let log = store.log();
+    assert!(
+        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
+        "{log:?}"
+    );
+    log
+}
+
+/// Lines of the log.
+fn lines_with(log: &str, words: &str) -> Vec<String> {
+    log.lines()
+        .filter(|line| line.contains(words))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn names_that_are_no_plain_words_are_quoted_in_the_log() {
+    let redis = Redis::start();
+    let store = Program::start(&["--redis", &redis.url()]);
+    // Each once as it is, and as it stands in the log.
+    let names = [
+        ("plain-käse", "plain-käse"),
+        ("a b", "\"a b\""),
+        ("x code=1000", "\"x code=1000\""),
+        ("a=b", "\"a=b\""),
+        ("a\"b", "\"a\\\"b\""),
+        ("a\\b", "\"a\\\\b\""),
+        ("a+b", "\"a+b\""),
+        ("x\u{202e}y", "\"x\\u{202e}y\""),
+        ("x\u{2028}y", "\"x\\u{2028}y\""),
+        ("x\u{200b}y", "\"x\\u{200b}y\""),
+    ];
+    for (name, _) in names {
+        let mut push = store.push(name, "");
+        send_binary(&mut push, b"entry");
+        push.close(None).expect("to close");
+        while push.read().is_ok() {}
+        drop(store.pull(name, "last_entry_id=0"));
+    }
+    let has = |line: &str, stream: &str| line.contains(&format!(" stream={stream} "));
+    for (name, shown) in names {
+        for begin in ["push open", "push closed", "pull open", "pull closed"] {
+            eventually(PATIENCE, || {
+                lines_with(&store.log(), begin).iter().any(|line| has(line, shown))
+            });
+        }
+        assert!(
+            name == shown || !store.log().contains(&format!("stream={name} ")),
+            "{name}: {}",
+            store.log()
+        );
+    }
+    plain_log(store);
+}
+
+#[test]
+fn paths_that_could_be_taken_for_fields_are_quoted_in_the_log() {
+    let redis = Redis::start();
+    let store = Program::start(&["--redis", &redis.url()]);
+    for target in ["/x\"y", "/code=1000", "stream=x", "/\\n"] {
+        store.exchange(format!("GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", store.addr()));
+    }
+    store.get("/streams/plain?query=left-out");
+    let log = plain_log(store);
+    for shown in ["GET \"/x\\\"y\" ", "GET \"/code=1000\" ", "GET /streams/plain 200 "] {
+        assert!(log.contains(shown), "{shown} in {log}");
+    }
+    assert!(!log.contains(" stream=x") && !log.contains(" /\\n "), "{log}");
+}
+
+#[test]
+fn what_redis_says_cannot_forge_a_log_line() {
+    let error = "-ERR \u{1b}]52;c;eA==\u{7}\u{9b}2J\u{202e} code=1000 entries=7\r\n";
+    let liar = Anything::start(error.as_bytes());
+    let store = Program::start(&["--redis", &format!("redis://{}", liar.address())]);
+    store.get("/streams/").expect(503);
+    store.socket_answer("/data/x/push", &[]);
+    eventually(PATIENCE, || store.log().contains("code=1000"));
+    let log = plain_log(store);
+    for line in lines_with(&log, "code=1000") {
+        let (before, _) = line.split_once("code=1000").expect("it");
+        assert!(before.matches('"').count() % 2 == 1, "not in quotes: {line}");
+    }
+}
+
+#[test]
+fn an_address_of_redis_cannot_forge_a_log_line() {
+    let url = "redis+unix:///nowhere/%0AFORGED%1B%5B2J%20code=1000";
+    let store = Program::start(&["--redis", url]);
+    eventually(PATIENCE, || store.log().contains("cannot be reached"));
+    let log = plain_log(store);
     assert!(!log.lines().any(|line| line.starts_with("FORGED")), "{log}");
 }

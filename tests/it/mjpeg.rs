@@ -9,21 +9,26 @@ use crate::wire::{add, numbers};
 /// What begins every picture, and makes it a JPEG.
 const JPEG: &[u8] = &[0xff, 0xd8, 0xff, 0xe0];
 
-const BOUNDARY: &str = "--ptg-store-frame";
-
 fn picture(number: usize, size: usize) -> Vec<u8> {
     let mut picture = [JPEG, number.to_string().as_bytes()].concat();
     picture.resize(picture.len().max(size), b'.');
     picture
 }
 
+/// The boundary that a reply of pictures announces.
+#[track_caller]
+fn boundary(pictures: &Followed) -> String {
+    let kind = pictures.head.header("content-type").expect("a content type");
+    let boundary = kind.strip_prefix("multipart/x-mixed-replace; boundary=");
+    boundary.unwrap_or_else(|| panic!("{kind}")).to_owned()
+}
+
 /// A reply of pictures up to its first boundary.
 #[track_caller]
 fn open(store: &Store, path: &str) -> Followed {
     let mut pictures = store.follow(path, &[]);
-    let kind = pictures.head.header("content-type");
-    assert_eq!(kind, Some("multipart/x-mixed-replace; boundary=ptg-store-frame"));
-    assert_eq!(pictures.line(), format!("{BOUNDARY}\r"));
+    let first = format!("--{}\r", boundary(&pictures));
+    assert_eq!(pictures.line(), first);
     pictures
 }
 
@@ -38,10 +43,8 @@ fn next(pictures: &mut Followed) -> Vec<u8> {
     let length: usize = length.unwrap_or_else(|| panic!("no length: {line:?}"));
     assert_eq!(pictures.line(), "\r");
     let picture = pictures.bytes(length);
-    assert_eq!(
-        (pictures.line(), pictures.line()),
-        ("\r".into(), format!("{BOUNDARY}\r"))
-    );
+    let behind = format!("--{}\r", boundary(pictures));
+    assert_eq!((pictures.line(), pictures.line()), ("\r".into(), behind));
     picture
 }
 

@@ -2,7 +2,8 @@
 //! Its port is fixed, so these tests take turns.
 
 use crate::harness::{
-    OWN_REDIS_PORT, PATIENCE, Program, Redis, own_redis_listens, send_binary, take_turn, wait_for_pong,
+    OWN_REDIS_PORT, PATIENCE, Program, Redis, expect_close, own_redis, own_redis_is, own_redis_listens, send_binary,
+    take_turn, wait_for_pong,
 };
 
 #[test]
@@ -11,8 +12,7 @@ fn without_a_redis_it_starts_one_that_keeps_its_data_and_stops_it_at_the_end() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = Program::start_in(directory.path(), &["--data-dir", "my data"], &[]);
     store.add("x", &[b"kept"]);
-    let text = info(OWN_REDIS_PORT);
-    assert!(text.contains("aof_enabled:1"), "{text}");
+    assert_eq!(own_redis_is("aof_enabled"), "1");
     assert!(directory.path().join("my data").is_dir());
     assert!(!directory.path().join("ptg-data").exists());
     end(&mut store);
@@ -38,28 +38,34 @@ fn its_data_is_in_ptg_data_and_its_redis_listens_on_loopback_only() {
         (words.nth(1)? == "0A").then_some(local)
     });
     assert!(addresses.all(|address| address == "0100007F"), "{listening}");
+    let protected: Vec<String> = own_redis(&["CONFIG", "GET", "protected-mode"]);
+    assert_eq!(protected[1], "yes");
     end(&mut store);
 }
 
 #[test]
-fn ctrl_c_at_the_terminal_ends_the_store_before_its_redis() {
+fn what_a_terminal_sends_to_all_of_its_programs_ends_the_store_before_its_redis() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
-    let mut store = Program::start_in(directory.path(), &[], &[]);
-    let mut push = store.push("x", "");
-    for number in 0..500 {
-        send_binary(&mut push, format!("entry {number}").as_bytes());
-    }
-    wait_for_pong(&mut push);
-    store.signal_group("INT");
-    let status = store.wait(PATIENCE);
-    assert_eq!(status.code(), Some(0), "{status}: {}", store.log());
-    assert!(!own_redis_listens(), "its Redis is still there");
+    for (times, name) in [(1, "INT"), (2, "QUIT"), (3, "HUP")] {
+        let mut store = Program::start_in(directory.path(), &["--max-len", "10000"], &[]);
+        let mut push = store.push("x", "");
+        for number in 0..500 {
+            send_binary(&mut push, format!("entry {number}").as_bytes());
+        }
+        wait_for_pong(&mut push);
+        store.signal_group(name);
+        assert_eq!(expect_close(&mut push).0, 1001, "{name}");
+        drop(push);
+        let status = store.wait(PATIENCE);
+        assert_eq!(status.code(), Some(0), "{name}: {status}: {}", store.log());
+        assert!(!own_redis_listens(), "{name}: its Redis is still there");
 
-    let mut store = Program::start_in(directory.path(), &[], &[]);
-    let found = store.get("/streams/x").expect(200).json();
-    assert_eq!(found["info"]["length"], 500);
-    end(&mut store);
+        let mut store = Program::start_in(directory.path(), &[], &[]);
+        let found = store.get("/streams/x").expect(200).json();
+        assert_eq!(found["info"]["length"], times * 500);
+        end(&mut store);
+    }
 }
 
 #[test]
@@ -103,6 +109,18 @@ fn a_machine_without_redis_server_is_told_what_to_install() {
     assert!(message.contains("redis-server"), "{message}");
 }
 
+#[test]
+fn a_start_that_fails_when_redis_runs_already_leaves_none_behind() {
+    let _turn = take_turn();
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.env("TMPDIR", "/nonexistent");
+    let output = Program::run_to_end(command);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("private folder"), "{message}");
+    assert!(!own_redis_listens(), "its Redis is still there: {message}");
+}
+
 /// Ends the store, and its Redis must be gone with it.
 #[track_caller]
 fn end(store: &mut Program) {
@@ -110,10 +128,4 @@ fn end(store: &mut Program) {
     let status = store.wait(PATIENCE);
     assert_eq!(status.code(), Some(0), "{status}: {}", store.log());
     assert!(!own_redis_listens(), "its Redis is still there: {}", store.log());
-}
-
-fn info(port: u16) -> String {
-    let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("a Redis URL");
-    let mut connection = client.get_connection().expect("a connection to its Redis");
-    redis::cmd("INFO").query(&mut connection).expect("INFO")
 }

@@ -29,7 +29,7 @@ fn the_page_needs_no_other_host_and_its_files_come_as_gzip() {
         ("swagger-ui.css", "text/css"),
         ("swagger-ui-bundle.js", "text/javascript"),
     ] {
-        assert!(page.text().contains(&format!("/docs/{name}")), "{name}");
+        assert!(page.text().contains(&format!("\"docs/{name}\"")), "{name}");
         let file = store.ask("GET", &format!("/docs/{name}"), &[], None).expect(200);
         assert!(
             file.header("content-type").is_some_and(|given| given.starts_with(kind)),
@@ -46,15 +46,13 @@ fn the_page_needs_no_other_host_and_its_files_come_as_gzip() {
 fn redoc_leads_to_the_documentation() {
     let store = Store::start();
     let answer = store.exchange("GET /redoc HTTP/1.1\r\nHost: x\r\n\r\n").expect(307);
-    assert_eq!(answer.header("location"), Some("/docs"));
+    assert_eq!(answer.header("location"), Some("docs"));
 }
 
 #[test]
 fn every_status_that_a_route_documents_of_its_own_can_be_had() {
     let store = Store::start();
     let bearer = store.bearer();
-    let cookie = format!("authorization={bearer}");
-    let page = [("Cookie", cookie.as_str()), ("Origin", "http://evil.example")];
     let token = [("Authorization", bearer.as_str())];
     let form = |body: &'static [u8]| {
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
@@ -131,7 +129,6 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
         );
         let bad = pattern.replace("{stream_id}", "a%2Fb");
         had.push((method, pattern, store.ask(method, &good, &[], body).status));
-        had.push((method, pattern, store.ask(method, &good, &page, body).status));
         had.push((method, pattern, store.ask(method, &good, &token, body).status));
         had.push((method, pattern, store.ask(method, &bad, &token, body).status));
     }
@@ -141,7 +138,6 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
     ] {
         had.push(("GET", pattern, socket(path, &token)));
         had.push(("GET", pattern, socket(path, &[])));
-        had.push(("GET", pattern, socket(path, &page)));
         had.push(("GET", pattern, socket(&path.replace("/s/", "/a%2Fb/"), &token)));
         had.push(("GET", pattern, socket(path, &old)));
     }

@@ -221,20 +221,20 @@ fn a_description_may_come_in_the_body_of_a_put() {
     });
     assert_eq!(told.expect(200).json(), expected);
     assert_eq!(store.get("/streams/cam").expect(200).json()["meta"], expected);
-    put(&store, "/v2/streams/cam", br#"{"desc": "again"}"#).expect(400);
+    put(&store, "/v2/streams/cam?override=false", br#"{"desc": "again"}"#).expect(400);
     let told = put(
         &store,
         "/v2/streams/cam",
-        br#"{"override": true, "max_len": 50, "desc": null}"#,
+        br#"{"override": true, "max_len": 50, "desc": null, "fps": 60}"#,
     );
-    let expected = json!({ "id": "cam", "description": "cam", "max_len": 50, "metadata": {} });
+    let expected = json!({ "id": "cam", "description": "front", "max_len": 50, "metadata": { "fps": 60 } });
     assert_eq!(told.expect(200).json(), expected);
     let told = put(
         &store,
         "/v2/streams/cam?override=true&desc=query&max_len=9",
         br#"{"desc": "body", "max_len": 50}"#,
     );
-    let expected = json!({ "id": "cam", "description": "query", "max_len": 9, "metadata": {} });
+    let expected = json!({ "id": "cam", "description": "query", "max_len": 9, "metadata": { "fps": 60 } });
     assert_eq!(told.expect(200).json(), expected);
     put(&store, "/v2/streams/other", b"").expect(200);
 }

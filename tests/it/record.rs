@@ -227,6 +227,8 @@ fn what_makes_no_sense_or_cannot_be_is_one_sentence_and_a_code() {
                 path(&good),
                 "--url",
                 "http://127.0.0.1:1",
+                "--token",
+                "x",
                 "--retry",
                 "0",
             ],

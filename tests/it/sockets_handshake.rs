@@ -112,7 +112,7 @@ fn only_get_opens_a_socket() {
 
 #[test]
 fn headers_as_browsers_and_proxies_write_them_are_understood() {
-    let store = Store::start();
+    let store = Store::with(&["--allow-origin", "http://elsewhere.example"]);
     let bearer = store.bearer();
     let cases: [&[(&str, &str)]; 4] = [
         &[("Connection", "keep-alive, Upgrade")],

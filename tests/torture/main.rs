@@ -32,6 +32,7 @@ mod hostile_sockets;
 mod isolation;
 mod memory;
 mod memory_bodies;
+mod memory_mixed;
 mod memory_pulls;
 mod overload;
 mod soak;

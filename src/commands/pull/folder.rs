@@ -1,10 +1,11 @@
 //! Entries as files of a folder. Nobody ever sees a part of one, and nothing is written over.
 
-use std::fs::{OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::Permissions;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use ptg_store::files;
 use rustix::fs::{FlockOperation, flock};
 use serde::de::IgnoredAny;
 use tempfile::NamedTempFile;
@@ -53,17 +54,28 @@ impl Folder {
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(()),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                match std::fs::read(&path).map_err(failed)? == entry.bytes {
-                    true => Ok(()),
-                    false => Err(Failure::Here(format!(
-                        "{} is there already and has other bytes; it is left as it is",
-                        path.display()
-                    ))),
+                let left = |what: &str| {
+                    let path = path.display();
+                    Failure::Here(format!("{path} is there already, and {what}; it is left as it is"))
+                };
+                match has_bytes(&path, &entry.bytes) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(left("has other bytes")),
+                    Err(error) => Err(left(&error.to_string())),
                 }
             }
             Err(error) => Err(failed(error.error)),
         }
     }
+}
+
+/// Whether a regular file has these bytes, and no more. Anything else that has its name is an error.
+fn has_bytes(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let mut there = Vec::new();
+    files::open(path)?
+        .take(bytes.len() as u64 + 1)
+        .read_to_end(&mut there)?;
+    Ok(there == bytes)
 }
 
 /// A file to write an entry into, locked as long as it is written.
@@ -93,7 +105,7 @@ fn remove_unfinished(folder: &Path) {
         if !random.is_some_and(is_ours) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        let Ok(file) = OpenOptions::new().append(true).open(entry.path()) else {
+        let Ok(file) = files::append(&entry.path()) else {
             continue;
         };
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {

@@ -88,7 +88,7 @@ struct Flags {
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }

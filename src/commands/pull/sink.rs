@@ -14,7 +14,7 @@ use crate::client::{Entry, Failure, Gap, Output};
 pub enum Sink {
     /// As they are, each followed by this.
     Plain(&'static [u8]),
-    /// The same, as long as they are text.
+    /// The same, as long as they are text, of which what a terminal would obey is escaped.
     Terminal(&'static [u8]),
     /// As lines of JSON about this stream.
     Json(StreamId),
@@ -43,13 +43,13 @@ impl Sink {
     /// Takes an entry.
     pub fn take(&mut self, entry: &Entry, output: &mut Output) -> Result<(), Failure> {
         match self {
-            Sink::Terminal(_) if !is_text(&entry.bytes) => Err(Failure::Here(format!(
-                "entry {} is binary, which would garble the terminal; have it written elsewhere with > file or --out DIR, or \
-                 as text with --json",
-                entry.id
-            ))),
-            Sink::Plain(end) | Sink::Terminal(end) => {
+            Sink::Plain(end) => {
                 output.write(&entry.bytes)?;
+                output.write(end)
+            }
+            Sink::Terminal(end) => {
+                let text = text(&entry.bytes).ok_or_else(|| binary(entry))?;
+                output.text(text)?;
                 output.write(end)
             }
             Sink::Json(stream) => {
@@ -59,7 +59,7 @@ impl Sink {
                     start: 0,
                     skipped: None,
                 };
-                output.line(&shape::line(stream, &item, &entry.bytes))
+                output.json(&shape::line(stream, &item, &entry.bytes))
             }
             Sink::Folder(folder) => folder.write(entry),
         }
@@ -74,7 +74,7 @@ impl Sink {
             before: gap.before,
             missed: None,
         };
-        output.line(&gap.line())
+        output.json(gap.line().as_bytes())
     }
 
     /// Whether standard output stays free.
@@ -83,7 +83,15 @@ impl Sink {
     }
 }
 
-/// Whether a terminal can show it.
-fn is_text(bytes: &[u8]) -> bool {
-    !bytes.contains(&0) && std::str::from_utf8(bytes).is_ok()
+/// The bytes as text that a terminal can show, if they are any.
+fn text(bytes: &[u8]) -> Option<&str> {
+    str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
+}
+
+fn binary(entry: &Entry) -> Failure {
+    Failure::Here(format!(
+        "entry {} is binary, which would garble the terminal; have it written elsewhere with > file or --out DIR, or as text \
+         with --json",
+        entry.id
+    ))
 }

@@ -1,7 +1,8 @@
 //! A folder as it grows: every file of it is one entry, once it is completely written.
 //!
 //! The folder is looked at again and again. A file is known by its name, inode, size and time of change; one that is written
-//! anew is another. What is known of a file that has gone is forgotten.
+//! anew is another. What is known of a file that has gone is forgotten. Whoever may put files there must not have others read
+//! with our rights: links are left out, and what is opened is a regular file.
 
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::fs::{DirEntry, File, Metadata};
@@ -12,6 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use ptg_store::files;
 use ptg_store::units::Size;
 
 use super::Next;
@@ -38,6 +40,9 @@ pub struct Folder {
     /// What is known of each file, by its `fingerprint`.
     known: HashMap<u64, Known>,
     ready: VecDeque<Ready>,
+    /// A link that was found, and whether that was told.
+    link: Option<PathBuf>,
+    told_of_links: bool,
     /// When to look again.
     due: Instant,
 }
@@ -71,6 +76,8 @@ impl Folder {
             limit,
             known: HashMap::new(),
             ready: VecDeque::new(),
+            link: None,
+            told_of_links: false,
             due: Instant::now(),
         };
         if new_only {
@@ -89,6 +96,7 @@ impl Folder {
                     return Ok(Next::NotYet);
                 }
                 self.look()?;
+                self.tell_of_links(console);
             }
             let Some(file) = self.ready.pop_front() else {
                 return Ok(Next::NotYet);
@@ -123,6 +131,10 @@ impl Folder {
         for entry in std::fs::read_dir(&self.path).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Some(about) = self.about(&entry) else { continue };
+            if about.is_symlink() {
+                self.link.get_or_insert_with(|| entry.path());
+                continue;
+            }
             if known.len() >= MOST_FILES {
                 return Err(Failure::Here(format!(
                     "the folder {} has more than {MOST_FILES} files",
@@ -160,15 +172,24 @@ impl Folder {
         Ok(())
     }
 
-    /// What the system knows of a file, if it is one to push.
+    /// Says, once, that links are left out.
+    fn tell_of_links(&mut self, console: &mut Console) {
+        if let Some(link) = &self.link
+            && !std::mem::replace(&mut self.told_of_links, true)
+        {
+            console.complain(&format!("{} is a link: links are left out", link.display()));
+        }
+    }
+
+    /// What the system knows of a file, if it is one to push, or of a link in its place.
     fn about(&self, entry: &DirEntry) -> Option<Metadata> {
         let name = entry.file_name();
         if name.as_bytes().starts_with(b".") || !name.as_bytes().ends_with(self.suffix.as_bytes()) {
             return None;
         }
         // It may have gone in the meantime.
-        let about = std::fs::metadata(entry.path()).ok()?;
-        about.is_file().then_some(about)
+        let about = entry.metadata().ok()?;
+        (about.is_file() || about.is_symlink()).then_some(about)
     }
 
     /// The bytes of a file; none if it is no longer what it was, and will be found again if it is there.
@@ -179,9 +200,9 @@ impl Folder {
             file.metadata()
                 .map(|about| fingerprint(&ready.path, &about) == ready.fingerprint)
         };
-        let file = match File::open(&ready.path) {
+        let file = match files::open(&ready.path) {
             Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound || files::is_refusal(&error) => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         if !is_same(&file).map_err(failed)? {

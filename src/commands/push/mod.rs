@@ -45,7 +45,7 @@ struct Flags {
     jpegs: bool,
 
     /// push every file of this folder once it is completely written, now and until Ctrl-C; not those whose name begins
-    /// with a dot
+    /// with a dot, and not what links point to
     #[argh(option)]
     watch: Option<PathBuf>,
 
@@ -82,7 +82,7 @@ struct Flags {
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 }

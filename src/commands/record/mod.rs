@@ -56,7 +56,7 @@ pub struct Flags {
     #[argh(option)]
     url: Option<String>,
 
-    /// token for the store (default: the environment's PTG_STORE_TOKEN, else that of ptg-store login)
+    /// token for the store (default: the environment's PTG_STORE_TOKEN if it is for this store, else that of ptg-store login)
     #[argh(option)]
     token: Option<String>,
 

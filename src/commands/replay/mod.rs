@@ -17,6 +17,7 @@ use std::time::Duration;
 use ptg_store::recording::Recording;
 
 use super::{counted, say_result};
+use crate::client::shell::quote;
 use crate::client::{Console, Exit, Failure, Interrupted, Store};
 use flags::Flags;
 use pace::Pace;
@@ -134,7 +135,8 @@ fn overtaken(part: &Part, state: &State) -> String {
         // --from is for all streams of a replay, and this id is one stream's.
         true => format!(
             "; --stream {} --from {} replays only what is later",
-            part.choice, state.newest
+            quote(&part.choice),
+            state.newest
         ),
         false => String::new(),
     };

@@ -57,11 +57,10 @@ impl State {
     pub fn warning(&self, store: &Store, stream: &StreamId, entries: u64) -> String {
         format!(
             "{stream}: {} are replayed, and the store keeps {} of this stream: it trims the oldest. --raise-max-len \
-             mends that, or: curl -X PUT -H \"Authorization: Bearer $PTG_STORE_TOKEN\" '{}{}'",
+             mends that, or: {}",
             counted(entries, "entry", "entries"),
             self.max_len,
-            store.url(),
-            max_len::put(stream.as_str(), self.needed(entries)),
+            store.curl("PUT", &max_len::put(stream.as_str(), self.needed(entries))),
         )
     }
 }

@@ -1,5 +1,7 @@
 //! Recordings whose end is torn, and bits that flipped.
 
+use std::fs::OpenOptions;
+
 use super::*;
 
 #[test]

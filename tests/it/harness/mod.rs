@@ -5,6 +5,7 @@ mod answer;
 mod client;
 mod followed;
 mod footprint;
+pub mod liar;
 mod own_redis;
 mod program;
 mod proxy;
@@ -20,7 +21,7 @@ pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};
 pub use followed::{End, Followed};
 pub use footprint::{Footprint, descriptors, peak, peak_of, resident, threads};
-pub use own_redis::{OWN_REDIS_PORT, own_redis_listens, take_turn};
+pub use own_redis::{OWN_REDIS_PORT, own_redis, own_redis_is, own_redis_listens, take_turn};
 pub use program::{Program, signal};
 pub use proxy::{Manner, Proxy};
 pub use recordings::{count_recorded, recorded};
@@ -41,6 +42,9 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The key with which the development mode signs, from CONTRACT section 3.
 pub const DEVELOPMENT_KEY: &str = "56b0bde8ca81e3b8f1b2b9c0f76d73a8a1ee7083b003f5e5811d35f5f266d4b5";
+
+/// The host of requests that tests write by hand. Every store of theirs answers to it, besides its own names.
+pub const TEST_HOST: [&str; 2] = ["--allow-host", "x"];
 
 /// Polls until the condition holds, and fails when it does not in time.
 #[track_caller]

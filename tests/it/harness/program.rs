@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Client, PATIENCE, eventually, holds_within};
+use super::{Client, PATIENCE, TEST_HOST, eventually, holds_within};
 
 /// Talks like a `Client`; ended when it goes out of scope.
 pub struct Program {
@@ -37,6 +37,13 @@ impl Program {
         Self::start_command(command)
     }
 
+    /// The same, run by a program that becomes it, such as nohup.
+    #[track_caller]
+    pub fn start_by(program: &str, arguments: &[&str]) -> Self {
+        let all = [&[env!("CARGO_BIN_EXE_ptg-store")], arguments].concat();
+        Self::start_command(Self::quiet(program, &all))
+    }
+
     /// The same, granted so many open files: what it has, and what it may have.
     #[track_caller]
     pub fn start_with_open_files(soft: usize, hard: usize, arguments: &[&str]) -> Self {
@@ -60,6 +67,7 @@ impl Program {
         if !command.get_args().any(|argument| argument == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        command.args(TEST_HOST);
         let child = command
             .process_group(0)
             .stdout(Stdio::null())

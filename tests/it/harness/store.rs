@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use ptg_store::{Config, Server};
 
-use super::{Client, Proxy, Redis};
+use super::{Client, Proxy, Redis, TEST_HOST};
 
 /// Talks like a `Client`; stopped when it goes out of scope.
 pub struct Store {
@@ -39,6 +39,7 @@ impl Store {
     pub fn at(url: &str, redis: &Redis, flags: &[&str]) -> Self {
         let mut all = vec!["--redis", url];
         all.extend_from_slice(flags);
+        all.extend(TEST_HOST);
         if !flags.contains(&"--listen") {
             all.extend(["--listen", "127.0.0.1:0"]);
         }

@@ -1,0 +1,196 @@
+//! The data folder of a Redis of ours: private, and the place where the stores that share it agree on who does what.
+//!
+//! In: a path. Out: where Redis listens in it, and two locks (flock(2)), which the system takes back from whoever is killed:
+//! `redis.lock` is held for as long as somebody starts, joins or stops Redis, so that one does so at a time; `redis.users` is
+//! held, shared, by every store that uses Redis, so that the last one knows that it is.
+
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use log::{info, warn};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+/// The socket on which Redis listens, its log, and the two locks.
+pub const SOCKET: &str = "redis.sock";
+pub const LOG: &str = "redis.log";
+const LOCK: &str = "redis.lock";
+const USERS: &str = "redis.users";
+
+/// What Redis keeps in the folder (its temporary files aside): see `appenddirname`, `appendfilename` and `dbfilename` in redis.conf.
+const DATA: [&str; 3] = ["appendonlydir", "appendonly.aof", "dump.rdb"];
+const TEMPORARY: &str = "temp-";
+
+/// Rights of everybody but the owner.
+const OTHERS: u32 = 0o077;
+
+/// The longest path of a Unix socket (`sun_path` of unix(7), less its terminating zero).
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// A folder that is there.
+pub struct Folder {
+    path: PathBuf,
+    handle: File,
+}
+
+/// The right to start, join or stop the Redis of a folder, until it is dropped.
+pub struct Turn {
+    _lock: File,
+}
+
+/// A store's part in the Redis of a folder, until it is dropped.
+pub struct Share(File);
+
+impl Folder {
+    /// Opens one, and makes it before if need be.
+    pub fn make(path: &Path) -> Result<Folder, String> {
+        let cannot = |error: io::Error| format!("cannot use the data folder {}: {error}", path.display());
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| format!("cannot make the data folder {}: {error}", path.display()))?;
+        Folder::open(path).map_err(cannot)
+    }
+
+    /// Opens one that is there.
+    pub fn open(path: &Path) -> io::Result<Folder> {
+        let path = path.canonicalize()?;
+        let handle = File::open(&path)?;
+        match handle.metadata()?.is_dir() {
+            true => Ok(Folder { path, handle }),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Its path, without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it belongs to the account that we run as.
+    pub fn is_ours(&self) -> bool {
+        self.handle.metadata().is_ok_and(|about| belongs_to_us(&about))
+    }
+
+    /// Where Redis says what it does.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    /// Takes away what rights other accounts of this machine have: whoever gets in has all the data, and, through the socket,
+    /// Redis. A folder that is somebody else's, or that holds other things as well, is refused instead.
+    pub fn make_private(&self) -> Result<(), String> {
+        let cannot = |error: io::Error| format!("cannot look at the data folder {}: {error}", self.path.display());
+        let about = self.handle.metadata().map_err(cannot)?;
+        let names = self.names().map_err(cannot)?;
+        if about.mode() & OTHERS != 0 {
+            let other = match names.iter().find(|name| !is_known(name)) {
+                _ if !belongs_to_us(&about) => Some("belongs to another account".to_owned()),
+                _ if self.path.parent().is_none() => Some("is the root folder".to_owned()),
+                Some(name) => Some(format!("holds more than a store's data ({name})")),
+                None => None,
+            };
+            if let Some(other) = other {
+                return Err(format!(
+                    "other accounts can enter the data folder {path} (mode {mode:03o}), and it {other}: name a folder of its own \
+                     with --data-dir, or run chmod 700 '{path}'",
+                    path = self.path.display(),
+                    mode = about.mode() & 0o777,
+                ));
+            }
+            let private = self.handle.set_permissions(Permissions::from_mode(0o700));
+            private.map_err(|error| format!("cannot make the data folder {} private: {error}", self.path.display()))?;
+            info!("the data folder {} is private now (mode 700)", self.path.display());
+        }
+        for name in names.iter().filter(|name| is_known(name)) {
+            hide(&self.path.join(name));
+        }
+        Ok(())
+    }
+
+    /// Has a connection to the Redis that listens in this folder. No other Redis does, whatever listens on the port.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(self.socket())
+    }
+
+    /// Its socket's path. Through the folder's descriptor it is short enough for a socket, however long the folder's path is.
+    pub fn socket(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", self.handle.as_raw_fd()))
+    }
+
+    /// The socket as a URL, if the folder's path is plain and short enough for one.
+    pub fn url(&self) -> Option<String> {
+        let socket = self.path.join(SOCKET);
+        let path = socket.to_str()?;
+        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
+        (plain && path.len() <= LONGEST_SOCKET_PATH).then(|| format!("redis+unix://{path}"))
+    }
+
+    /// The right to start, join or stop Redis; none if another store has it at the moment.
+    pub fn take_turn(&self) -> io::Result<Option<Turn>> {
+        let lock = self.lock_file(LOCK)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Turn { _lock: lock })),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.
+    pub fn share(&self, _turn: &Turn) -> io::Result<(Share, bool)> {
+        let share = Share(self.lock_file(USERS)?);
+        let first = share.is_last();
+        flock(&share.0, FlockOperation::NonBlockingLockShared)?;
+        Ok((share, first))
+    }
+
+    fn lock_file(&self, name: &str) -> io::Result<File> {
+        let mut options = File::options();
+        options.create(true).write(true).truncate(false).mode(0o600);
+        options.open(self.path.join(name))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path)?;
+        entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect()
+    }
+}
+
+impl Share {
+    /// Whether nobody else is a user. It is the last question: who is not the last one is no user any more afterwards.
+    pub fn is_last(&self) -> bool {
+        flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+}
+
+fn belongs_to_us(about: &Metadata) -> bool {
+    about.uid() == geteuid().as_raw()
+}
+
+fn is_known(name: &str) -> bool {
+    DATA.contains(&name) || [SOCKET, LOG, LOCK, USERS].contains(&name) || name.starts_with(TEMPORARY)
+}
+
+/// Takes others' rights from a file, or from a folder and what is in it.
+fn hide(path: &Path) {
+    let Ok(about) = path.symlink_metadata() else { return };
+    if about.is_symlink() {
+        return;
+    }
+    let mode = about.mode() & 0o7777;
+    if mode & OTHERS != 0
+        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))
+    {
+        // The folder around it is closed all the same.
+        warn!("cannot make {} private: {error}", path.display());
+    }
+    if about.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.for_each(|entry| hide(&entry.path()));
+    }
+}

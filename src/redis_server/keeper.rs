@@ -1,0 +1,132 @@
+//! A thread that looks after a Redis of ours: starts it again when it ends by itself, and leaves it when we end.
+//! Every store that uses the Redis has one; whose turn it is acts, and the others see that it was done.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use log::{error, info, warn};
+
+use super::folder::{Folder, Share, Turn};
+use super::process::Process;
+use super::{POLL, STOP_PATIENCE};
+use crate::log_line;
+
+/// How often a running Redis is looked at.
+const CHECK: Duration = Duration::from_millis(500);
+
+/// What the thread works with.
+pub struct Keeper {
+    folder: Folder,
+    process: Process,
+    share: Share,
+    /// Gives the time by which Redis is to have stopped.
+    stopped: Receiver<Instant>,
+    /// Held from a start until the Redis listens.
+    starting: Option<Turn>,
+    /// It was said that Redis ended.
+    told: bool,
+    /// Why it could not be started again, as it was last said.
+    complaint: Option<String>,
+}
+
+impl Keeper {
+    /// Looks after this process.
+    pub fn new(folder: Folder, process: Process, share: Share, stopped: Receiver<Instant>) -> Keeper {
+        Keeper {
+            folder,
+            process,
+            share,
+            stopped,
+            starting: None,
+            told: false,
+            complaint: None,
+        }
+    }
+
+    /// The thread's work, until it is told to stop.
+    pub fn keep(mut self) {
+        let deadline = loop {
+            match self.stopped.recv_timeout(CHECK) {
+                Ok(deadline) => break deadline,
+                Err(RecvTimeoutError::Disconnected) => break Instant::now() + STOP_PATIENCE,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.process.has_ended() {
+                self.see_to_another();
+            } else if self.starting.is_some() && self.folder.connect().is_ok() {
+                self.starting = None;
+                self.is_back();
+            }
+        };
+        self.leave(deadline);
+    }
+
+    /// Starts Redis again, unless another store has the turn, or has done it.
+    fn see_to_another(&mut self) {
+        let ending = self.process.ending();
+        if self.starting.take().is_some() {
+            let log = self.folder.log();
+            self.complain(format!("Redis does not start{ending}; see {}", log.display()));
+        } else if !std::mem::replace(&mut self.told, true) {
+            warn!("Redis ended by itself{ending}; it is started again");
+        }
+        let turn = match self.folder.take_turn() {
+            Ok(Some(turn)) => turn,
+            Ok(None) => return,
+            Err(error) => return self.complain(format!("cannot lock the data folder: {error}")),
+        };
+        if let Ok(process) = Process::listening_in(&self.folder) {
+            self.process = process;
+            return self.is_back();
+        }
+        match Process::start(&self.folder) {
+            Ok(process) => {
+                self.process = process;
+                self.starting = Some(turn);
+            }
+            Err(sentence) => self.complain(sentence),
+        }
+    }
+
+    fn is_back(&mut self) {
+        (self.told, self.complaint) = (false, None);
+    }
+
+    /// Says it, unless it was the last that was said.
+    fn complain(&mut self, sentence: String) {
+        if self.complaint.as_ref() != Some(&sentence) {
+            error!("{}", log_line::sentence(&sentence));
+            self.complaint = Some(sentence);
+        }
+    }
+
+    /// Leaves Redis to the others that use it, and stops it if there is nobody else.
+    fn leave(mut self, deadline: Instant) {
+        let Some(_turn) = self.starting.take().or_else(|| self.turn_by(deadline)) else {
+            error!("another store is busy with Redis: it is left running");
+            return;
+        };
+        if !self.share.is_last() {
+            info!("Redis stays: other stores use it");
+            return;
+        }
+        // Another store may have started it since, and left.
+        if self.process.has_ended()
+            && let Ok(process) = Process::listening_in(&self.folder)
+        {
+            self.process = process;
+        }
+        info!("stopping Redis");
+        self.process.stop(deadline);
+    }
+
+    fn turn_by(&self, deadline: Instant) -> Option<Turn> {
+        loop {
+            match self.folder.take_turn() {
+                Ok(Some(turn)) => return Some(turn),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
+                _ => return None,
+            }
+        }
+    }
+}

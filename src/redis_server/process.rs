@@ -1,0 +1,162 @@
+//! The process of a Redis of ours: started with the rights and settings that it is to have, watched and stopped by a
+//! descriptor of its own (pidfd_open(2)), so that no other process can ever be taken for it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use log::warn;
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::sockopt::socket_peercred;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::folder::{Folder, SOCKET};
+use crate::config::DEFAULT_REDIS_PORT;
+use crate::wait::poll;
+
+/// Programs that can serve, best known first.
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+
+/// Runs a program that makes files which only its owner can read. The shell becomes the program, so the process stays the same.
+const PRIVATELY: &str = r#"umask 077 && exec "$0" "$@""#;
+
+/// The most memory for Redis: 8 GiB or half of the machine's, whichever is less.
+const MOST_MEMORY: u64 = 8 << 30;
+
+/// How long the system may take to end a process that was killed.
+const KILL_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A Redis that we started, or that another store did.
+pub struct Process {
+    handle: OwnedFd,
+    /// Only the one that started it is told how it ended.
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Starts one on the default port with its data in this folder. Who calls has the turn there.
+    pub fn start(folder: &Folder) -> Result<Process, String> {
+        let program = find_program()?;
+        let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
+        let log = File::options().create(true).append(true).mode(0o600).open(folder.log());
+        let log = log.map_err(failed)?;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", PRIVATELY])
+            .arg(&program)
+            .args(["--port", &DEFAULT_REDIS_PORT.to_string()])
+            // Redis has no password here: only programs on this machine may connect.
+            .args(["--bind", "127.0.0.1", "--protected-mode", "yes"])
+            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+            .args(["--maxmemory", &most_memory().to_string()])
+            .args(["--maxmemory-policy", "noeviction"])
+            .args(["--daemonize", "no"])
+            .arg("--dir")
+            .arg(folder.path())
+            // In that folder, to which Redis goes first: so its path is never too long.
+            .args(["--unixsocket", SOCKET, "--unixsocketperm", "700"]);
+        let child = command
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().map_err(failed)?)
+            .stdout(log)
+            // A Ctrl-C in the terminal is for us: Redis is to live until what we received is stored.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        Ok(Process {
+            handle: watch(Pid::from_child(&child)).map_err(failed)?,
+            child: Some(child),
+        })
+    }
+
+    /// The one that listens in this folder.
+    pub fn listening_in(folder: &Folder) -> io::Result<Process> {
+        // What the system says of the process that listens, not what that says of itself.
+        let about = socket_peercred(folder.connect()?)?;
+        Ok(Process {
+            handle: watch(about.pid)?,
+            child: None,
+        })
+    }
+
+    /// Whether we started it.
+    pub fn is_our_child(&self) -> bool {
+        self.child.is_some()
+    }
+
+    /// Whether it is gone.
+    pub fn has_ended(&mut self) -> bool {
+        self.ends_within(Duration::ZERO)
+    }
+
+    /// How it ended, in brackets, if we know.
+    pub fn ending(&mut self) -> String {
+        let status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        status.map_or(String::new(), |status| format!(" ({status})"))
+    }
+
+    /// Stops it in order; what it acknowledged is in its append-only file then. If it is not gone by `deadline` it is killed.
+    /// See <https://redis.io/docs/latest/operate/oss_and_stack/reference/signals/>.
+    pub fn stop(&mut self, deadline: Instant) {
+        self.signal(Signal::TERM);
+        if !self.ends_within(deadline.saturating_duration_since(Instant::now())) {
+            warn!("Redis did not stop in time; killing it");
+            self.signal(Signal::KILL);
+            self.ends_within(KILL_PATIENCE);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        // That it is gone already is as good.
+        let _ = pidfd_send_signal(&self.handle, signal);
+    }
+
+    fn ends_within(&mut self, time: Duration) -> bool {
+        let until = Instant::now() + time;
+        loop {
+            let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
+            let polled = poll(&mut fds, until.saturating_duration_since(Instant::now()));
+            let ended = polled.is_ok() && !fds[0].revents().is_empty();
+            if ended && let Some(child) = &mut self.child {
+                // Now that it is told that it ended, the system forgets it.
+                let _ = child.try_wait();
+            }
+            if ended || polled.is_err() || Instant::now() >= until {
+                return ended;
+            }
+        }
+    }
+}
+
+fn watch(pid: Pid) -> io::Result<OwnedFd> {
+    pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)
+}
+
+fn find_program() -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    PROGRAMS
+        .iter()
+        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)))
+        .find(|candidate| candidate.is_file())
+        .ok_or_else(|| {
+            format!(
+                "nothing listens on 127.0.0.1:{DEFAULT_REDIS_PORT}, and neither redis-server nor valkey-server is installed.\n\
+                 Install one (apt-get install redis-server), name a Redis with --redis, or use scripts/run.sh, which sees to it."
+            )
+        })
+}
+
+fn most_memory() -> u64 {
+    // Where the machine's memory is not told, the cap alone has to do.
+    let total = fs::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim();
+        Some(line.strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+    });
+    total.map_or(MOST_MEMORY, |total| MOST_MEMORY.min(total / 2))
+}
