@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::config::{Config, RedisChoice};
 use crate::context::Context;
 use crate::door;
+use crate::log_line;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
@@ -95,7 +96,7 @@ impl Server {
         let store = &self.context.store;
         let state = store.state();
         let state = state.trouble().map_or(String::new(), |cause| {
-            format!("\n                 {}", visible::line(&cause.to_string()))
+            format!("\n                 {}", log_line::sentence(&cause.to_string()))
         });
         let address = visible::line(store.address());
         let redis = match &self.redis {
