@@ -27,7 +27,7 @@ pub fn document(protocol: &str, host: &str, path: &str) -> Value {
                 "| 1003 | a message of the wrong kind |\n| 1007 | a bad header, an id that is not larger than the newest, or text that is not UTF-8 |\n",
                 "| 1009 | too large; the reason names the limit |\n| 1011 | the store failed |\n",
                 "| 1013 | Redis cannot be reached or is full; try again later |\n| 1000 | a pull has delivered everything up to `until`, or nothing came within `timeout` |\n",
-                "| 4001 | `on_gap=close`: retention has trimmed what was not read yet; the reason has the ids `after` and `before` the gap |\n",
+                "| 4001 | `on_gap=close`: retention has trimmed what was not read yet, or the stream begins anew; the reason has the ids `after` and `before` the gap |\n",
             ),
         },
         "defaultContentType": "application/octet-stream",
@@ -40,7 +40,7 @@ pub fn document(protocol: &str, host: &str, path: &str) -> Value {
             "refuse": operation("send", "push", &["refusal"], "`on_error=report`: in place of the acknowledgement of a batch that is refused."),
             "pullReply": operation("send", "pull", &["replyOffsets", "replyBytes"], "Offsets, then bytes, by turns; the server waits when there is nothing."),
             "pullRaw": operation("send", "pull", &["entry"], "`format=raw`: the bytes of each entry and nothing else."),
-            "pullJson": operation("send", "pull", &["line", "gap"], "`format=json`: a line an entry, and one where retention has trimmed entries that were not read yet."),
+            "pullJson": operation("send", "pull", &["line", "gap"], "`format=json`: a line an entry, and one where retention has trimmed entries that were not read yet, or the stream begins anew."),
             "next": operation("receive", "pull", &["anything"], "`ack=true`: any message lets the next reply out."),
         },
         "components": {

@@ -143,6 +143,12 @@ pub fn list(text: &str) -> Vec<String> {
     places
 }
 
+/// Ids as a list of places, joined by a plus.
+pub fn joined(ids: &[EntryId]) -> String {
+    let ids: Vec<String> = ids.iter().map(EntryId::to_string).collect();
+    ids.join("+")
+}
+
 /// `01:00`: how far a time is ahead of UTC (RFC 3339, 5.6).
 fn is_offset(text: &str) -> bool {
     matches!(text.as_bytes(), [a, b, b':', c, d] if [a, b, c, d].iter().all(|byte| byte.is_ascii_digit()))

@@ -18,6 +18,7 @@ pub struct Counter(AtomicU64);
 pub struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
     pub connections_open: Counter,
+    pub connections_evicted: Counter,
     pub sockets_open: PerSocket,
     pub sockets_total: PerSocket,
     pub body_bytes: Counter,
@@ -101,6 +102,12 @@ impl Metrics {
             "TCP connections open.",
             &self.connections_open,
         );
+        text.single(
+            "ptg_connections_evicted_total",
+            "counter",
+            "Idle connections closed to make room for newcomers.",
+            &self.connections_evicted,
+        );
         text.sockets(
             "ptg_sockets_open",
             "gauge",
@@ -161,13 +168,13 @@ impl Metrics {
         text.single(
             "ptg_pull_gaps_total",
             "counter",
-            "Times a puller was slower than retention.",
+            "Times a puller was slower than retention, or its stream began anew.",
             &self.pull_gaps,
         );
         text.single(
             "ptg_pull_entries_missed_total",
             "counter",
-            "Entries trimmed before a puller got them.",
+            "Entries that were gone before a puller got them.",
             &self.pull_entries_missed,
         );
         text.single(

@@ -31,24 +31,33 @@ pub enum Format {
     Json,
 }
 
-/// What retention trimmed before it was read.
+/// What was gone before it was read: trimmed, or of a stream that has begun anew since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
     /// The stream.
     pub stream: StreamId,
     /// The last entry that was read.
     pub after: EntryId,
-    /// The oldest that is left.
+    /// The oldest that is left; of a stream that has begun anew and has none, the smallest that can come.
     pub before: EntryId,
     /// How many entries were missed, if that is known.
     pub missed: Option<u64>,
+    /// Whether the stream has begun anew, so that its ids may have gone back.
+    pub anew: bool,
 }
+
+/// What the reason of a close says of a stream that has begun anew.
+pub const ANEW: &str = "the stream begins anew";
 
 impl Gap {
     /// For a close reason: the two ids in a form that programs can read, then a sentence.
     pub fn reason(&self) -> String {
         let Gap { after, before, .. } = self;
-        format!("gap after={after} before={before}: retention trimmed entries that were not read yet")
+        let cause = match self.anew {
+            true => ANEW,
+            false => "retention trimmed entries that were not read yet",
+        };
+        format!("gap after={after} before={before}: {cause}")
     }
 
     /// The line of JSON that stands where the entries are missing, without its end.

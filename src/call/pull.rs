@@ -38,6 +38,8 @@ pub struct Pull {
     pub timeout: Option<Duration>,
     /// Whether a gap ends the pull.
     pub close_on_gap: bool,
+    /// Whether the client has read the entries that it names in `from`.
+    pub resume: bool,
 }
 
 /// How a reply that stays open is framed.
@@ -78,6 +80,8 @@ impl Pull {
                 // Some substitutes for `EventSource` cannot set the header, and say it in the query.
                 let in_header = head.header("Last-Event-ID").filter(|id| !id.is_empty());
                 if let Some(last) = in_header.or(in_query.as_deref()) {
+                    // A browser sends back what it was sent.
+                    pull.resume = true;
                     pull.from = cursors(last, pull.streams.len()).unwrap_or_else(|message| {
                         match in_header {
                             Some(_) => params.refuse_header("Last-Event-ID", message, "value_error.entry_id"),
@@ -146,6 +150,7 @@ impl Pull {
             max_rate: max_rate(params),
             timeout: timeout(params),
             close_on_gap,
+            resume: params.boolean("resume", false),
             ..Pull::all_of(streams)
         }
     }
@@ -164,6 +169,7 @@ impl Pull {
             ack: false,
             timeout: None,
             close_on_gap: false,
+            resume: false,
         }
     }
 }

@@ -1,6 +1,10 @@
-//! What a store says, with `on_gap=close`, when entries were trimmed that were still to be pulled: close code 4001, `gap after=<id> before=<id>: …`.
+//! What a store says, with `on_gap=close`, when entries are gone that were still to be pulled, because they were trimmed or the
+//! stream has begun anew: close code 4001, `gap after=<id> before=<id>: …`.
+
+use std::fmt;
 
 use ptg_store::ids::EntryId;
+use ptg_store::shape::ANEW;
 
 use super::Failure;
 
@@ -12,8 +16,10 @@ const CODE: u16 = 4001;
 pub struct Gap {
     /// The last entry before them that was pulled.
     pub after: EntryId,
-    /// The first entry behind them.
+    /// The first entry behind them; of a stream that has begun anew and is empty, the smallest that can come.
     pub before: EntryId,
+    /// Whether the stream has begun anew, so that ids may have gone back.
+    pub anew: bool,
 }
 
 impl Gap {
@@ -23,14 +29,41 @@ impl Gap {
             return None;
         };
         let ids = reason.strip_prefix("gap ")?;
-        let ids = ids.split_once(": ").map_or(ids, |(ids, _)| ids);
+        let (ids, cause) = ids.split_once(": ").unwrap_or((ids, ""));
         let (after, before) = ids.split_once(' ')?;
         let gap = Gap {
             after: after.strip_prefix("after=")?.parse().ok()?,
             before: before.strip_prefix("before=")?.parse().ok()?,
+            anew: cause == ANEW,
         };
         // Otherwise going on would go back.
-        (gap.after < gap.before).then_some(gap)
+        (gap.anew || gap.after < gap.before).then_some(gap)
+    }
+
+    /// The entry to go on behind.
+    pub fn end(&self) -> EntryId {
+        self.before.before()
+    }
+
+    /// The failure that a store tells it with.
+    pub fn told(after: EntryId, before: EntryId) -> Failure {
+        Failure::Closed {
+            code: CODE,
+            reason: format!("gap after={after} before={before}: {ANEW}"),
+        }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Gap { after, before, anew } = self;
+        match anew {
+            true => write!(
+                f,
+                "the stream has begun anew, with {before}; what came after {after} before that is gone"
+            ),
+            false => write!(f, "the store had trimmed what came after {after} and before {before}"),
+        }
     }
 }
 
@@ -48,6 +81,16 @@ mod tests {
         let expected = Some(("5-1".into(), "7-0".into()));
         assert_eq!(gap(4001, "gap after=5-1 before=7-0: 12 entries were trimmed"), expected);
         assert_eq!(gap(4001, "gap after=5-1 before=7-0"), expected);
+    }
+
+    #[test]
+    fn ids_go_back_only_where_the_stream_begins_anew() {
+        let expected = Some(("7-0".into(), "5-1".into()));
+        assert_eq!(gap(4001, "gap after=7-0 before=5-1: the stream begins anew"), expected);
+        assert_eq!(gap(4001, "gap after=7-0 before=5-1: 12 entries were trimmed"), None);
+        let id = |ms| EntryId { ms, seq: 0 };
+        let told = Gap::of(&Gap::told(id(7), id(5)));
+        assert_eq!(told.map(|gap| (gap.end(), gap.anew)), Some((id(5).before(), true)));
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Socket {
     /// Entries that have come and were not asked for yet.
     entries: VecDeque<Entry>,
     last: EntryId,
+    /// Whether only the newest entries are wanted: where the stream begins anew, their ids go back.
+    newest: bool,
     /// Whether each reply is asked for (`ack=true`), and whether the next one is still to be.
     asks: bool,
     due: bool,
@@ -61,6 +63,7 @@ impl Socket {
             offsets: None,
             entries: VecDeque::new(),
             last: EntryId::default(),
+            newest: parameters.contains(&("newest", "true")),
             asks: parameters.contains(&("ack", "true")),
             due: false,
         })
@@ -96,7 +99,12 @@ impl Socket {
     /// Offsets or the bytes that they are about.
     fn take(&mut self, message: Message) -> Result<(), Failure> {
         match (message, self.offsets.take()) {
-            (Message::Text(text), None) => self.offsets = Some(offsets(&text, &mut self.last)?),
+            (Message::Text(text), None) => {
+                if self.newest {
+                    self.last = EntryId::default();
+                }
+                self.offsets = Some(offsets(&text, &mut self.last)?);
+            }
             (Message::Binary(blob), Some(offsets)) => {
                 self.entries.extend(cut(&offsets, &blob)?);
                 self.due = self.asks;
@@ -133,6 +141,10 @@ impl Pull {
             let failure = match &mut self.socket {
                 Some(socket) => match socket.next(left) {
                     Ok(Some(entry)) => {
+                        if let Some(last) = self.last.filter(|last| entry.id <= *last) {
+                            // A pull of the newest is not told of gaps; it is asked for again behind this one.
+                            return Err(Gap::told(last, entry.id));
+                        }
                         self.last = Some(entry.id);
                         self.retry.worked();
                         return Ok(Some(entry));
@@ -174,9 +186,14 @@ impl Pull {
         self.retry.take_notice()
     }
 
-    /// Goes on behind entries that retention has trimmed, after a failure that is a `Gap`.
+    /// Begins behind an entry that was read of this stream before, instead of where it was told to.
+    pub fn go_on_behind(&mut self, last: EntryId) {
+        self.last = Some(last);
+    }
+
+    /// Goes on behind entries that are gone, after a failure that is a `Gap`.
     pub fn pass(&mut self, gap: &Gap) {
-        self.last = Some(gap.before.before());
+        self.last = Some(gap.end());
         self.socket = None;
     }
 
@@ -196,6 +213,10 @@ impl Pull {
             None => place::shifted(&self.from, since),
         };
         let mut parameters = vec![("last_entry_id", from)];
+        if self.last.is_some() {
+            // The store is to tell whether the stream has begun anew since.
+            parameters.push(("resume", "true".into()));
+        }
         for (name, value) in &self.parameters {
             let value = if name == "until" {
                 place::shifted(value, since)

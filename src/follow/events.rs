@@ -1,5 +1,6 @@
 //! Server-Sent Events (<https://html.spec.whatwg.org/multipage/server-sent-events.html>): their text.
 
+use crate::cursor;
 use crate::ids::EntryId;
 
 /// What begins the reply: how soon a browser comes back when the connection is lost, in milliseconds.
@@ -14,14 +15,12 @@ pub const GAP: &str = "event: gap\n";
 /// What stands before an event's data. Its id is where every stream has got to, so that a browser that comes back with
 /// `Last-Event-ID` misses nothing of any of them.
 pub fn id(positions: &[EntryId]) -> String {
-    let ids: Vec<String> = positions.iter().map(EntryId::to_string).collect();
-    format!("id: {}\ndata: ", ids.join("+"))
+    format!("id: {}\ndata: ", cursor::joined(positions))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cursor;
 
     #[test]
     fn an_id_of_several_streams_is_a_list_of_places() {

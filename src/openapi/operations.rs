@@ -230,11 +230,12 @@ fn post_data() -> Operation {
 
 fn get_data() -> Operation {
     let offsets = json!({ "description": "Where each entry starts, unless `format` says otherwise.", "schema": { "type": "string" }, "example": "[[\"1795456800000-0\",0],[\"1795456800000-1\",5]]" });
+    let come = json!({ "description": "How far the stream has come, if there is nothing because it has not come as far as `last_entry_id`.", "schema": { "type": "string" }, "example": "1795456800000-0" });
     let text = |example: &str| json!({ "schema": { "type": "string" }, "example": example });
     let line = r#"{"stream":"gaze","id":"1795456800000-0","time":"2026-11-23T18:00:00Z","size":12,"data":{"x":0.5}}"#;
     let good = json!({
         "description": "The entries' bytes, joined, or a line of JSON for each. Fewer than `count` may come; ask again from the last id.",
-        "headers": { "entry-offset": offsets },
+        "headers": { "entry-offset": offsets, "last-generated-id": come },
         "content": {
             "application/octet-stream": { "schema": { "type": "string", "format": "binary" }, "example": "helloworld" },
             "application/x-ndjson": text(line),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 17] = [
+const ERRORS: [(u16, &str, &str); 18] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -37,6 +37,11 @@ const ERRORS: [(u16, &str, &str); 17] = [
         415,
         "A body with a `Content-Encoding`, or a multipart that is no form.",
         "No Content-Encoding is decoded here; send the body as it is",
+    ),
+    (
+        417,
+        "An Expect that is not met here (HTTP/1.1).",
+        "The only expectation that is met here is 100-continue.",
     ),
     (
         421,
@@ -148,7 +153,7 @@ pub fn format(words: &[&str], description: &str) -> Value {
     )
 }
 
-/// The pace of a pull: `newest`, `max_rate`, `timeout` and `on_gap`.
+/// The pace of a pull: `newest`, `max_rate`, `timeout`, `on_gap` and `resume`.
 pub fn pace() -> Vec<Value> {
     vec![
         boolean("newest", "skip to the newest entry whenever the client is behind"),
@@ -157,8 +162,12 @@ pub fn pace() -> Vec<Value> {
         query(
             "on_gap",
             json!({ "type": "string", "enum": ["ignore", "close"], "default": "ignore" }),
-            "`close`: end when retention has trimmed what was not read yet, with code 4001",
+            "`close`: end when retention has trimmed what was not read yet, or the stream begins anew, with code 4001",
             json!("close"),
+        ),
+        boolean(
+            "resume",
+            "the entries that `last_entry_id` names were read: if they lie beyond the newest, the stream has begun anew, which is told as a gap",
         ),
     ]
 }

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::gaps::Gaps;
+use super::generation::Generation;
 use super::ledger::Ledger;
 use crate::call;
 use crate::cursor::{Cursor, Until};
 use crate::error::StoreError;
 use crate::ids::{EntryId, StreamId};
 use crate::shape::Gap;
-use crate::store::{Nobody, Session, StreamInfo};
+use crate::store::{Look, Nobody, Session, StreamInfo};
 
 /// How long a clock that was asked once is as good as asked now: in so long no clock drifts by a millisecond.
 const CLOCK_AGE: Duration = Duration::from_secs(5);
@@ -27,6 +28,9 @@ pub struct Position {
     /// What is known of gaps, for a look now and then, and for exact books.
     pub gaps: Gaps,
     pub ledger: Ledger,
+    /// What is known of the stream's generation, and a gap that was found when it began to be read, until it is told.
+    pub generation: Generation,
+    pub found: Option<Gap>,
 }
 
 /// Redis's clock, which gives entries their ids.
@@ -77,7 +81,10 @@ fn begin(
     call: &call::Pull,
     now: u64,
 ) -> Result<Position, StoreError> {
+    let mut generation = Generation::watch(session, stream);
+    let asked = Instant::now();
     let info = session.info(stream, &mut Nobody)?;
+    let look = Look::of(info.as_ref());
     let until = call.until.map(|until| end(until, info.as_ref(), now));
     let added = info.as_ref().map_or(Some(0), |info| info.entries_added);
     let trimmed = info.as_ref().map_or(Some(0), StreamInfo::trimmed);
@@ -113,14 +120,26 @@ fn begin(
         last if resumed && last < newest => Ledger::resumed(),
         _ => Ledger::new(passed),
     };
-    Ok(Position {
+    generation.begin(look.mark(), last <= newest);
+    let mut place = Position {
         stream: stream.clone(),
         last,
         until,
-        done: until.is_some_and(|until| last >= until),
+        done: false,
         gaps: Gaps::new(passed),
         ledger,
-    })
+        generation,
+        found: None,
+    };
+    // Whoever has read an entry that is beyond the newest, or that would still be there, has read it of a former generation.
+    let is_before = oldest.is_some_and(|oldest| oldest.before() > last) && trimmed == Some(0);
+    if call.resume && resumed && (last > newest || is_before) {
+        // How many it had read of that, nobody knows.
+        let gap = place.begin_anew(&look, asked, is_before);
+        place.found = Some(Gap { missed: None, ..gap });
+    }
+    place.done = place.until.is_some_and(|until| place.last >= until);
+    Ok(place)
 }
 
 /// The last entry that is wanted.
@@ -161,6 +180,7 @@ impl Position {
             after: self.last,
             before: missing.before,
             missed: missing.count,
+            anew: false,
         })
     }
 }

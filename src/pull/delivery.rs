@@ -154,6 +154,7 @@ impl Delivery {
         self.reply.add(index, id, start);
         let place = &mut self.places[index];
         place.last = id;
+        place.generation.reached(&self.reply.bytes[start..]);
         place.done |= place.until.is_some_and(|until| id >= until);
         Ok(())
     }

@@ -37,6 +37,11 @@ impl Gaps {
         }
     }
 
+    /// How many entries had ever been added up to the last one read, if that is known.
+    pub fn passed(&self) -> Option<u64> {
+        self.passed
+    }
+
     /// So many entries were read, the largest of this size, and the stream had this length right after.
     /// `all` says that they were all that Redis had after the last one.
     pub fn read(&mut self, count: u64, largest: usize, length: u64, all: bool) {
@@ -108,6 +113,7 @@ mod tests {
             first: Some(id(first)),
             last: Some(id(last)),
             last_generated: id(last),
+            copied: 0,
         })
     }
 

@@ -4,7 +4,10 @@
 mod begin;
 mod delivery;
 mod gaps;
+mod generation;
 mod ledger;
+mod newest;
+mod tell;
 mod turn;
 mod ways;
 
@@ -13,6 +16,7 @@ use std::time::Duration;
 use crate::batch::Joined;
 use crate::call;
 use crate::context::Context;
+use crate::cursor;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
 use crate::ids::EntryId;
@@ -72,12 +76,12 @@ impl Tally<'_> {
 
 /// The parameters of a pull, for the log.
 pub fn detail(call: &call::Pull, pull: &Pull) -> String {
-    let positions: Vec<String> = pull.positions().iter().map(EntryId::to_string).collect();
-    let mut detail = format!("count={} after={}", call.count, positions.join("+"));
+    let mut detail = format!("count={} after={}", call.count, cursor::joined(&pull.positions()));
     for (word, given) in [
         ("newest", call.newest),
         ("ack", call.ack),
         ("max_rate", call.max_rate.is_some()),
+        ("resume", call.resume),
         ("until", call.until.is_some()),
         ("timeout", call.timeout.is_some()),
     ] {
@@ -104,6 +108,8 @@ pub struct Pull {
     timeout: Option<Duration>,
     close_on_gap: bool,
     clock: Option<Clock>,
+    /// Whether Redis was away, so that it may have come back with less.
+    was_away: bool,
 }
 
 /// How it reads.
@@ -161,6 +167,7 @@ impl Pull {
             timeout: call.timeout,
             close_on_gap: call.close_on_gap,
             clock,
+            was_away: false,
         })
     }
 
@@ -172,6 +179,9 @@ impl Pull {
     /// Whether nothing that is wanted is there, or can still come.
     pub fn is_over(&mut self) -> Result<bool, StoreError> {
         for place in self.delivery.places.iter().filter(|place| !place.done) {
+            if place.found.is_some() {
+                return Ok(false);
+            }
             let Some(until) = place.until.filter(|_| place.is_past(self.clock.as_ref())) else {
                 return Ok(false);
             };
@@ -215,6 +225,7 @@ impl Pull {
         if self.is_done() {
             return Err(Ending::close(close::NORMAL, "everything up to 'until' has been delivered").into());
         }
+        self.check_generations(outlet, tally)?;
         match self.way {
             Way::Plain => self.plain_round(outlet, tally)?,
             Way::Careful => self.careful_round(outlet, tally)?,
@@ -227,6 +238,7 @@ impl Pull {
 
     /// Delivers what there is, then sees to the client until Redis may be tried again.
     fn wait_for_redis(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Ending> {
+        self.was_away = true;
         self.delivery.send(outlet, tally)?;
         outlet.flush()?;
         outlet.wait(RETRY)

@@ -60,9 +60,51 @@ impl Turn {
         self.unacknowledged = self.ack;
         let Some(rate) = self.max_rate else { return };
         let step = Duration::from_secs_f64(entries as f64 / rate);
-        let now = Instant::now();
-        // Counted from when the last one was due, unless that is long ago: waking up late must not add up.
-        let since = self.due.filter(|due| now.saturating_duration_since(*due) < step);
-        self.due = Some(since.unwrap_or(now) + step);
+        self.due = Some(next(self.due, Instant::now(), step));
+    }
+}
+
+/// When a reply is due after one that was due and went out `now`. It is counted from when that was due, unless that is long
+/// ago: waking up late must not add up.
+fn next(due: Option<Instant>, now: Instant, step: Duration) -> Instant {
+    let since = due.filter(|due| now.saturating_duration_since(*due) < step);
+    since.unwrap_or(now) + step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn waking_up_late_does_not_add_up() {
+        let begun = Instant::now();
+        let mut due = next(None, begun, STEP);
+        for n in 1..=1000 {
+            assert_eq!(due, begun + STEP * n);
+            let late = Duration::from_millis(u64::from(n) % 10);
+            due = next(Some(due), due + late, STEP);
+        }
+    }
+
+    #[test]
+    fn after_a_long_silence_nothing_is_made_up_for() {
+        let begun = Instant::now();
+        let due = next(None, begun, STEP);
+        assert_eq!(next(Some(due), due + STEP, STEP), due + STEP + STEP);
+        assert_eq!(next(Some(due), due + 100 * STEP, STEP), due + 101 * STEP);
+    }
+
+    #[test]
+    fn a_reply_has_its_time_by_the_number_of_its_entries() {
+        let mut turn = Turn::new(false, Some(50.0));
+        let before = Instant::now();
+        turn.sent(5);
+        let due = turn.due.expect("a time");
+        assert!(due >= before + 10 * STEP && due <= Instant::now() + 10 * STEP);
+        // Sent before it could be late: from there on.
+        turn.sent(1);
+        assert_eq!(turn.due, Some(due + 2 * STEP));
     }
 }

@@ -1,17 +1,17 @@
-//! The three ways in which a pull reads: plainly, carefully, or only the newest.
+//! The two ways in which a pull reads all that comes: plainly or carefully. `newest` is the third.
 
 use std::mem::{replace, take};
 use std::time::{Duration, Instant};
 
-use log::warn;
-
 use super::begin::Clock;
 use super::delivery::Taken;
+use super::generation::Watching;
+use super::tell::{tell, trimmed};
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::ending::Ending;
 use crate::error::close;
-use crate::ids::{EntryId, StreamId};
-use crate::log_line;
+use crate::ids::EntryId;
+use crate::store::Look;
 
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
 const BLOCK: Duration = Duration::from_secs(5);
@@ -76,7 +76,16 @@ impl Pull {
         let count = self.count_to_ask(asked.len());
         let before: Vec<EntryId> = asked.iter().map(|index| self.delivery.places[*index].last).collect();
         let places = self.delivery.places_of(asked);
-        let mut entries = self.session.read_after(&places, count, block, outlet)?;
+        let mut beside = Watching {
+            outlet,
+            places: &self.delivery.places,
+        };
+        let mut entries = self.session.read_after(&places, count, block, &mut beside)?;
+        let came = Instant::now();
+        if asked.iter().any(|index| self.delivery.places[*index].is_doubtful()) {
+            // What has come may be of a stream that begins anew, and not its beginning.
+            return Ok(Vec::new());
+        }
         let taken = self.delivery.take(&mut entries, asked, outlet, tally)?;
         let lengths = entries.finish(outlet)?;
         self.learn(&taken);
@@ -88,11 +97,12 @@ impl Pull {
             }
             let place = &mut self.delivery.places[*index];
             place.done |= past && read_all && place.is_past(self.clock.as_ref());
-            if taken.ids.is_empty() {
-                self.delivery.rest();
-            } else {
+            if let Some(first) = taken.ids.first() {
                 let number = taken.ids.len() as u64;
+                place.generation.read(*first, came);
                 place.gaps.read(number, taken.largest, length, read_all || count == 1);
+            } else {
+                self.delivery.rest();
             }
             let look = self.delivery.places[*index].gaps.due_in();
             if look.is_some_and(|left| left.is_zero()) {
@@ -116,7 +126,7 @@ impl Pull {
         if let Ok(info) = self.session.info(&place.stream, outlet) {
             let missed = place.gaps.look(info, begun.elapsed(), before, read);
             if missed > 0 {
-                gap_seen(&place.stream, Some(missed), place.last, tally);
+                trimmed(&place.stream, Some(missed), place.last, tally);
             }
         }
         outlet.ended().map_or(Ok(()), |ending| Err(ending.into()))
@@ -132,16 +142,21 @@ impl Pull {
         let asked = self.streams_in_turn(outlet)?;
         let count = self.count_to_ask(asked.len());
         let places = self.delivery.places_of(&asked);
+        let begun = Instant::now();
         let (infos, mut entries) = self.session.read_after_with_info(&places, count, outlet)?;
+        let mut moved = false;
         for (index, info) in asked.iter().zip(&infos) {
             let place = &mut self.delivery.places[*index];
-            if let Some(gap) = place.find_gap(info.as_ref()) {
-                gap_seen(&gap.stream, gap.missed, gap.after, tally);
-                outlet.tell_gap(&gap)?;
-                if self.close_on_gap {
-                    return Err(Ending::close(close::GAP, gap.reason()).into());
-                }
+            let last = place.last;
+            let anew = place.meet(&Look::of(info.as_ref()), begun);
+            moved |= place.last != last;
+            if let Some(gap) = anew.or_else(|| place.find_gap(info.as_ref())) {
+                tell(&gap, self.close_on_gap, outlet, tally)?;
             }
+        }
+        if moved {
+            // What has come is not what a stream begins anew with.
+            return Ok(());
         }
         let taken = self.delivery.take(&mut entries, &asked, outlet, tally)?;
         entries.finish(outlet)?;
@@ -162,37 +177,14 @@ impl Pull {
         Ok(())
     }
 
-    /// Reads the newest entry of each stream that has a newer one, once the client is ready for it. Waits for more first,
-    /// unless this is the beginning.
-    pub(super) fn newest_round(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
-        self.delivery.await_turn(outlet)?;
-        let patience = self.patience()?;
-        if let Some(patience) = patience.filter(|_| take(&mut self.caught_up)) {
-            return self.wait_for_more(patience, outlet);
-        }
-        for index in self.streams_to_look_at(patience) {
-            let place = &self.delivery.places[index];
-            let until = place.until;
-            let (infos, mut entries) = self
-                .session
-                .newest_with_info((&place.stream, place.last), until, outlet)?;
-            let info = infos.first().and_then(Option::as_ref);
-            let came = self.delivery.take_newest(&mut entries, index, info, outlet, tally)?;
-            entries.finish(outlet)?;
-            let place = &mut self.delivery.places[index];
-            place.done |= patience.is_none() && !came && place.is_past(self.clock.as_ref());
-            // What is past the end would be waited for in vain, again and again.
-            place.done |= place.is_passed_by(info);
-        }
-        self.caught_up = true;
-        Ok(())
-    }
-
-    fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
+    pub(super) fn wait_for_more(&mut self, patience: Duration, outlet: &mut dyn Outlet) -> Result<(), Stop> {
         let asked = self.delivery.waiting();
         self.ready = self.with_news(&asked, Some(patience), outlet)?;
         if self.ready.is_empty() {
             self.delivery.rest();
+            // To know more than that nothing came costs Redis a copy of an entry.
+            let places = asked.iter().map(|index| &self.delivery.places[*index]);
+            self.caught_up = places.into_iter().all(|place| place.generation.is_at_end(place.last));
         }
         Ok(())
     }
@@ -205,18 +197,12 @@ impl Pull {
         outlet: &mut dyn Outlet,
     ) -> Result<Vec<usize>, Stop> {
         let places = self.delivery.places_of(asked);
-        let found = self.session.with_news(&places, patience, outlet)?;
+        let mut beside = Watching {
+            outlet,
+            places: &self.delivery.places,
+        };
+        let found = self.session.with_news(&places, patience, &mut beside)?;
         Ok(found.into_iter().map(|place| asked[place]).collect())
-    }
-
-    /// The streams that are known to have something. Else, and where the end has come, all of which more is wanted.
-    fn streams_to_look_at(&mut self, patience: Option<Duration>) -> Vec<usize> {
-        let ready = take(&mut self.ready);
-        if ready.is_empty() || patience.is_none() {
-            self.delivery.waiting()
-        } else {
-            ready
-        }
     }
 
     /// The streams whose turn it is, of those that may have something: what Redis knows of a stream costs it a copy of an
@@ -278,7 +264,7 @@ impl Pull {
 
     /// How long Redis may be waited for now; none if what there is now is all that is wanted. An error once the silence was
     /// too long.
-    fn patience(&mut self) -> Result<Option<Duration>, Stop> {
+    pub(super) fn patience(&mut self) -> Result<Option<Duration>, Stop> {
         let mut patience = BLOCK;
         if let Some(timeout) = self.timeout {
             let left = timeout.saturating_sub(self.delivery.quiet_since.elapsed());
@@ -307,13 +293,4 @@ impl Pull {
         let mut ends = open.map(|place| place.time_left(self.clock.as_ref()));
         ends.try_fold(Duration::ZERO, |most, left| left.map(|left| most.max(left)))
     }
-}
-
-fn gap_seen(stream: &StreamId, missed: Option<u64>, last: EntryId, tally: &Tally<'_>) {
-    let metrics = &tally.context.metrics;
-    metrics.pull_gaps.add(1);
-    metrics.pull_entries_missed.add(missed.unwrap_or(0));
-    let number = missed.map_or("some".to_string(), |missed| missed.to_string());
-    let stream = log_line::field(stream.as_str());
-    warn!("pull of {stream}: {number} entries were trimmed before they were read, around {last}");
 }

@@ -2,12 +2,13 @@
 
 use std::io::{BufReader, Read};
 
+use super::gaps::falls;
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn, checksum};
 use super::{Recording, at};
 use crate::files;
-use crate::ids::StreamId;
+use crate::ids::{EntryId, StreamId};
 
 /// So many faults of a stream are told one by one.
 const MOST_TOLD: usize = 10;
@@ -43,6 +44,8 @@ pub fn check(recording: &Recording, stream: &StreamId) -> Result<Report, String>
         torn: tail.torn,
         ..Report::default()
     };
+    let falls = falls(recording.folder(), stream)?;
+    let goes_back = |id: EntryId, newest: EntryId| id <= newest && !falls.contains_key(&newest);
     let mut index = BufReader::new(index);
     let (mut newest, mut expected) = (None, Some(0));
     for number in 0..tail.records {
@@ -53,7 +56,7 @@ pub fn check(recording: &Recording, stream: &StreamId) -> Result<Report, String>
             expected = None;
             continue;
         };
-        let fault = if newest.is_some_and(|newest| record.id <= newest) {
+        let fault = if newest.is_some_and(|newest| goes_back(record.id, newest)) {
             "is not larger than the one before"
         } else if expected.is_some_and(|expected| record.start != expected) {
             "does not begin where the one before ends"

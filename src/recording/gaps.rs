@@ -1,5 +1,7 @@
-//! `gaps.jsonl`: what the store had trimmed before it could be recorded, one line of JSON a gap.
+//! `gaps.jsonl`: what was gone before it could be recorded, because it was trimmed or its stream had begun anew, one line of
+//! JSON a gap.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::Path;
@@ -26,7 +28,7 @@ pub struct Gap {
     pub stream: String,
     /// The last entry before them that was recorded or asked for.
     pub after: String,
-    /// The first entry behind them.
+    /// The first entry behind them. Where the stream began anew it need not be larger; ids may go back behind `after` then.
     pub before: String,
     /// When this was noticed: RFC 3339, UTC.
     pub noticed: String,
@@ -41,6 +43,12 @@ impl Gap {
             before: before.to_string(),
             noticed: jiff::Timestamp::now().to_string(),
         }
+    }
+
+    /// The ids of the last entry before it and of the first behind it, if ids may go back there.
+    fn fall(&self) -> Option<(EntryId, EntryId)> {
+        let (after, before) = (self.after.parse().ok()?, self.before.parse().ok()?);
+        (before <= after).then_some((after, before))
     }
 
     /// Appends it in one write.
@@ -83,6 +91,13 @@ pub fn read_gaps(folder: &Path) -> Result<Vec<Gap>, String> {
         }
     }
     Ok(gaps)
+}
+
+/// The entries of a stream behind which ids may go back, each with what it begins anew with.
+pub(super) fn falls(folder: &Path, stream: &StreamId) -> Result<BTreeMap<EntryId, EntryId>, String> {
+    let gaps = read_gaps(folder)?;
+    let of_stream = gaps.iter().filter(|gap| gap.stream == stream.as_str());
+    Ok(of_stream.filter_map(Gap::fall).collect())
 }
 
 fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {

@@ -1,9 +1,12 @@
 //! Reads one stream of a recording in order, in a few kilobytes of memory besides the entry itself.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::gaps::falls;
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, record_at};
@@ -23,6 +26,8 @@ pub struct Reader {
     index_path: PathBuf,
     index: BufReader<File>,
     tail: Tail,
+    /// The entries behind which ids may go back.
+    falls: BTreeMap<EntryId, EntryId>,
     /// The numbers of the next record, and of the first that is not read any more.
     next: u64,
     end: u64,
@@ -44,6 +49,7 @@ impl Reader {
             index: BufReader::with_capacity(AHEAD, index),
             end: tail.records,
             tail,
+            falls: falls(folder, stream)?,
             next: 0,
             previous: None,
         })
@@ -74,6 +80,32 @@ impl Reader {
         Ok(Some((first, first)))
     }
 
+    /// The numbers of the entries that are still to come.
+    pub fn span(&self) -> Range<u64> {
+        self.next..self.end
+    }
+
+    /// Goes to the first of these entries, and ends with the last.
+    pub fn go_to_span(&mut self, span: Range<u64>) -> Result<(), String> {
+        self.end = span.end.min(self.tail.records);
+        self.go_to(span.start)
+    }
+
+    /// Whether ids go back anywhere, because the stream began anew while it was recorded.
+    pub fn goes_back(&self) -> Result<bool, String> {
+        let mut previous = None;
+        for number in 0..if self.falls.is_empty() { 0 } else { self.tail.records } {
+            let Some(record) = self.record(number)? else { continue };
+            if previous
+                .replace(record.id)
+                .is_some_and(|previous| record.id <= previous)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Goes to the first entry behind this id.
     pub fn go_behind(&mut self, id: EntryId) -> Result<(), String> {
         let number = self.count_up_to(id)?;
@@ -96,7 +128,8 @@ impl Reader {
         let read = self.index.read_exact(&mut bytes);
         read.map_err(|error| at(&self.index_path, error))?;
         let record = Record::from_bytes(&bytes).ok_or_else(|| self.damaged("is damaged"))?;
-        if let Some(previous) = self.previous.filter(|previous| record.id <= previous.id) {
+        let goes_back = |previous: &Record| record.id <= previous.id && !self.falls.contains_key(&previous.id);
+        if let Some(previous) = self.previous.filter(goes_back) {
             return Err(self.damaged(&format!("goes back from {} to {}", previous.id, record.id)));
         }
         if record.start != self.previous.map_or(0, Record::end) {
@@ -139,6 +172,17 @@ impl Reader {
 
     /// How many records there are up to the last sound one with an id up to this.
     fn count_up_to(&self, id: EntryId) -> Result<u64, String> {
+        match id {
+            EntryId { ms: 0, seq: 0 } => return Ok(0),
+            EntryId::MAX => return Ok(self.tail.records),
+            _ if self.goes_back()? => {
+                return Err(format!(
+                    "{}: the stream began anew while it was recorded, so that an id or a time names no place in it",
+                    show(&self.index_path)
+                ));
+            }
+            _ => {}
+        }
         let (mut low, mut high) = (0, self.tail.records);
         while low < high {
             let middle = low + (high - low) / 2;

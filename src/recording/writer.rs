@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::gaps::Gap;
+use super::gaps::{Gap, falls};
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn};
@@ -24,6 +24,8 @@ pub struct Writer {
     data: Appended,
     index: Appended,
     last: Option<EntryId>,
+    /// What to go on behind instead of the last entry, if the stream has begun anew since.
+    anew: Option<EntryId>,
     entries: u64,
     /// The records of one write.
     records: Vec<u8>,
@@ -68,12 +70,16 @@ impl Writer {
             data,
             index,
             last: tail.last.map(|record| record.id),
+            anew: None,
             entries: tail.records,
             records: Vec::new(),
             sync: false,
         };
         writer.data.cut(tail.last.map_or(0, Record::end))?;
         writer.index.cut(tail.records * RECORD_SIZE as u64)?;
+        if let Some(last) = writer.last {
+            writer.anew = falls(folder, stream)?.get(&last).map(|before| before.before());
+        }
         Ok((writer, tail.torn))
     }
 
@@ -85,6 +91,11 @@ impl Writer {
     /// The newest entry.
     pub fn last(&self) -> Option<EntryId> {
         self.last
+    }
+
+    /// The id to go on behind: the newest entry's, unless the stream has begun anew since.
+    pub fn place(&self) -> Option<EntryId> {
+        self.anew.or(self.last)
     }
 
     /// How many entries there are, those that were there before included.
@@ -105,7 +116,8 @@ impl Writer {
             let end = entries.get(number + 1).map_or(bytes.len(), |&(_, next)| next);
             let entry = bytes.get(start..end).filter(|_| start == expected);
             let entry = entry.ok_or_else(|| format!("{}: the offsets of {id} do not fit the bytes", self.stream))?;
-            if last.is_some_and(|last| id <= last) {
+            let may_fall = number == 0 && self.anew.is_some();
+            if !may_fall && last.is_some_and(|last| id <= last) {
                 return Err(format!(
                     "{}: entry {id} comes after {}",
                     self.stream,
@@ -126,14 +138,21 @@ impl Writer {
             let _ = self.data.cut(data).and_then(|()| self.index.cut(index));
             return written;
         }
-        self.last = last;
+        (self.last, self.anew) = (last, None);
         self.entries += entries.len() as u64;
         Ok(())
     }
 
-    /// Notes that entries between these two were gone before they could be recorded.
-    pub fn gap(&self, after: EntryId, before: EntryId) -> Result<(), String> {
-        Gap::now(&self.stream, after, before).append(&self.folder)
+    /// Notes that entries between these two were gone before they could be recorded. If the stream has begun anew, the next
+    /// ids may be smaller than the last.
+    pub fn gap(&mut self, after: EntryId, before: EntryId, anew: bool) -> Result<(), String> {
+        // By its line the fall is known, whoever reads the recording.
+        let after = if anew { self.last.unwrap_or(after) } else { after };
+        Gap::now(&self.stream, after, before).append(&self.folder)?;
+        if anew && self.last.is_some_and(|last| before <= last) {
+            self.anew = Some(before.before());
+        }
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), String> {

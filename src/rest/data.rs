@@ -1,6 +1,7 @@
 //! `/data/{id}`: entries in by POST, entries out by GET.
 
 use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,13 +10,14 @@ use serde_json::json;
 use crate::batch::{Batch, Joined, Names};
 use crate::call::Pull;
 use crate::context::Context;
+use crate::cursor::{self, Cursor};
 use crate::error::Error;
 use crate::form::{self, FormKind};
-use crate::http::{Head, Reply};
-use crate::ids::StreamId;
+use crate::http::{Head, LAST_GENERATED_ID, Reply};
+use crate::ids::{EntryId, StreamId};
 use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
 use crate::shape::{self, Format, LINE_OVERHEAD};
-use crate::store::{Nobody, Room, Session, Start};
+use crate::store::{Look, Nobody, Room, Session, Start, Watched};
 use crate::units::Size;
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
@@ -23,6 +25,9 @@ const MAX_OFFSETS: usize = 32 << 10;
 
 /// The most lines of one reply: what they say besides their entries stays below a few megabytes.
 const MOST_LINES: usize = 16_384;
+
+/// The content type of entries joined.
+const BYTES: &str = "application/octet-stream";
 
 /// The name of the form parts that are entries.
 const ENTRIES: &str = "entries";
@@ -42,15 +47,43 @@ pub fn get(
         context.metrics.entries_out.rest.add(joined.count() as u64);
         context.metrics.bytes_out.rest.add(joined.bytes.len() as u64);
     }
-    if call.format == Format::Json {
-        return lines(call, &joined, held);
+    let behind = match joined.is_empty() {
+        true => behind(session, call)?,
+        false => None,
+    };
+    let mut reply = match call.format {
+        Format::Json => lines(call, &joined, held)?,
+        Format::Pairs => {
+            let offsets = joined.offsets(names.as_ref());
+            Reply::of_entries(BYTES, joined.bytes).with("entry-offset", offsets)
+        }
+        Format::Raw => Reply::of_entries(BYTES, joined.bytes),
+    };
+    if let Some(ids) = behind {
+        reply = reply.with(LAST_GENERATED_ID, ids);
     }
-    let offsets = (call.format == Format::Pairs).then(|| joined.offsets(names.as_ref()));
-    let reply = Reply::of_entries("application/octet-stream", joined.bytes);
-    Ok(match offsets {
-        Some(offsets) => reply.with("entry-offset", offsets),
-        None => reply,
-    })
+    Ok(reply)
+}
+
+/// How far the streams have come, if one of them has not come as far as the entry that the client named: whoever read that
+/// entry would wait in vain, because the stream has begun anew since.
+fn behind(session: &mut Session, call: &Pull) -> Result<Option<String>, Error> {
+    let after = |from: &Cursor| match from {
+        Cursor::After(id) => *id,
+        _ => EntryId::default(),
+    };
+    let named: Vec<EntryId> = call.from.iter().map(after).collect();
+    if named.iter().all(|id| *id == EntryId::default()) {
+        return Ok(None);
+    }
+    let streams: Vec<_> = call.streams.iter().map(|stream| session.watch(stream)).collect();
+    let streams: Vec<&Watched> = streams.iter().map(Arc::as_ref).collect();
+    let looks = session.look(&streams, &mut Nobody)?;
+    let Some(come): Option<Vec<EntryId>> = looks.iter().map(Look::last_generated).collect() else {
+        return Ok(None);
+    };
+    let is_behind = named.iter().zip(&come).any(|(named, come)| come < named);
+    Ok(is_behind.then(|| cursor::joined(&come)))
 }
 
 /// The entries of all streams, one stream after the other. Each has its share of the room.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
+use std::time::Instant;
 
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
@@ -38,6 +39,8 @@ pub struct StreamInfo {
     pub last: Option<EntryId>,
     /// The largest id it ever gave.
     pub last_generated: EntryId,
+    /// Bytes of the entries that Redis copied to tell all this.
+    pub copied: u64,
 }
 
 impl StreamInfo {
@@ -183,12 +186,17 @@ impl Session {
     }
 
     fn unlink(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
+        let begun = Instant::now();
         let keys = [stream.to_string(), meta_key(stream)];
         // In cluster mode a command takes keys of one slot only, and these two are hardly ever in one.
         let together = if self.ready()?.is_cluster { 1 } else { keys.len() };
         let mut removed = false;
         for keys in keys.chunks(together) {
             removed |= self.command(redis::cmd("UNLINK").arg(keys))? != Value::Int(0);
+        }
+        if removed {
+            // Whoever reads it is to know at once.
+            self.store.generations.deleted(stream, begun);
         }
         Ok(removed)
     }
@@ -235,11 +243,12 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         first: None,
         last: None,
         last_generated: EntryId::default(),
+        copied: 0,
     };
     for _ in 0..items / 2 {
         let name = String::from_utf8(link.string(beside)?).map_err(|_| broken("a field's name in it is no text"))?;
         if name == "first-entry" || name == "last-entry" {
-            let id = id_of_entry(link, beside)?;
+            let id = id_of_entry(link, &mut info.copied, beside)?;
             if name == "first-entry" {
                 info.first = id;
             } else {
@@ -253,7 +262,7 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
         // The full form has them instead, oldest first.
         if name == "entries" {
             for _ in 0..link.count(b'*', beside)? {
-                info.first = info.first.or(id_of_entry(link, beside)?);
+                info.first = info.first.or(id_of_entry(link, &mut info.copied, beside)?);
             }
             continue;
         }
@@ -275,8 +284,8 @@ fn info(link: &mut Link, items: usize, beside: &mut dyn Beside) -> io::Result<St
     Ok(info)
 }
 
-/// The id of an entry that is read past; none for nil.
-fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<EntryId>> {
+/// The id of an entry that is read past, and its bytes are counted; none for nil.
+fn id_of_entry(link: &mut Link, bytes: &mut u64, beside: &mut dyn Beside) -> io::Result<Option<EntryId>> {
     let Some(_) = link.count_or_nil(b'*', beside)? else {
         return Ok(None);
     };
@@ -284,6 +293,7 @@ fn id_of_entry(link: &mut Link, beside: &mut dyn Beside) -> io::Result<Option<En
     for _ in 0..link.count(b'*', beside)? {
         let length = link.count(b'$', beside)?;
         link.skip(length + END_OF_LINE, beside)?;
+        *bytes += length as u64;
     }
     Ok(Some(id))
 }

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags};
 use super::introduction::{Abilities, introduce};
 use super::redis_socket::RedisSocket;
 use crate::error::StoreError;
+use crate::growth;
 use crate::ids::EntryId;
 use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::wait::{TICK, is_quiet, poll};
@@ -22,6 +23,9 @@ const LONGEST_LINE: usize = 16 << 10;
 
 /// The longest string of a reply; Redis's own limit, `proto-max-bulk-len`, is 512 MiB unless it is raised.
 const LONGEST_BULK: usize = 2 << 30;
+
+/// How much memory such a string has at first, in bytes; more only as it arrives.
+const FIRST_PIECE: usize = 1 << 20;
 
 /// What ends every line and every string of a reply.
 pub const END_OF_LINE: usize = "\r\n".len();
@@ -202,12 +206,14 @@ impl Link {
             return Err(broken("a string of it is too long"));
         }
         let whole = bytes.len() + length;
-        bytes.reserve(length);
+        // Many short ones may come into the same memory, which then grows by more than each needs.
+        bytes.try_reserve(length.min(FIRST_PIECE))?;
         while bytes.len() < whole {
-            let ahead = self.buffer.bytes().len().min(whole - bytes.len());
+            let room = growth::room(bytes, whole - bytes.len(), FIRST_PIECE)?;
+            let ahead = self.buffer.bytes().len().min(room);
             bytes.extend_from_slice(&self.buffer.bytes()[..ahead]);
             self.buffer.skip(ahead);
-            let left = whole - bytes.len();
+            let left = room - ahead;
             if left >= DIRECT {
                 // Much is due: it goes where it belongs without passing through the buffer.
                 self.read_into(bytes, left, beside)?;

@@ -4,10 +4,15 @@
 mod activity;
 mod append;
 mod ask;
+mod asking;
 mod describe;
 mod entries;
+mod generation;
 mod introduction;
 mod link;
+mod look;
+mod lookout;
+mod mark;
 mod packed;
 mod place;
 mod read;
@@ -30,6 +35,8 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
+use asking::Asking;
+use generation::Generations;
 use link::Link;
 use retention::Retentions;
 
@@ -37,7 +44,10 @@ pub use activity::Activity;
 pub use ask::{Infos, Place};
 pub use describe::StreamInfo;
 pub use entries::{Arrival, Entries};
+pub use generation::{Change, Lately, Watched};
 pub use link::{Beside, Nobody};
+pub use lookout::Lookout;
+pub use mark::{Look, Mark, Print};
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
 pub use retention::{RETENTION_AGE, Writing};
@@ -62,6 +72,8 @@ pub struct Store {
     state: Mutex<State>,
     /// How often Redis turned from one that takes writes into one that takes none, or back.
     turns: AtomicU64,
+    asking: Asking,
+    generations: Generations,
 }
 
 impl Store {
@@ -81,6 +93,8 @@ impl Store {
             retentions: Retentions::default(),
             state: Mutex::new(State::Well),
             turns: AtomicU64::new(0),
+            asking: Asking::new(),
+            generations: Generations::default(),
         })
     }
 
@@ -100,6 +114,14 @@ impl Store {
             State::Away(cause) => Some(cause.clone()),
             State::Well | State::TakesNoWrites(_) => None,
         }
+    }
+
+    /// Whether Redis answers `within` this time and takes writes: the watch asks it now, unless it knows already that it is away.
+    pub fn ping(&self, within: Duration) -> Result<(), StoreError> {
+        if self.down().is_none() && !self.asking.ask(within) {
+            return Err(StoreError::Unreachable(format!("no answer within {within:?}")));
+        }
+        self.state().trouble().cloned().map_or(Ok(()), Err)
     }
 
     /// How Redis was when it was last asked.

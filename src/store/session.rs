@@ -167,6 +167,9 @@ impl Session {
         if error.kind() != LEFT {
             self.store.metrics.redis_errors.add(1);
         }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return StoreError::NoRoom("There is no memory for what Redis sends.".into());
+        }
         StoreError::Unreachable(match error.kind() {
             io::ErrorKind::TimedOut => {
                 // What is left of a patience has odd fractions.

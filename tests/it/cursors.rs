@@ -203,7 +203,7 @@ fn a_place_that_does_not_parse_is_422_and_told_what_would() {
 #[test]
 fn every_place_that_does_not_parse_is_told_at_once() {
     let store = Store::start();
-    let query = "last_entry_id=x&until=y&timeout=z&count=0&format=xml&max_rate=fast&ack=maybe&newest=2&on_gap=cry";
+    let query = "last_entry_id=x&until=y&timeout=z&count=0&format=xml&max_rate=fast&ack=maybe&newest=2&on_gap=cry&resume=perhaps";
     let path = format!("/data/s/pull?{query}&token={}", store.token);
     let mut faults: Vec<String> = store
         .socket_answer(&path, &[])
@@ -220,6 +220,7 @@ fn every_place_that_does_not_parse_is_told_at_once() {
         "max_rate",
         "newest",
         "on_gap",
+        "resume",
         "timeout",
         "until",
     ];

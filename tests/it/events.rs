@@ -11,15 +11,15 @@ const ACCEPT: &str = "Accept: text/event-stream";
 
 /// An event as a browser dispatches it.
 #[derive(Debug, Default)]
-struct Event {
-    id: String,
-    kind: String,
-    data: String,
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    pub data: String,
 }
 
 /// A reply of events whose head has come.
 #[track_caller]
-fn open(store: &Store, path: &str, lines: &[&str]) -> Followed {
+pub fn open(store: &Store, path: &str, lines: &[&str]) -> Followed {
     let lines: Vec<&str> = [ACCEPT].iter().chain(lines).copied().collect();
     let mut events = store.follow(path, &lines);
     assert_eq!(events.head.header("content-type"), Some("text/event-stream"));
@@ -29,7 +29,7 @@ fn open(store: &Store, path: &str, lines: &[&str]) -> Followed {
 
 /// The next event; comments are passed over.
 #[track_caller]
-fn next(events: &mut Followed) -> Event {
+pub fn next(events: &mut Followed) -> Event {
     let mut event = Event::default();
     loop {
         let line = events.line();

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::gaps::{behind, counted, number, trim};
 use crate::harness::{PATIENCE, Store, eventually, send_text};
-use crate::wire::{add, clock, length, numbers, ping, wait_for_larger_ids};
+use crate::wire::{add, clock, length, numbers, ping};
 
 #[test]
 fn trimming_exactly_up_to_the_last_entry_that_was_read_is_no_gap() {
@@ -110,21 +110,6 @@ fn coming_back_to_a_stream_of_which_nothing_was_ever_trimmed_is_no_gap() {
         let mut pull = store.pull("s", &format!("format=json&on_gap=close&last_entry_id={from}"));
         assert_eq!(number(&mut pull), first, "{from}");
     }
-}
-
-#[test]
-fn a_stream_that_is_deleted_and_begun_anew_is_no_gap() {
-    let store = Store::start();
-    let mut pull = store.pull("s", "format=json&on_gap=close");
-    for round in 0..5 {
-        for n in 0..10 {
-            add(&store.redis, "s", &[(round * 10 + n).to_string()]);
-            assert_eq!(number(&mut pull), round * 10 + n);
-        }
-        store.delete("/streams/s").expect(200);
-        wait_for_larger_ids(&store.redis);
-    }
-    assert_eq!(counted(&store), [0.0, 0.0]);
 }
 
 #[test]

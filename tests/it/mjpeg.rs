@@ -25,7 +25,7 @@ fn boundary(pictures: &Followed) -> String {
 
 /// A reply of pictures up to its first boundary.
 #[track_caller]
-fn open(store: &Store, path: &str) -> Followed {
+pub fn open(store: &Store, path: &str) -> Followed {
     let mut pictures = store.follow(path, &[]);
     let first = format!("--{}\r", boundary(&pictures));
     assert_eq!(pictures.line(), first);
@@ -34,7 +34,7 @@ fn open(store: &Store, path: &str) -> Followed {
 
 /// The next picture, and the boundary behind it: only then does a browser show it.
 #[track_caller]
-fn next(pictures: &mut Followed) -> Vec<u8> {
+pub fn next(pictures: &mut Followed) -> Vec<u8> {
     assert_eq!(pictures.line(), "Content-Type: image/jpeg\r");
     let line = pictures.line();
     let length = line

@@ -119,6 +119,7 @@ fn entries_that_were_trimmed_count_as_skipped_and_a_deleted_stream_begins_anew()
     wait_for_larger_ids(&store.redis);
     add(&store.redis, "s", &numbers(0..3));
     send_text(&mut pull, "");
+    assert_eq!(receive_json(&mut pull)["gap"]["missed"], 0);
     let line = receive_json(&mut pull);
     assert_eq!((&line["data"], &line["skipped"]), (&2.into(), &2.into()));
 }

@@ -252,9 +252,14 @@ fn a_redis_that_loses_everything_is_begun_anew_by_every_kind_of_pull() {
     redis.kill();
     redis.restart();
     add(&redis, "a", &["3"]);
-    for pull in &mut pulls {
-        assert_eq!(receive_json(pull)["data"], 3);
+    for (n, pull) in pulls.iter_mut().enumerate() {
+        assert_eq!(receive_json(pull)["gap"]["missed"], 0);
+        match n {
+            1 => drop(closes_with(pull, 4001)),
+            _ => assert_eq!(receive_json(pull)["data"], 3),
+        }
     }
+    assert_eq!(follow.json()["gap"]["missed"], 0);
     assert_eq!(follow.json()["data"], 3);
 }
 

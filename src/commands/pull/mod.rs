@@ -202,10 +202,7 @@ impl Puller {
 
     /// Says that entries are missing, and goes on behind them.
     fn pass(&mut self, gap: &Gap) -> Result<(), Failure> {
-        let Gap { after, before } = gap;
-        self.console.complain(&format!(
-            "retention had trimmed what came after {after} and before {before}; what follows is pulled"
-        ));
+        self.console.complain(&format!("{gap}; what follows is pulled"));
         self.sink.miss(gap, &mut self.output)?;
         self.pull.pass(gap);
         Ok(())

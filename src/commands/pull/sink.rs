@@ -73,6 +73,7 @@ impl Sink {
             after: gap.after,
             before: gap.before,
             missed: None,
+            anew: gap.anew,
         };
         output.json(gap.line().as_bytes())
     }

@@ -46,11 +46,10 @@ impl Tape {
             // Whoever listened has ended, and so will this.
             let _ = say.send(format!("{}: {sentence}", self.stream));
         };
-        let from = match self.writer.last() {
-            Some(last) => last.to_string(),
-            None => session.flags.from.clone(),
-        };
-        let mut pull = open(session, &self.stream, &from);
+        let mut pull = open(session, &self.stream);
+        if let Some(last) = self.writer.place() {
+            pull.go_on_behind(last);
+        }
         while !session.ended.load(Relaxed) {
             let gathered = gather(&mut pull, &mut self.entries, &mut self.bytes);
             // Whatever came of it: what is here is recorded.
@@ -67,12 +66,11 @@ impl Tape {
                 break;
             }
             let gap = Gap::of(&failure).ok_or(failure)?;
-            self.writer.gap(gap.after, gap.before).map_err(Failure::Here)?;
+            self.writer
+                .gap(gap.after, gap.before, gap.anew)
+                .map_err(Failure::Here)?;
             self.counts.gaps.fetch_add(1, Relaxed);
-            say(&format!(
-                "a gap: the store had trimmed what came after {} and before {}",
-                gap.after, gap.before
-            ));
+            say(&format!("a gap: {gap}"));
             pull.pass(&gap);
         }
         Ok(())
@@ -96,14 +94,14 @@ impl Tape {
     }
 }
 
-fn open(session: &Session, stream: &StreamId, from: &str) -> Pull {
+fn open(session: &Session, stream: &StreamId) -> Pull {
     let mut parameters = vec![("count", COUNT.to_string()), ("on_gap", "close".into())];
     parameters.extend(session.flags.until.clone().map(|until| ("until", until)));
     let parameters = parameters.into_iter().map(|(name, value)| (name.to_string(), value));
     Pull::new(
         session.store,
         stream.as_str(),
-        from,
+        &session.flags.from,
         parameters.collect(),
         session.flags.retry,
     )

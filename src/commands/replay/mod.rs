@@ -60,7 +60,7 @@ fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     }
     if !flags.quiet {
         for (part, target) in plan.parts.iter().zip(&targets) {
-            say_result(&summary(part, target));
+            say_result(&summary(part, target))?;
         }
     }
     match played {

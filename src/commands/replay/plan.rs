@@ -1,6 +1,7 @@
 //! What is replayed, and into which streams.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::{Merge, Reader, Record, Recording};
@@ -18,6 +19,8 @@ pub struct Part {
     pub target: StreamId,
     /// The value of `--stream` that chooses it alone, and the same target.
     pub choice: String,
+    /// Which of its entries, by their numbers in the recording.
+    span: Range<u64>,
     /// How many entries.
     pub entries: u64,
     /// The first of them, and the last.
@@ -43,11 +46,18 @@ impl Plan {
             if !torn.is_none() && !recording.is_being_written() {
                 console.say(&format!("{source}: {torn} at its end are torn, and left out"));
             }
+            if flags.keep_times && reader.goes_back().map_err(Failure::Here)? {
+                return Err(Failure::Here(format!(
+                    "{source} began anew while it was recorded, and its ids go back there, as they cannot within one stream; \
+                     leave --keep-times out"
+                )));
+            }
             match reach(&mut reader, from, until).map_err(Failure::Here)? {
                 Some((first, last)) => parts.push(Part {
                     source,
                     target,
                     choice,
+                    span: reader.span(),
                     entries: reader.left(),
                     first,
                     last,
@@ -68,8 +78,7 @@ impl Plan {
     pub fn merge(&self) -> Result<Merge, Failure> {
         let readers = self.parts.iter().map(|part| {
             let mut reader = self.recording.reader(&part.source)?;
-            reader.go_behind(part.first.id.before())?;
-            reader.end_with(part.last.id)?;
+            reader.go_to_span(part.span.clone())?;
             Ok(reader)
         });
         readers.collect::<Result<_, _>>().map(Merge::new).map_err(Failure::Here)

@@ -215,3 +215,48 @@ fn any_legal_name_can_be_recorded() {
         );
     }
 }
+
+#[test]
+fn ids_go_back_only_behind_a_gap_that_says_so() {
+    let folder = folder();
+    let (mut writer, _) = writer(folder.path(), "s").unwrap();
+    let entries = |ids: &[u64]| -> Entries { ids.iter().map(|ms| (id(*ms, 0), vec![7])).collect() };
+    append(&mut writer, &entries(&[5, 9])).unwrap();
+    assert!(append(&mut writer, &entries(&[2])).is_err());
+    // A gap of trimmed entries is none of those.
+    writer.gap(id(9, 0), id(12, 0), false).unwrap();
+    assert!(append(&mut writer, &entries(&[2])).is_err());
+    writer.gap(id(9, 0), id(2, 0), true).unwrap();
+    assert_eq!(writer.place(), Some(id(2, 0).before()));
+    assert!(append(&mut writer, &entries(&[2, 1])).is_err());
+    append(&mut writer, &entries(&[2, 9, 20])).unwrap();
+    assert_eq!(writer.place(), Some(id(20, 0)));
+    let found: Vec<u64> = read(folder.path(), "s").unwrap().iter().map(|(id, _)| id.ms).collect();
+    assert_eq!(found, [5, 9, 2, 9, 20]);
+    assert!(examine(folder.path(), "s").unwrap().is_sound());
+    let mut reader = Recording::open(folder.path()).unwrap().reader(&name("s")).unwrap();
+    assert_eq!(reader.goes_back(), Ok(true));
+    assert!(reader.go_behind(id(5, 0)).unwrap_err().contains("began anew"));
+    reader.go_behind(EntryId::default()).unwrap();
+    reader.end_with(EntryId::MAX).unwrap();
+    assert_eq!(reader.span(), 0..5);
+    // Without the line it is damage.
+    fs::remove_file(folder.path().join(GAPS)).unwrap();
+    assert!(read(folder.path(), "s").unwrap_err().contains("goes back"));
+    assert_eq!(examine(folder.path(), "s").unwrap().faults, 1);
+}
+
+#[test]
+fn whoever_goes_on_behind_a_gap_begins_with_the_new_generation() {
+    let folder = folder();
+    let (mut first, _) = writer(folder.path(), "s").unwrap();
+    append(&mut first, &[(id(9, 0), vec![7])]).unwrap();
+    first.gap(id(9, 0), id(0, 1), true).unwrap();
+    drop(first);
+    let (mut second, _) = writer(folder.path(), "s").unwrap();
+    assert_eq!((second.last(), second.place()), (Some(id(9, 0)), Some(id(0, 0))));
+    append(&mut second, &[(id(1, 0), vec![7])]).unwrap();
+    drop(second);
+    let (third, _) = writer(folder.path(), "s").unwrap();
+    assert_eq!(third.place(), Some(id(1, 0)));
+}

@@ -144,12 +144,12 @@ fn more_data_than_a_crash_leaves_is_not_cut() {
 #[test]
 fn gaps_are_lines_also_behind_half_a_line() {
     let folder = folder();
-    let (writer, _) = writer(folder.path(), "s").unwrap();
-    writer.gap(id(1, 0), id(5, 0)).unwrap();
+    let (mut writer, _) = writer(folder.path(), "s").unwrap();
+    writer.gap(id(1, 0), id(5, 0), false).unwrap();
     let path = folder.path().join(GAPS);
     let half = fs::read_to_string(&path).unwrap() + "{\"stream\":\"s\",\"aft";
     fs::write(&path, half).unwrap();
-    writer.gap(id(7, 0), id(9, 0)).unwrap();
+    writer.gap(id(7, 0), id(9, 0), false).unwrap();
     let gaps = read_gaps(folder.path()).unwrap();
     let ids = gaps.iter().map(|gap| (gap.after.as_str(), gap.before.as_str()));
     assert_eq!(ids.collect::<Vec<_>>(), [("1-0", "5-0"), ("7-0", "9-0")]);
