@@ -14,10 +14,11 @@ use tempfile::TempDir;
 use crate::config::{Config, RedisChoice};
 use crate::context::Context;
 use crate::door;
+use crate::log_line;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
-use crate::store::{Lookout, Store, Watch};
+use crate::store::{Store, Watch};
 use crate::visible;
 use crate::wait::join_by;
 
@@ -42,7 +43,6 @@ pub struct Server {
     door: Option<JoinHandle<()>>,
     rest: Option<Rest>,
     watch: Option<Watch>,
-    lookout: Option<Lookout>,
     redis: Option<RedisServer>,
     _private: TempDir,
 }
@@ -72,8 +72,7 @@ impl Server {
             .map_err(|error| format!("cannot make a private folder: {error}"))?;
         let context = Context::new(config, store.clone(), metrics, private.path().join("rest.sock"));
         let context = Arc::new(context);
-        let watch = Watch::start(store.clone()).map_err(|error| format!("cannot watch Redis: {error}"))?;
-        let lookout = Lookout::start(store).map_err(|error| format!("cannot look at streams: {error}"))?;
+        let watch = Watch::start(store).map_err(|error| format!("cannot watch Redis: {error}"))?;
         let rest = Rest::start(&context)?;
         let door = door::open(listener, context.clone()).map_err(|error| format!("cannot open the door: {error}"))?;
         Ok(Server {
@@ -82,7 +81,6 @@ impl Server {
             door: Some(door),
             rest: Some(rest),
             watch: Some(watch),
-            lookout: Some(lookout),
             redis,
             _private: private,
         })
@@ -98,7 +96,7 @@ impl Server {
         let store = &self.context.store;
         let state = store.state();
         let state = state.trouble().map_or(String::new(), |cause| {
-            format!("\n                 {}", visible::line(&cause.to_string()))
+            format!("\n                 {}", log_line::sentence(&cause.to_string()))
         });
         let address = visible::line(store.address());
         let redis = match &self.redis {
@@ -148,9 +146,6 @@ impl Drop for Server {
         }
         if let Some(watch) = self.watch.take() {
             watch.stop_by(end_of_threads);
-        }
-        if let Some(lookout) = self.lookout.take() {
-            lookout.stop_by(end_of_threads);
         }
         if let Some(redis) = self.redis.take() {
             redis.leave_by(end);

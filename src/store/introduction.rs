@@ -95,7 +95,12 @@ pub fn introduce(link: &mut Link, info: &RedisConnectionInfo, within: Duration) 
             // It may say nothing more.
             return Err(met);
         }
-        replies.push(link.reply(&mut Nobody).map_err(|error| unheard(&error, within))?);
+        match (link.reply(&mut Nobody), replies.as_slice()) {
+            (Ok(reply), _) => replies.push(reply),
+            // What refuses the first words and then falls silent has told the cause.
+            (Err(_), [Value::ServerError(error), ..]) => return Err(not_let_in(error, info)),
+            (Err(error), _) => return Err(unheard(&error, within)),
+        }
     }
     let asked = replies.split_off(signing_in);
     let refused = replies.iter().find_map(as_error);
