@@ -83,7 +83,8 @@ impl Auth {
             .map_err(|_| Error::refused(500, "the token could not be signed"))
     }
 
-    /// The user of a request: the first token found in its header, its query or its cookie must be good.
+    /// The user of a request: the first token found in its header, its query or its cookie must be good. Of several cookies the
+    /// first good one counts: a browser sends one for each path that it was set for (RFC 6265, 5.4), and cannot tell an old one.
     ///
     /// A browser adds the cookie by itself, whoever made the page. So where a request changes something or opens
     /// a WebSocket, which no other rule of browsers protects, a cookie is taken from pages of our own origin only.
@@ -92,7 +93,14 @@ impl Auth {
         if let Some(token) = bearer(head).or(query_token) {
             return self.user(token);
         }
-        let user = self.user(cookie(head).ok_or(Error::NotAuthenticated)?)?;
+        let mut user = Err(Error::NotAuthenticated);
+        for token in cookies(head) {
+            user = self.user(token);
+            if user.is_ok() {
+                break;
+            }
+        }
+        let user = user?;
         if changes && !self.is_own_page(head) {
             Err(Error::CrossSite)
         } else {
@@ -109,12 +117,12 @@ fn bearer(head: &Head) -> Option<&str> {
     head.header("Authorization").and_then(strip_scheme)
 }
 
-fn cookie(head: &Head) -> Option<&str> {
+fn cookies(head: &Head) -> impl Iterator<Item = &str> {
     head.all("Cookie")
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
-        .and_then(|(_, value)| strip_scheme(value.trim_matches('"')))
+        .filter(|(name, _)| *name == COOKIE)
+        .filter_map(|(_, value)| strip_scheme(value.trim_matches('"')))
 }
 
 /// `Bearer <token>` to `<token>`; the scheme's letter case does not matter (RFC 9110, 11.1).
@@ -204,6 +212,32 @@ mod tests {
             user(&head("Authorization", "Basic eA=="), None),
             Err(Error::NotAuthenticated)
         );
+    }
+
+    #[test]
+    fn a_stale_cookie_does_not_shut_out_a_good_one_of_the_same_name() {
+        let user = |cookies: &[&str]| {
+            let headers = cookies.iter().map(|value| ("Cookie".into(), value.to_string()));
+            let head = Head {
+                headers: headers.collect(),
+                ..Head::default()
+            };
+            auth().user_of(&head, None, true)
+        };
+        let good = format!("authorization=\"Bearer {SEED_TOKEN}\"");
+        for stale in [
+            "authorization=\"Bearer a.b.c\"",
+            "authorization=",
+            "authorization=Bearer ",
+        ] {
+            assert!(user(&[&format!("{stale}; {good}")]).is_ok(), "{stale}");
+            assert!(user(&[&format!("{good}; {stale}")]).is_ok(), "{stale}");
+            assert!(user(&[stale, &good]).is_ok(), "{stale}");
+        }
+        let bad = "authorization=Bearer a.b.c";
+        assert_eq!(user(&[bad, bad]), Err(Error::BadToken));
+        assert_eq!(user(&["authorization="]), Err(Error::NotAuthenticated));
+        assert_eq!(user(&[&format!("x{good}")]), Err(Error::NotAuthenticated));
     }
 
     #[test]

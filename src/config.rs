@@ -1,6 +1,7 @@
 //! Flags and environment become one checked, immutable `Config`.
 //! Every limit and deadline that a user may want to change is a flag here, with its unit and its reason.
 
+use std::env::VarError;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,9 +60,15 @@ pub struct Flags {
     #[argh(option, default = "span(30 * 86_400)")]
     pub token_life: Span,
 
-    /// most TCP connections at once; one more is told 503 (default 4096; each costs a thread and a descriptor)
+    /// most TCP connections at once; for one more the one that has been idle the longest is closed, and if none is, it is told 503
+    /// (default 4096; each costs a thread and a descriptor)
     #[argh(option, default = "4096")]
     pub max_connections: usize,
+
+    /// most TCP connections of one client address, or one IPv6 /64, at once; one more is told 503 (default 512, but as many as come from this
+    /// machine, where a proxy speaks for many; a number given here is for all addresses; 0 is no limit)
+    #[argh(option)]
+    pub max_connections_per_address: Option<usize>,
 
     /// most WebSockets at once; one more is told 503 (default 1024; each has a Redis connection of its own)
     #[argh(option, default = "1024")]
@@ -162,6 +169,7 @@ pub struct Config {
 #[allow(missing_docs)]
 pub struct Limits {
     pub max_connections: usize,
+    pub max_connections_per_address: Option<usize>,
     pub max_sockets: usize,
     pub max_message: Size,
     pub max_messages: Size,
@@ -177,11 +185,21 @@ pub struct Limits {
     pub redis_patience: Duration,
 }
 
+/// A variable of the environment, if it says anything. The error is a sentence for the user: one that cannot be read must not
+/// count as one that is not there.
+pub fn variable(name: &str) -> Result<Option<String>, String> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(format!("the environment's {name} is not UTF-8")),
+    }
+}
+
 impl Config {
     /// Parses command-line arguments (without the program's name) and checks them. The error is a sentence for the user.
     pub fn from_args(args: &[&str]) -> Result<Config, String> {
         let flags = Flags::from_args(&["ptg-store"], args).map_err(|exit| exit.output)?;
-        Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())
+        Config::from_flags(flags, variable(REDIS_VARIABLE)?)
     }
 
     /// Checks the flags; `redis_variable` is the environment's `REDIS_URL`, if any.
@@ -194,7 +212,7 @@ impl Config {
                 flags.listen
             ));
         }
-        let named = flags.redis.or(redis_variable.filter(|url| !url.is_empty()));
+        let named = flags.redis.or(redis_variable);
         let config = Config {
             listen,
             redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),
@@ -206,6 +224,7 @@ impl Config {
             rest_workers: flags.rest_workers,
             limits: Limits {
                 max_connections: flags.max_connections,
+                max_connections_per_address: flags.max_connections_per_address,
                 max_sockets: flags.max_sockets,
                 max_message: flags.max_message,
                 max_messages: flags.max_messages,

@@ -1,7 +1,5 @@
 //! What every thread shares, in one `Arc`: configuration, store, sign-in, counters, and the order to stop.
 
-use std::collections::HashMap;
-use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -9,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::connections::Connections;
 use crate::limits::{Budget, Gate, lock};
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -36,7 +35,7 @@ impl Context {
     pub fn new(config: Config, store: Arc<Store>, metrics: Arc<Metrics>, rest_socket: PathBuf) -> Context {
         Context {
             auth: Auth::development(config.token_life),
-            connections: Connections::default(),
+            connections: Connections::new(&config.limits, metrics.clone()),
             sockets: Gate::new(config.limits.max_sockets),
             bodies: Budget::new(config.limits.max_bodies.0, metrics.clone(), |metrics| {
                 &metrics.body_bytes
@@ -135,53 +134,5 @@ impl Drop for Lease<'_> {
             None => free.insert(0, None),
         }
         self.lines.freed.notify_one();
-    }
-}
-
-/// The TCP connections that are open, so that stopping can wait for them and end those that linger.
-#[derive(Default)]
-pub struct Connections {
-    open: Mutex<(u64, HashMap<u64, Arc<TcpStream>>)>,
-    closed: Condvar,
-}
-
-impl Connections {
-    /// Adds a connection and returns its number; none if there are `limit` already.
-    pub fn add(&self, stream: Arc<TcpStream>, limit: usize) -> Option<u64> {
-        let mut open = lock(&self.open);
-        if open.1.len() >= limit {
-            return None;
-        }
-        open.0 += 1;
-        let number = open.0;
-        open.1.insert(number, stream);
-        Some(number)
-    }
-
-    /// Forgets a connection that has ended.
-    pub fn remove(&self, number: u64) {
-        lock(&self.open).1.remove(&number);
-        self.closed.notify_all();
-    }
-
-    /// How many are open.
-    pub fn count(&self) -> usize {
-        lock(&self.open).1.len()
-    }
-
-    /// Waits until none is open; false if that takes longer than `patience`.
-    pub fn wait_for_none(&self, patience: Duration) -> bool {
-        let open = lock(&self.open);
-        let waited = self
-            .closed
-            .wait_timeout_while(open, patience, |open| !open.1.is_empty());
-        waited.map(|(open, _)| open.1.is_empty()).unwrap_or(false)
-    }
-
-    /// Ends what is open, whatever it is doing.
-    pub fn break_all(&self) {
-        for stream in lock(&self.open).1.values() {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
     }
 }

@@ -53,8 +53,10 @@ pub struct Issue {
 /// Why Redis did not do what was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StoreError {
-    /// It cannot be reached, or cannot take commands for now.
+    /// It cannot be reached; the cause.
     Unreachable(String),
+    /// It answers, but it cannot do what was asked for now, or until an operator mends it; a whole sentence.
+    Unusable(String),
     /// It is out of memory.
     Full(String),
     /// There is no memory of ours for what was asked; the sentence names the limit.
@@ -115,9 +117,10 @@ impl Error {
             Error::Invalid(_) => 422,
             Error::Refused(status, _) => *status,
             Error::Busy(_) => 503,
-            Error::Store(StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_)) => 503,
+            Error::Store(error) if error.is_passing() => 503,
+            Error::Store(StoreError::Full(_) | StoreError::NoRoom(_)) => 503,
             Error::Store(StoreError::NotAStream(_) | StoreError::IdNotLarger { .. }) => 400,
-            Error::Store(StoreError::Refused(_)) => 500,
+            Error::Store(_) => 500,
         }
     }
 
@@ -171,10 +174,17 @@ impl Issue {
 }
 
 impl StoreError {
+    /// Whether it is worth trying again: Redis is away, or in a state that passes.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreError::Unreachable(_) | StoreError::Unusable(_))
+    }
+
     /// The close code that tells a WebSocket peer.
     pub fn close_code(&self) -> u16 {
         match self {
-            StoreError::Unreachable(_) | StoreError::Full(_) | StoreError::NoRoom(_) => close::TRY_LATER,
+            StoreError::Unreachable(_) | StoreError::Unusable(_) | StoreError::Full(_) | StoreError::NoRoom(_) => {
+                close::TRY_LATER
+            }
             StoreError::IdNotLarger { .. } => close::BAD_DATA,
             StoreError::NotAStream(_) | StoreError::Refused(_) => close::STORE_FAILED,
         }
@@ -186,7 +196,7 @@ impl fmt::Display for StoreError {
         match self {
             StoreError::Unreachable(cause) => write!(f, "Redis cannot be reached: {cause}"),
             StoreError::Full(cause) => write!(f, "Redis is out of memory: {cause}"),
-            StoreError::NoRoom(sentence) => f.write_str(sentence),
+            StoreError::Unusable(sentence) | StoreError::NoRoom(sentence) => f.write_str(sentence),
             StoreError::NotAStream(key) => write!(f, "The key '{key}' in Redis is not a stream."),
             StoreError::IdNotLarger {
                 stream,

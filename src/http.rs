@@ -49,6 +49,12 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
+    /// The items of a header that is a comma-separated list (RFC 9110, 5.6.1).
+    pub fn items<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let items = self.all(name).flat_map(|value| value.split(','));
+        items.map(str::trim).filter(|item| !item.is_empty())
+    }
+
     /// The only header of this name; none if there are several.
     pub fn only<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         let mut values = self.all(name);
@@ -67,27 +73,42 @@ impl Head {
         all.map(str::trim).filter(|host| !host.is_empty())
     }
 
-    /// Whether the client names this media type among those that it accepts (RFC 9110, 12.5.1).
-    pub fn accepts(&self, kind: &str) -> bool {
-        let refused = |parameter: &str| {
-            let quality = parameter
-                .strip_prefix(['q', 'Q'])
-                .and_then(|rest| rest.strip_prefix('='));
-            quality.is_some_and(|quality| quality.parse() == Ok(0.0))
-        };
-        self.all("Accept").flat_map(|value| value.split(',')).any(|item| {
-            let mut parts = item.split(';').map(str::trim);
-            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(kind));
-            named && !parts.any(refused)
-        })
-    }
-
     /// Whether a header that is a comma-separated list has this word, in any letter case.
     pub fn lists(&self, name: &str, word: &str) -> bool {
-        self.all(name)
-            .flat_map(|value| value.split(','))
-            .any(|item| item.trim().eq_ignore_ascii_case(word))
+        self.items(name).any(|item| item.eq_ignore_ascii_case(word))
     }
+
+    /// Whether the client names this media type among those that it accepts (RFC 9110, 12.5.1).
+    pub fn accepts(&self, kind: &str) -> bool {
+        self.weight("Accept", kind).is_some_and(|weight| weight > 0)
+    }
+
+    /// Whether the client wants gzip (RFC 9110, 12.5.3). One that says nothing of codings may have it by that rule, but those
+    /// who decode it say so; the others are people with curl.
+    pub fn wants_gzip(&self) -> bool {
+        let weight = |coding| self.weight("Accept-Encoding", coding);
+        let gzip = ["gzip", "x-gzip", "*"].into_iter().find_map(weight).unwrap_or(0);
+        gzip > 0 && gzip >= weight("identity").unwrap_or(0)
+    }
+
+    /// How much a client wants something that it names in a header, in thousandths (RFC 9110, 12.4.2).
+    fn weight(&self, header: &str, name: &str) -> Option<u32> {
+        self.items(header).find_map(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|given| given.eq_ignore_ascii_case(name));
+            let quality = parts.find_map(|part| part.strip_prefix(['q', 'Q'])?.strip_prefix('='));
+            named.then(|| quality.map_or(Some(1000), thousandths))?
+        })
+    }
+}
+
+/// A weight, which has three digits behind its point at most; none if it is none.
+fn thousandths(quality: &str) -> Option<u32> {
+    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
+    let digits = format!("{fraction:0<3}");
+    let right = matches!(whole, "0" | "1") && digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let weight = format!("{whole}{digits}").parse().ok()?;
+    (right && weight <= 1000).then_some(weight)
 }
 
 /// What stands between the `//` of an absolute target and its path.
@@ -108,15 +129,18 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// The header that names the host which a request is for.
+pub const HOST: &str = "Host";
+
 /// The `Server` header.
 pub const SERVER: &str = concat!("ptg-store/", env!("CARGO_PKG_VERSION"));
-
-/// How far a stream has come that has not come as far as the client believes.
-pub const LAST_GENERATED_ID: &str = "last-generated-id";
 
 /// On every reply: whatever it holds of what clients have sent is what its content type says, and nothing else
 /// (<https://fetch.spec.whatwg.org/#x-content-type-options-header>).
 pub const NOSNIFF: (&str, &str) = ("X-Content-Type-Options", "nosniff");
+
+/// How far a stream has come that has not come as far as the client believes.
+pub const LAST_GENERATED_ID: &str = "last-generated-id";
 
 impl Reply {
     /// 200 with a JSON body.
@@ -162,8 +186,6 @@ mod tests {
     fn a_target_is_split_into_path_and_query() {
         assert_eq!(target("/a/b?c=d?e"), ("/a/b".into(), "c=d?e".into()));
         assert_eq!(target("/a"), ("/a".into(), "".into()));
-        assert_eq!(target("http://host:1/a?b"), ("/a".into(), "b".into()));
-        assert_eq!(target("http://host"), ("/".into(), "".into()));
     }
 
     #[test]
@@ -209,6 +231,47 @@ mod tests {
         ] {
             assert!(!accepts(no), "{no}");
         }
+    }
+
+    #[test]
+    fn gzip_is_for_those_who_name_it_and_like_it_no_less_than_none() {
+        let wants = |accept: &str| {
+            let headers = vec![("accept-encoding".into(), accept.into())];
+            Head {
+                headers,
+                ..Head::default()
+            }
+            .wants_gzip()
+        };
+        for yes in [
+            "gzip",
+            "br, GZIP;q=0.001",
+            "x-gzip",
+            "*",
+            "identity;q=0.5, gzip",
+            "gzip ; q=1.000",
+            "*;q=0, gzip",
+        ] {
+            assert!(wants(yes), "{yes}");
+        }
+        for no in [
+            "",
+            "identity",
+            "br",
+            "gzip;q=0",
+            "gzip; Q=0.000",
+            "*;q=0",
+            "*;q=0, identity",
+            "*, gzip;q=0",
+            "gzip;q=0.5, identity;q=0.501",
+            "gzip;q=x",
+            "gzip;q=2",
+            "gzip;q=0.0001",
+            "gzipped",
+        ] {
+            assert!(!wants(no), "{no}");
+        }
+        assert!(!Head::default().wants_gzip());
     }
 
     #[test]

@@ -20,10 +20,10 @@
 //! | [`params`], [`form`] | query, path and form fields, exactly as they were sent |
 //! | [`origin`], [`csrf`], [`hosts`], [`authority`] | which web pages may ask, and under which names: what browsers do for strangers |
 //! | [`proxied`] | where clients see the store when a proxy is in front |
-//! | [`context`], [`limits`], [`wait`], [`wire`] | what every thread shares; gates and budgets; waiting and pace; a client's stream that never waits by itself |
+//! | [`context`], [`connections`], [`limits`], [`wait`], [`wire`] | what every thread shares; the TCP connections that are open; gates and budgets; waiting and pace; a client's stream that never waits by itself |
 //! | [`redis_server`] | the Redis that stores start when there is none, share, and stop |
 //! | [`store`] | everything Redis: commands, connect and reconnect |
-//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead: no input or output of their own |
+//! | [`batch`], [`shape`], [`ids`], [`cursor`], [`destination`], [`read_buffer`], [`growth`] | offsets and entries, lines of JSON, stream and entry ids, places in a stream, where pushed entries go, bytes read ahead, memory for what was announced: no input or output of their own |
 //! | [`object`] | JSON objects whose values stay as they were written |
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`files`] | opening files that others may have put there |
@@ -42,15 +42,15 @@
 //! Out: Redis → `store::entries` → `pull` → its outlet (`websocket::pull`, `follow`) → socket. An entry goes from Redis into the reply that it is part of,
 //! and from there to the network; what Redis sends beyond one reply stays in the network until that one is taken.
 //! REST: `door` (head, body) → tiny_http → worker → `call` → handler → `Session`, and back through the door,
-//! which writes the reply and the log line.
+//! which writes the reply and the log line. What tells how the program is (`/health`, `/metrics`, `/ping`) the door answers itself.
 //!
 //! # Threads
 //!
 //! `door` accepts; each connection has one (`conn-<n>`), and its WebSocket, or its reply that stays open, stays on it: while
 //! such a thread waits for Redis it also sees to its client, and the other way round (`store::Beside`). `rest-<n>` handle
-//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there, `redis-lookout`
-//! whether streams that somebody reads have begun anew;
-//! `redis-keeper` looks after a Redis of ours. In the program, `log` writes to standard error.
+//! requests (and tiny_http has threads of its own, which it does not name); `redis-watch` asks Redis whether it is there, and
+//! `redis-lookout` whether streams that somebody reads have begun anew; `redis-keeper` looks after a Redis of ours. In the
+//! program, `log` writes to standard error.
 //!
 //! # Invariants
 //!
@@ -74,6 +74,7 @@ pub mod batch;
 pub mod batch_header;
 pub mod call;
 pub mod config;
+pub mod connections;
 pub mod context;
 pub mod csp;
 pub mod csrf;
@@ -85,6 +86,7 @@ pub mod error;
 pub mod files;
 pub mod follow;
 pub mod form;
+pub mod growth;
 pub mod hosts;
 pub mod http;
 pub mod ids;

@@ -11,14 +11,16 @@ mod doctor;
 mod logging;
 mod signals;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
+use client::Exit;
 use logging::Lines;
-use ptg_store::config::{Flags, REDIS_VARIABLE};
+use ptg_store::config::{self, Flags, REDIS_VARIABLE};
 use ptg_store::{Config, Server};
 use signal_hook::iterator::Signals;
 
@@ -26,7 +28,14 @@ use signal_hook::iterator::Signals;
 const HELP: &str = "help";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Result<Vec<String>, _> = std::env::args_os().skip(1).map(OsString::into_string).collect();
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(argument) => {
+            commands::complain(&format!("the argument {argument:?} is not UTF-8"));
+            return Exit::Usage.into();
+        }
+    };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     if let Some((name, rest)) = arguments.split_first() {
         if let Some(command) = commands::find(name) {
@@ -68,7 +77,7 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: Flags, lines: &Lines) -> Result<(), String> {
-    let config = Config::from_flags(flags, std::env::var(REDIS_VARIABLE).ok())?;
+    let config = Config::from_flags(flags, config::variable(REDIS_VARIABLE)?)?;
     // Both before anything is started, so that a signal during the start also stops what there is in order. A further one
     // changes nothing: a closed terminal sends several, and the end takes seconds at most.
     let failed = |error: io::Error| format!("cannot wait for signals: {error}");

@@ -18,6 +18,7 @@ pub struct Counter(AtomicU64);
 pub struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, &'static str, u16), u64>>,
     pub connections_open: Counter,
+    pub connections_evicted: Counter,
     pub sockets_open: PerSocket,
     pub sockets_total: PerSocket,
     pub body_bytes: Counter,
@@ -101,6 +102,12 @@ impl Metrics {
             "TCP connections open.",
             &self.connections_open,
         );
+        text.single(
+            "ptg_connections_evicted_total",
+            "counter",
+            "Idle connections closed to make room for newcomers.",
+            &self.connections_evicted,
+        );
         text.sockets(
             "ptg_sockets_open",
             "gauge",
@@ -134,7 +141,12 @@ impl Metrics {
             "Bytes of entries delivered.",
             &self.bytes_out,
         );
-        text.single("ptg_redis_up", "gauge", "1 while Redis answers.", &self.redis_up);
+        text.single(
+            "ptg_redis_up",
+            "gauge",
+            "1 while Redis answers and takes writes.",
+            &self.redis_up,
+        );
         text.single(
             "ptg_redis_errors_total",
             "counter",

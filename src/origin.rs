@@ -11,7 +11,7 @@ use crate::http::Head;
 /// The value of `--allow-origin` that allows all of them.
 const ANY: &str = "*";
 
-/// The header of replies that a page may read besides those that any page may.
+/// The headers of replies that a page may read besides those that any page may.
 const EXPOSED: &str = "entry-offset, last-generated-id";
 
 /// The request headers that a page of another origin may send. The last two are those of Server-Sent Events.

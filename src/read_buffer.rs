@@ -78,25 +78,25 @@ impl ReadBuffer {
 
     /// Reads what is there, or a part of it, behind what was not used yet; how much that was.
     pub fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
-        self.make_room();
+        self.make_room()?;
         let most = if self.large { SMALL } else { LARGE };
         let limit = self.bytes.len().min(self.end + most);
         let count = source.read(&mut self.bytes[self.end..limit])?;
         self.end += count;
         self.drained = self.end < limit;
-        if self.end == self.bytes.len() && !self.large && self.bytes.len() < LARGE {
-            // It was too small.
+        let too_small = self.end == self.bytes.len() && !self.large && self.bytes.len() < LARGE;
+        if too_small && self.bytes.try_reserve(LARGE - self.bytes.len()).is_ok() {
             self.bytes.resize(LARGE, 0);
         }
         Ok(count)
     }
 
-    fn make_room(&mut self) {
+    fn make_room(&mut self) -> io::Result<()> {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
         }
         if self.bytes.len() >= SMALL && self.end < self.bytes.len() {
-            return;
+            return Ok(());
         }
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);
@@ -104,8 +104,11 @@ impl ReadBuffer {
         } else {
             // Small at first, and large where a single thing needs it.
             let length = if self.bytes.len() < SMALL { SMALL } else { LARGE };
-            self.bytes.resize(length.max(self.bytes.len()), 0);
+            let length = length.max(self.bytes.len());
+            self.bytes.try_reserve(length - self.bytes.len())?;
+            self.bytes.resize(length, 0);
         }
+        Ok(())
     }
 }
 

@@ -98,7 +98,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// What any route may be answered with besides: a request that is not sane, or of a page of strangers, or a store that cannot.
-pub const COMMON_STATUSES: &[u16] = &[400, 403, 408, 413, 421, 431, 500, 503, 505];
+pub const COMMON_STATUSES: &[u16] = &[400, 403, 408, 413, 417, 421, 431, 500, 503, 505];
 
 /// What `OPTIONS` is answered by, on every path that there is.
 static OPTIONS: Route = Route {
@@ -123,12 +123,15 @@ pub struct Match<'a> {
 }
 
 /// Finds the route: 404 if no pattern fits the path, 405 if none of those that do has the method.
+///
+/// `OPTIONS *` asks about the server as a whole (RFC 9110, 9.3.7), so about every route.
 pub fn find<'a>(method: &str, path: &'a str) -> Result<Match<'a>, Error> {
     let (dialect, path) = dialect_of(path);
+    let every = method == "OPTIONS" && path == "*";
     let fitting: Vec<(&'static Route, &'a str)> = ROUTES
         .iter()
         .filter(|route| dialect == Dialect::Seed || route.endpoint.is_in_v2())
-        .filter_map(|route| Some((route, fit(route.pattern, path)?)))
+        .filter_map(|route| Some((route, if every { "" } else { fit(route.pattern, path)? })))
         .collect();
     let &(_, segment) = fitting.first().ok_or(Error::NotFound)?;
     let methods = methods(&fitting);
@@ -204,7 +207,12 @@ fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 }
 
 fn methods(fitting: &[(&Route, &str)]) -> String {
-    let mut methods: Vec<&str> = fitting.iter().map(|(route, _)| route.method).collect();
+    let mut methods: Vec<&str> = Vec::new();
+    for (route, _) in fitting {
+        if !methods.contains(&route.method) {
+            methods.push(route.method);
+        }
+    }
     if methods.contains(&"GET") {
         methods.push("HEAD");
     }
@@ -269,6 +277,10 @@ mod tests {
             Err(Error::MethodNotAllowed(methods)) => methods,
             other => panic!("{path}: {other:?}"),
         };
+        assert_eq!(
+            find("OPTIONS", "*").unwrap().methods,
+            "POST, GET, PUT, DELETE, HEAD, OPTIONS"
+        );
         assert_eq!(allow("/token"), "POST, OPTIONS");
         assert_eq!(allow("/streams/a"), "GET, PUT, DELETE, HEAD, OPTIONS");
     }

@@ -96,11 +96,10 @@ impl Server {
     /// What a user wants to know at start.
     pub fn summary(&self) -> String {
         let store = &self.context.store;
-        let state = if store.down().is_none() {
-            ""
-        } else {
-            " (does not answer yet)"
-        };
+        let state = store.state();
+        let state = state.trouble().map_or(String::new(), |cause| {
+            format!("\n                 {}", visible::line(&cause.to_string()))
+        });
         let address = visible::line(store.address());
         let redis = match &self.redis {
             Some(own) => format!(

@@ -1,8 +1,9 @@
 //! Swagger UI, which shows `/openapi.json` and lets people try it. Its files come from a crate that ships them as a zip.
 //!
-//! Zip and gzip hold the same deflate data. So a member is served as gzip by putting another frame around it, and
-//! nothing is ever unpacked here. See APPNOTE.TXT 4.3 (zip) and RFC 1952 (gzip).
+//! Zip and gzip hold the same deflate data. So a member is served as gzip by putting another frame around it, and is only
+//! unpacked for a client that does not take gzip. See APPNOTE.TXT 4.3 (zip) and RFC 1952 (gzip).
 
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use utoipa_swagger_ui_vendored::SWAGGER_UI_VENDORED as ARCHIVE;
 
 use crate::csp;
@@ -69,14 +70,38 @@ pub fn policy(page: &str) -> String {
     )
 }
 
-/// A file of Swagger UI: its content type, and its bytes as gzip.
-pub fn asset(name: &str) -> Option<(&'static str, Vec<u8>)> {
+/// A file of Swagger UI: its content type, and its bytes, as gzip or plain.
+pub fn asset(name: &str, as_gzip: bool) -> Option<(&'static str, Vec<u8>)> {
     let (name, content_type) = ASSETS.iter().find(|(known, _)| *known == name)?;
-    Some((content_type, gzip(ARCHIVE, &format!("/dist/{name}"))?))
+    let member = find(ARCHIVE, &format!("/dist/{name}"))?;
+    let bytes = if as_gzip { member.gzip() } else { member.plain()? };
+    Some((content_type, bytes))
 }
 
-/// The member whose path ends so, as gzip; none if there is none, or if the archive is broken.
-fn gzip(zip: &[u8], path_end: &str) -> Option<Vec<u8>> {
+/// A file in the archive.
+#[derive(Debug, PartialEq)]
+struct Member<'a> {
+    /// Its bytes as deflate makes them (RFC 1951).
+    deflated: &'a [u8],
+    /// Its CRC-32 and its length, as the archive and gzip write them.
+    checksum: &'a [u8],
+    length: &'a [u8],
+}
+
+impl Member<'_> {
+    fn gzip(&self) -> Vec<u8> {
+        [&GZIP_HEADER[..], self.deflated, self.checksum, self.length].concat()
+    }
+
+    fn plain(&self) -> Option<Vec<u8>> {
+        let length = u32_at(self.length, 0)? as usize;
+        let bytes = decompress_to_vec_with_limit(self.deflated, length).ok()?;
+        (bytes.len() == length).then_some(bytes)
+    }
+}
+
+/// The member whose path ends so; none if there is none, or if the archive is broken.
+fn find<'a>(zip: &'a [u8], path_end: &str) -> Option<Member<'a>> {
     let end = zip.len().checked_sub(END_LENGTH)?;
     let end = (end.saturating_sub(LONGEST_COMMENT)..=end)
         .rev()
@@ -100,11 +125,10 @@ fn gzip(zip: &[u8], path_end: &str) -> Option<Vec<u8>> {
 }
 
 /// The member of a central header.
-fn member(zip: &[u8], header: usize) -> Option<Vec<u8>> {
+fn member(zip: &[u8], header: usize) -> Option<Member<'_>> {
     if u16_at(zip, header + 10)? != DEFLATE {
         return None;
     }
-    let checksum_and_size = [zip.get(header + 16..header + 20)?, zip.get(header + 24..header + 28)?];
     let length = u32_at(zip, header + 20)? as usize;
     let local = u32_at(zip, header + 42)? as usize;
     if u32_at(zip, local)? != LOCAL_HEADER {
@@ -112,8 +136,11 @@ fn member(zip: &[u8], header: usize) -> Option<Vec<u8>> {
     }
     // The local header has a name and an extra field of its own, between it and the data.
     let data = local + 30 + usize::from(u16_at(zip, local + 26)?) + usize::from(u16_at(zip, local + 28)?);
-    let data = zip.get(data..data + length)?;
-    Some([&GZIP_HEADER[..], data, checksum_and_size[0], checksum_and_size[1]].concat())
+    Some(Member {
+        deflated: zip.get(data..data + length)?,
+        checksum: zip.get(header + 16..header + 20)?,
+        length: zip.get(header + 24..header + 28)?,
+    })
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -131,24 +158,25 @@ mod tests {
     #[test]
     fn every_asset_is_in_the_archive() {
         for (name, _) in ASSETS {
-            let (_, bytes) = asset(name).unwrap();
-            assert!(
-                bytes.starts_with(&GZIP_HEADER) && bytes.len() > 300,
-                "{name}: {}",
-                bytes.len()
-            );
+            let (_, gzip) = asset(name, true).unwrap();
+            let (_, plain) = asset(name, false).unwrap();
+            assert!(gzip.starts_with(&GZIP_HEADER) && gzip.len() < plain.len(), "{name}");
+            // RFC 1952: behind the deflated bytes stand their checksum and their length before that.
+            let checksum = crc32fast::hash(&plain).to_le_bytes();
+            let length = (plain.len() as u32).to_le_bytes();
+            assert!(gzip.ends_with(&[checksum, length].concat()), "{name}");
         }
-        assert_eq!(asset("../Cargo.toml"), None);
+        assert_eq!(asset("../Cargo.toml", false), None);
     }
 
     #[test]
     fn a_broken_archive_is_no_asset_and_no_panic() {
         for length in (0..ARCHIVE.len() - 200).step_by(ARCHIVE.len() / 50) {
-            assert_eq!(gzip(&ARCHIVE[..length], "/dist/swagger-ui.css"), None);
+            assert_eq!(find(&ARCHIVE[..length], "/dist/swagger-ui.css"), None);
         }
         let mut broken = ARCHIVE.to_vec();
         let end = broken.len() - 100;
         broken[end..].fill(0xff);
-        assert_eq!(gzip(&broken, "/dist/swagger-ui.css"), None);
+        assert_eq!(find(&broken, "/dist/swagger-ui.css"), None);
     }
 }

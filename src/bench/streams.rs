@@ -4,7 +4,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use super::direct::Direct;
 use super::http::Store;
-use crate::client::Console;
 
 /// The most bytes that a stream keeps, if that are enough entries.
 const KEPT_BYTES: usize = 64 << 20;

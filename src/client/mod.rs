@@ -33,7 +33,7 @@ pub use gap::Gap;
 pub use http::Reply;
 pub use input::{Arrival, Input};
 pub use interrupted::Interrupted;
-pub use output::Output;
+pub use output::{Output, unwritable};
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
 pub use retry::{Patience, Retry};

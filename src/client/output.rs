@@ -32,7 +32,7 @@ impl Output {
     /// Standard output.
     pub fn stdout(interrupted: &Interrupted) -> Result<Output, Failure> {
         let file = std::io::stdout().as_fd().try_clone_to_owned().map(File::from);
-        let file = file.map_err(|error| failed(&error))?;
+        let file = file.map_err(|error| unwritable(&error))?;
         let patient = file.metadata().is_ok_and(|about| about.is_file());
         Ok(Output {
             file,
@@ -112,7 +112,7 @@ impl Output {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
                 Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(Failure::Unread),
-                Err(error) => return Err(failed(&error)),
+                Err(error) => return Err(unwritable(&error)),
             }
         }
         Ok(())
@@ -122,7 +122,7 @@ impl Output {
     fn wait(&self) -> Result<(), Failure> {
         loop {
             let mut fds = [PollFd::new(&self.file, PollFlags::OUT)];
-            poll(&mut fds, TICK).map_err(|error| failed(&error))?;
+            poll(&mut fds, TICK).map_err(|error| unwritable(&error))?;
             if !fds[0].revents().is_empty() {
                 return Ok(());
             }
@@ -131,6 +131,7 @@ impl Output {
     }
 }
 
-fn failed(error: &std::io::Error) -> Failure {
+/// The failure of a command whose result cannot be written.
+pub fn unwritable(error: &std::io::Error) -> Failure {
     Failure::Here(format!("cannot write to standard output: {error}"))
 }

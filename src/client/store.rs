@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use ptg_store::config::variable;
 
 use super::shell::quote;
 use super::token::{self, Found, TOKEN_VARIABLE, Token, URL_VARIABLE};
@@ -58,7 +59,8 @@ impl Store {
 
     /// The store that the flag names, else the environment, else the one on this machine, without a token.
     pub fn at(url: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
-        let own = token::variable(URL_VARIABLE).unwrap_or_else(|| DEFAULT_URL.into());
+        let own = variable(URL_VARIABLE).map_err(Failure::Usage)?;
+        let own = own.unwrap_or_else(|| DEFAULT_URL.into());
         let (host, prefix) = parse(url.unwrap_or(&own)).map_err(Failure::Usage)?;
         Ok(Store {
             host,
@@ -125,7 +127,7 @@ pub fn encode(name: &str) -> String {
 
 /// The URL of the store that the environment names, else of the one on this machine; none if what it names is no URL.
 fn own_url() -> Option<String> {
-    let url = token::variable(URL_VARIABLE).unwrap_or_else(|| DEFAULT_URL.into());
+    let url = variable(URL_VARIABLE).ok()?.unwrap_or_else(|| DEFAULT_URL.into());
     let (host, prefix) = parse(&url).ok()?;
     Some(one_form(&host, &prefix))
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use ptg_store::config::variable;
+
 use super::{Failure, login};
 
 /// The environment variables that name a store, and hold the token for it.
@@ -40,7 +42,7 @@ pub enum Found {
 /// Looks for the token of the store at `url`. `own` is the store of the environment; none if `PTG_STORE_URL` is no URL.
 /// Both are in the one form of `Store::url`.
 pub fn find(flag: Option<&str>, url: &str, own: Option<&str>) -> Result<Found, Failure> {
-    let variable = variable(TOKEN_VARIABLE);
+    let variable = variable(TOKEN_VARIABLE).map_err(Failure::Usage)?;
     let token = match (flag, &variable) {
         (Some(token), _) => Some(Token::of(token, Source::Flag)),
         (None, Some(token)) if own == Some(url) => Some(Token::of(token, Source::Variable)),
@@ -51,11 +53,6 @@ pub fn find(flag: Option<&str>, url: &str, own: Option<&str>) -> Result<Found, F
         (None, Some(_)) => Ok(Found::OfAnother(of_another(url, own))),
         (None, None) => Ok(Found::Nothing),
     }
-}
-
-/// A variable of the environment, if it says anything.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn of_another(url: &str, own: Option<&str>) -> String {

@@ -15,7 +15,7 @@ use ptg_store::ids::StreamId;
 use ptg_store::visible;
 
 use crate::bench;
-use crate::client::{Console, Exit, Failure, Interrupted};
+use crate::client::{Console, Exit, Failure, Interrupted, unwritable};
 use crate::doctor;
 
 /// A command of the binary.
@@ -122,13 +122,17 @@ pub fn in_lines(said: &str, arguments: &[&str]) -> String {
     visible::lines(&said).into_owned()
 }
 
-/// Prints a line of the result. Where nobody listens any more, there is nothing to say.
-fn say_result(line: &str) {
+/// Prints a line of the result. Whoever has read enough of it misses nothing.
+fn say_result(line: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout();
-    let _ = match stdout.is_terminal() {
+    let printed = match stdout.is_terminal() {
         true => writeln!(stdout, "{}", visible::line(line)),
         false => writeln!(stdout, "{line}"),
     };
+    match printed {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(unwritable(&error)),
+        _ => Ok(()),
+    }
 }
 
 /// A number and its noun: `1 entry`, `2 entries`.

@@ -35,10 +35,12 @@ struct Flags {
 #[derive(Debug, PartialEq)]
 struct Row {
     name: String,
-    entries: u64,
+    /// None if they cannot be read.
+    entries: Option<u64>,
     max_len: u64,
     /// Age and bytes of the newest entry.
     newest: Option<(Duration, u64)>,
+    /// Or why the stream cannot be read.
     description: String,
 }
 
@@ -80,17 +82,21 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
     let newest = stream["newest_id"].as_str().map(str::parse::<EntryId>);
     let newest = newest.transpose().ok()?.zip(stream["newest_bytes"].as_u64());
     let age = |id: EntryId| Duration::from_millis((now.as_millisecond().max(0) as u64).saturating_sub(id.ms));
-    let description = stream["description"]
-        .as_str()
-        .filter(|text| *text != name)
-        .unwrap_or_default();
+    let described = stream["description"].as_str().filter(|text| *text != name);
+    let error = stream["error"].as_str().map(|error| format!("error: {error}"));
+    let entries = stream["entries"].as_u64()?;
     Some(Row {
         name: one_line(name),
-        entries: stream["entries"].as_u64()?,
+        // Without a newest entry, the error is about the entries, or there are none.
+        entries: (error.is_none() || entries > 0).then_some(entries),
         max_len: stream["max_len"].as_u64()?,
         newest: newest.map(|(id, bytes)| (age(id), bytes)),
         // One line is one stream.
-        description: description.replace(char::is_control, " "),
+        description: error
+            .as_deref()
+            .or(described)
+            .unwrap_or_default()
+            .replace(char::is_control, " "),
     })
 }
 
@@ -110,11 +116,11 @@ impl Row {
         };
         let Row {
             name,
-            entries,
             max_len,
             description,
             ..
         } = self;
+        let entries = self.entries.map_or(String::new(), |entries| entries.to_string());
         format!("{name}\t{entries}\t{max_len}\t{age}\t{bytes}\t{description}")
     }
 
@@ -125,7 +131,7 @@ impl Row {
         };
         [
             visible::line(&self.name).into_owned(),
-            self.entries.to_string(),
+            self.entries.map_or("-".into(), |entries| entries.to_string()),
             self.max_len.to_string(),
             age,
             bytes,
@@ -161,6 +167,7 @@ mod tests {
         let id = |ago: i64| format!("{}-0", 1_795_600_800_000 - ago);
         let streams = [
             json!({"id": "cam", "entries": 12, "max_len": 1000, "newest_id": id(1500), "newest_bytes": 54321, "description": "a\tcamera"}),
+            json!({"id": "closed", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": null, "error": "Redis refused: NOPERM\n"}),
             json!({"id": "empty stream", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": "empty stream"}),
         ];
         streams.iter().map(|stream| row(stream, now).unwrap()).collect()
@@ -173,6 +180,7 @@ mod tests {
             [
                 "STREAM        ENTRIES  MAX_LEN  NEWEST     BYTES  DESCRIPTION",
                 "cam                12     1000   1.5 s  53.0 KiB  a camera",
+                "closed              -        5       -         -  error: Redis refused: NOPERM",
                 "empty stream        0        5       -         -",
             ]
         );
@@ -183,7 +191,11 @@ mod tests {
         let lines: Vec<String> = rows().iter().map(Row::with_tabs).collect();
         assert_eq!(
             lines,
-            ["cam\t12\t1000\t1.500\t54321\ta camera", "empty stream\t0\t5\t\t\t"]
+            [
+                "cam\t12\t1000\t1.500\t54321\ta camera",
+                "closed\t\t5\t\t\terror: Redis refused: NOPERM ",
+                "empty stream\t0\t5\t\t\t"
+            ]
         );
     }
 }

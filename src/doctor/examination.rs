@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ptg_store::Config;
-use ptg_store::config::REDIS_VARIABLE;
+use ptg_store::config::{self, REDIS_VARIABLE};
 use ptg_store::redis_server;
 use redis::{Connection, FromRedisValue};
 
@@ -124,7 +124,7 @@ impl Examination {
         let store = self.signed_in()?;
         match self.known.ping.get() {
             Some(true) => Ok(store),
-            _ => Err("the store's Redis does not answer it".into()),
+            _ => Err("the store cannot work with its Redis".into()),
         }
     }
 
@@ -180,7 +180,7 @@ impl Examination {
 
 impl Redis {
     fn new(flag: Option<&str>, interrupted: &Interrupted) -> Result<Redis, Failure> {
-        let variable = std::env::var(REDIS_VARIABLE).ok().filter(|url| !url.is_empty());
+        let variable = config::variable(REDIS_VARIABLE).map_err(Failure::Usage)?;
         let named = flag.map(str::to_owned).or(variable);
         let url = named.clone().unwrap_or_else(redis_server::default_url);
         let direct = Direct::new(&url, PATIENCE).map_err(Failure::Usage)?;

@@ -49,6 +49,12 @@ pub fn version(info: &Info) -> Finding {
         ))
         .mend(format!("ptg-store --redis {}", quote(&primary)));
     }
+    if info.text("redis_mode") == Some("cluster") {
+        return Finding::warning(format!(
+            "{found} in cluster mode: one node with all slots serves, but not pulls and batches of several streams, unless \
+             all are in one slot; streams on other nodes are out of reach"
+        ));
+    }
     match numbers(version) {
         // Every Valkey descends from Redis 7.2.
         _ if product == "Valkey" => Finding::ok(found),

@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::config::Limits;
 use crate::context::Context;
 use crate::error::Error;
+use crate::growth;
 use crate::http::Head;
 use crate::limits::{ROOM_PATIENCE, Reservation};
 use crate::units::Size;
@@ -17,12 +18,8 @@ use crate::wait::Pace;
 /// Anybody may send one, so it is to cost little.
 const SMALL_BODY: usize = 16 << 10;
 
-/// The longest line that frames a chunk, and the longest trailer section, in bytes.
-const MAX_CHUNK_LINE: usize = 256;
-const MAX_TRAILERS: usize = 4 << 10;
-
-/// How much of a body is reserved and read at once, in bytes.
-const STEP: usize = 64 << 10;
+/// How much of a body is read at once, and how much memory it has at first, in bytes.
+pub const STEP: usize = 64 << 10;
 
 /// Where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +82,23 @@ pub fn framing(head: &Head, limits: &Limits) -> Result<Framing, Error> {
     }
 }
 
+/// Whether the client waits to be told before it sends its body (RFC 9110, 10.1.1). No other expectation is met here, and
+/// HTTP/1.0 has none.
+pub fn waits_for_word(head: &Head) -> Result<bool, Error> {
+    if head.minor_version == 0 {
+        return Ok(false);
+    }
+    let mut expected = head.items("Expect").peekable();
+    let waits = expected.peek().is_some();
+    match expected.find(|item| !item.eq_ignore_ascii_case("100-continue")) {
+        None => Ok(waits),
+        Some(_) => Err(Error::refused(
+            417,
+            "The only expectation that is met here is 100-continue.",
+        )),
+    }
+}
+
 /// Reads the body whole, after telling a client that waits for it to go on.
 pub fn read(
     inbox: &mut Inbox,
@@ -114,7 +128,7 @@ pub fn read(
     if matches!(framing, Framing::Length(length) if length > limit.bytes) {
         return Err(limit.error());
     }
-    if !framing.is_empty() && inbox.bytes().is_empty() && head.lists("Expect", "100-continue") {
+    if !framing.is_empty() && inbox.bytes().is_empty() && waits_for_word(head)? {
         let mut stream = stream;
         // If this fails, reading will, too.
         let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -133,21 +147,27 @@ pub fn read(
     }
 }
 
-struct Reader<'a> {
-    inbox: &'a mut Inbox,
-    context: &'a Context,
+/// A body that is being read.
+pub struct Reader<'a> {
+    /// Where its bytes arrive.
+    pub inbox: &'a mut Inbox,
+    /// What every thread shares.
+    pub context: &'a Context,
     pace: Pace,
-    limit: Limit,
+    /// How large it may be.
+    pub limit: Limit,
 }
 
-/// How large this body may be.
-struct Limit {
-    bytes: usize,
+/// How large a body may be.
+pub struct Limit {
+    /// In bytes.
+    pub bytes: usize,
     name: &'static str,
 }
 
 impl Limit {
-    fn error(&self) -> Error {
+    /// The refusal of a larger one.
+    pub fn error(&self) -> Error {
         Error::refused(
             413,
             format!("The body is larger than {} ({}).", Size(self.bytes), self.name),
@@ -158,75 +178,21 @@ impl Limit {
 impl Reader<'_> {
     fn by_length(mut self, length: usize) -> Result<Body, Error> {
         let mut body = Body::empty(self.context);
-        // Only what arrives becomes memory. Growing by doubling would need half as much again.
-        body.bytes.reserve_exact(length);
-        self.copy(&mut body, length)?;
+        self.copy(&mut body, length, length)?;
         Ok(body)
     }
 
-    fn by_chunks(mut self) -> Result<Body, Error> {
-        let broken = || Error::refused(400, "The chunked body is broken.");
-        let mut body = Body::empty(self.context);
-        loop {
-            let (line, size) = loop {
-                // httparse takes a line without a digit for a size of 0.
-                if self
-                    .inbox
-                    .bytes()
-                    .first()
-                    .is_some_and(|first| !first.is_ascii_hexdigit())
-                {
-                    return Err(broken());
-                }
-                match httparse::parse_chunk_size(self.inbox.bytes()) {
-                    Ok(httparse::Status::Complete(found)) if found.0 <= MAX_CHUNK_LINE => {
-                        // httparse also takes a lone line feed for a part of an extension, where others see an end.
-                        let line = &self.inbox.bytes()[..found.0 - "\r\n".len()];
-                        if line.contains(&b'\n') || line.contains(&b'\r') {
-                            return Err(broken());
-                        }
-                        break found;
-                    }
-                    Ok(httparse::Status::Partial) if self.inbox.bytes().len() <= MAX_CHUNK_LINE => {
-                        self.wait(STEP)?;
-                    }
-                    _ => return Err(broken()),
-                }
-            };
-            self.inbox.skip(line);
-            if size == 0 {
-                break;
-            }
-            if size > (self.limit.bytes - body.bytes.len()) as u64 {
-                return Err(self.limit.error());
-            }
-            self.copy(&mut body, size as usize)?;
-            if self.line(2)? != b"\r\n" {
-                return Err(broken());
-            }
-        }
-        // Trailers are read and dropped; the empty line ends them.
-        let mut left = MAX_TRAILERS;
-        loop {
-            let line = self.line(left)?;
-            if line == b"\r\n" || line == b"\n" {
-                return Ok(body);
-            }
-            left = left
-                .checked_sub(line.len())
-                .filter(|left| *left > 0)
-                .ok_or_else(broken)?;
-        }
-    }
-
-    /// Moves the next `count` bytes into the body, reserving memory only as they arrive.
-    fn copy(&mut self, body: &mut Body, count: usize) -> Result<(), Error> {
+    /// Moves the next `count` bytes into the body, which may become `most` long; takes memory for it only as they arrive.
+    pub fn copy(&mut self, body: &mut Body, count: usize, most: usize) -> Result<(), Error> {
         let mut left = count;
         while left > 0 {
             if self.inbox.bytes().is_empty() {
                 self.wait(left.min(STEP))?;
             }
-            let piece = self.inbox.bytes().len().min(left);
+            let due = most - body.bytes.len();
+            let room = growth::room(&mut body.bytes, due, STEP)
+                .map_err(|_| Error::Busy("There is no memory for the body of this request.".into()))?;
+            let piece = self.inbox.bytes().len().min(left).min(room);
             if !body.reservation.grow_within(piece, ROOM_PATIENCE) {
                 let limit = self.context.config.limits.max_bodies;
                 return Err(Error::Busy(format!(
@@ -240,24 +206,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The next line, its end included, if it is at most `longest` bytes.
-    fn line(&mut self, longest: usize) -> Result<Vec<u8>, Error> {
-        loop {
-            let bytes = self.inbox.bytes();
-            if let Some(end) = bytes.iter().take(longest).position(|b| *b == b'\n') {
-                let line = bytes[..=end].to_vec();
-                self.inbox.skip(end + 1);
-                return Ok(line);
-            }
-            if bytes.len() >= longest {
-                return Err(Error::refused(400, "The chunked body is broken."));
-            }
-            self.wait(longest - bytes.len())?;
-        }
-    }
-
     /// Waits until bytes arrive; a body that stalls, or only trickles, is refused.
-    fn wait(&mut self, most: usize) -> Result<(), Error> {
+    pub fn wait(&mut self, most: usize) -> Result<(), Error> {
         loop {
             let before = self.inbox.bytes().len();
             let more = self.inbox.more(most);

@@ -4,6 +4,8 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::sync::Arc;
 
+use log::warn;
+
 use crate::wait::is_quiet;
 
 /// How much is read at once: enough for any head, and a fair piece of a body.
@@ -63,7 +65,12 @@ impl Inbox {
         // What was used is dropped here and not in `skip`, because a body may be used in very small pieces.
         self.buffer.drain(..std::mem::take(&mut self.used));
         let length = self.buffer.len();
-        self.buffer.resize(length + most.min(CHUNK), 0);
+        let most = most.min(CHUNK);
+        if let Err(error) = self.buffer.try_reserve(most) {
+            warn!("a connection is given up: {error}");
+            return More::End;
+        }
+        self.buffer.resize(length + most, 0);
         let read = (&*self.stream).read(&mut self.buffer[length..]);
         self.buffer.truncate(length + read.as_ref().copied().unwrap_or(0));
         match read {

@@ -3,128 +3,39 @@
 //!
 //! tiny_http never faces the network, because one hostile request can end it; see DESIGN, "The door".
 
+mod accept;
 mod body;
+mod chunks;
 mod head;
 mod inbox;
 mod relay;
 mod reply;
+mod target;
 
-use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle, sleep};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use log::{debug, error, info, warn};
+use log::{debug, info};
 
 use crate::call::{Call, Framing, Pull};
+use crate::connections::Begun;
 use crate::context::Context;
 use crate::error::Error;
 use crate::follow::Opened;
 use crate::http::{Head, Reply};
 use crate::log_line::field;
-use crate::wait::{STACK, TICK};
-use crate::{follow, router, websocket};
+use crate::wait::TICK;
+use crate::{follow, rest, router, websocket};
+pub use accept::{open, wake};
 use body::Body;
 use inbox::Inbox;
 
 /// The largest body that is put behind its head for one write, in bytes.
 const ONE_WRITE: usize = 64 << 10;
 
-/// How long accepting pauses after an error, such as no descriptors left, which only passes with time.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-
-/// Starts the thread that accepts connections until the context is told to stop. The REST workers must be there.
-pub fn open(listener: TcpListener, context: Arc<Context>) -> io::Result<JoinHandle<()>> {
-    relay::open_lines(&context)?;
-    Builder::new()
-        .name("door".into())
-        .spawn(move || accept(&listener, &context))
-}
-
-/// Wakes the accepting thread, so that it sees the order to stop.
-pub fn wake(address: SocketAddr) {
-    let mut address = address;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
-}
-
-fn accept(listener: &TcpListener, context: &Arc<Context>) {
-    let mut failing = false;
-    while !context.stopping() {
-        match listener.accept() {
-            Ok((stream, peer)) => {
-                failing = false;
-                if !context.stopping() {
-                    admit(stream, peer, context);
-                }
-            }
-            Err(error) => {
-                // Once a change, not once a try: this may go on for long.
-                if !std::mem::replace(&mut failing, true) {
-                    warn!("cannot accept connections: {error}; trying on");
-                }
-                sleep(ACCEPT_BACKOFF);
-            }
-        }
-    }
-}
-
-fn admit(stream: TcpStream, peer: SocketAddr, context: &Arc<Context>) {
-    let stream = Arc::new(stream);
-    let limit = context.config.limits.max_connections;
-    let Some(number) = context.connections.add(stream.clone(), limit) else {
-        debug!("{peer} turned away: {limit} connections are open");
-        context.metrics.request("none", "", 503);
-        reply::turn_away(&stream, limit);
-        return;
-    };
-    context.metrics.connections_open.set(context.connections.count() as u64);
-    let shared = context.clone();
-    let spawned = Builder::new()
-        .name(format!("conn-{number}"))
-        .stack_size(STACK)
-        .spawn(move || {
-            let _leave = Leave {
-                number,
-                context: &shared,
-            };
-            serve(stream, peer, &shared);
-        });
-    if let Err(error) = spawned {
-        warn!("no thread for {peer}: {error}");
-        context.connections.remove(number);
-        context.metrics.connections_open.set(context.connections.count() as u64);
-    }
-}
-
-/// Signs a connection off, also when its thread panics.
-struct Leave<'a> {
-    number: u64,
-    context: &'a Context,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.context.metrics.handler_panics.add(1);
-            error!("the thread of connection {} panicked", self.number);
-        }
-        self.context.connections.remove(self.number);
-        self.context
-            .metrics
-            .connections_open
-            .set(self.context.connections.count() as u64);
-    }
-}
-
 /// Serves one connection until it ends.
-fn serve(stream: Arc<TcpStream>, peer: SocketAddr, context: &Arc<Context>) {
+fn serve(stream: Arc<TcpStream>, peer: SocketAddr, number: u64, context: &Arc<Context>) {
     let prepared = stream
         .set_nodelay(true)
         .and_then(|()| stream.set_read_timeout(Some(TICK)))
@@ -137,9 +48,11 @@ fn serve(stream: Arc<TcpStream>, peer: SocketAddr, context: &Arc<Context>) {
     let mut exchange = Exchange {
         stream,
         peer,
+        number,
         context,
         head: Head::default(),
         begun: Instant::now(),
+        is_last: false,
     };
     let mut wait = context.config.limits.head_timeout;
     loop {
@@ -154,9 +67,15 @@ fn serve(stream: Arc<TcpStream>, peer: SocketAddr, context: &Arc<Context>) {
             }
         }
         exchange.begun = Instant::now();
+        match context.connections.begin(number) {
+            Begun::One => {}
+            Begun::Last => exchange.is_last = true,
+            Begun::None => return exchange.refuse(&mut inbox, &context.connections.full()),
+        }
         if !exchange.answer(&mut inbox) {
             return;
         }
+        context.connections.rest(number);
         wait = context.config.limits.keep_alive;
     }
 }
@@ -165,9 +84,12 @@ fn serve(stream: Arc<TcpStream>, peer: SocketAddr, context: &Arc<Context>) {
 struct Exchange<'a> {
     stream: Arc<TcpStream>,
     peer: SocketAddr,
+    number: u64,
     context: &'a Arc<Context>,
     head: Head,
     begun: Instant,
+    /// Whether the connection takes no other.
+    is_last: bool,
 }
 
 impl Exchange<'_> {
@@ -178,7 +100,8 @@ impl Exchange<'_> {
             self.refuse(inbox, &error);
             return false;
         }
-        let framing = match body::framing(&self.head, &context.config.limits) {
+        let framing = body::framing(&self.head, &context.config.limits);
+        let framing = match framing.and_then(|framing| body::waits_for_word(&self.head).map(|_| framing)) {
             Ok(framing) => framing,
             // What path, method, token and parameters say comes first, but such a connection is beyond use.
             Err(error) => {
@@ -188,6 +111,11 @@ impl Exchange<'_> {
             }
         };
         match self.call() {
+            // Nothing more can be read from a connection that was closed for a newcomer.
+            Ok(Call::Push(_) | Call::Pull(_) | Call::Follow(..)) if self.is_last => {
+                self.refuse(inbox, &context.connections.full());
+                false
+            }
             Ok(Call::Push(_) | Call::Pull(_) | Call::Follow(..)) if !framing.is_empty() => {
                 let sentence = "A request for a WebSocket, or for a reply that stays open, has no body.";
                 self.refuse(inbox, &Error::refused(400, sentence));
@@ -202,14 +130,22 @@ impl Exchange<'_> {
                 false
             }
             Ok(call) => match body::read(inbox, &self.stream, framing, &call, context, &self.head) {
-                Ok(body) => self.hand_over(body),
+                Ok(body) => match rest::at_once(&call, &self.head, context) {
+                    Some(answer) => self.answer_at_once(answer),
+                    None => self.hand_over(body),
+                },
                 Err(error) => {
+                    let error = if self.is_last {
+                        context.connections.full()
+                    } else {
+                        error
+                    };
                     self.refuse(inbox, &error);
                     false
                 }
             },
-            // Nothing is left to be read, so a worker can say it, and the connection lives on.
-            Err(_) if framing.is_empty() => self.hand_over(Body::empty(context)),
+            // Nothing is left to be read, so the connection lives on.
+            Err(error) if framing.is_empty() => self.answer_at_once(Err(error)),
             Err(error) => {
                 self.refuse(inbox, &error);
                 false
@@ -260,15 +196,27 @@ impl Exchange<'_> {
                 open.run();
             }
             Ok(Opened::Whole(reply)) => {
-                self.reply(&reply);
-                reply::linger(inbox, &self.stream);
+                self.reply(&reply, false);
+                self.linger(inbox);
             }
             Err(error) => self.refuse(inbox, &error),
         }
     }
 
+    /// Whether the connection lives on behind this request.
+    fn keeps_alive(&self) -> bool {
+        reply::keeps_alive(&self.head) && !self.is_last && !self.context.stopping()
+    }
+
+    /// Answers without a worker: all of them may be waiting for Redis.
+    fn answer_at_once(&self, answer: Result<Reply, Error>) -> bool {
+        let keep = self.keeps_alive();
+        let reply = answer.unwrap_or_else(|error| error.to_reply());
+        self.reply(&reply, keep) && keep
+    }
+
     fn hand_over(&self, body: Body) -> bool {
-        let keep = reply::keeps_alive(&self.head) && !self.context.stopping();
+        let keep = self.keeps_alive();
         match relay::ask(self.context, &self.head, body) {
             Ok(answer) => {
                 self.log(answer.status, answer.body.len());
@@ -285,7 +233,7 @@ impl Exchange<'_> {
                 written.is_ok() && keep
             }
             Err(error) => {
-                self.say(&error);
+                self.reply(&error.to_reply(), false);
                 false
             }
         }
@@ -293,18 +241,21 @@ impl Exchange<'_> {
 
     /// Tells the client why its request is refused, then closes so that it can read that.
     fn refuse(&self, inbox: &mut Inbox, error: &Error) {
-        self.say(error);
+        self.reply(&error.to_reply(), false);
+        self.linger(inbox);
+    }
+
+    /// No request is under way any more, so the place may be given to others.
+    fn linger(&self, inbox: &mut Inbox) {
+        self.context.connections.rest(self.number);
         reply::linger(inbox, &self.stream);
     }
 
-    fn say(&self, error: &Error) {
-        self.reply(&error.to_reply());
-    }
-
-    fn reply(&self, reply: &Reply) {
+    /// Writes a reply of the door itself; whether the client took it.
+    fn reply(&self, reply: &Reply, keep: bool) -> bool {
         self.log(reply.status, reply.body.len());
-        let wire = reply::serialize(reply, self.head.method == "HEAD", &self.common_headers());
-        let _ = reply::write(&self.stream, &wire, self.context);
+        let wire = reply::serialize(reply, self.head.method == "HEAD", keep, &self.common_headers());
+        reply::write(&self.stream, &wire, self.context).is_ok()
     }
 
     /// What every reply has besides its own headers.

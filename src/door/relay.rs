@@ -9,14 +9,14 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::body::Body;
-use super::reply::status_line;
+use super::reply::{connection, status_line};
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::Head;
 use crate::limits::{Reservation, UNCOUNTED, lock};
 
 /// The headers that handlers read, besides `Host`. No other header of a client gets past the door.
-const PASSED_ON: [&str; 11] = [
+const PASSED_ON: [&str; 12] = [
     "Origin",
     "Sec-Fetch-Site",
     "X-Forwarded-Host",
@@ -27,6 +27,7 @@ const PASSED_ON: [&str; 11] = [
     "Content-Type",
     "Content-Encoding",
     "Accept",
+    "Accept-Encoding",
     "Last-Event-ID",
 ];
 
@@ -59,7 +60,7 @@ pub struct Answer {
 impl Answer {
     /// Its head for the client.
     pub fn head(&self, keep_alive: bool, common: &[(&str, String)]) -> Vec<u8> {
-        let connection = if keep_alive { "keep-alive" } else { "close" };
+        let connection = connection(keep_alive);
         let mut head = status_line(self.status).into_bytes();
         head.extend_from_slice(&self.headers);
         for (name, value) in common {
@@ -160,7 +161,7 @@ fn read(context: &Context, head: &Head, stream: &mut UnixStream) -> io::Result<A
     // HEAD announces a body and sends none.
     if head.method != "HEAD" {
         let left = body_length.saturating_sub(body.len());
-        body.reserve_exact(left);
+        body.try_reserve_exact(left)?;
         if stream.take(left as u64).read_to_end(&mut body)? < left {
             return Err(broken("its reply ends too early"));
         }

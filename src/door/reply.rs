@@ -18,13 +18,14 @@ const LINGER_QUIET: Duration = Duration::from_secs(2);
 /// Whether the client wants to use its connection again (RFC 9112, 9.3).
 pub fn keeps_alive(head: &Head) -> bool {
     match head.minor_version {
+        _ if head.lists("Connection", "close") => false,
         0 => head.lists("Connection", "keep-alive"),
-        _ => !head.lists("Connection", "close"),
+        _ => true,
     }
 }
 
-/// A reply of the door itself as bytes, with the headers that every reply has; it ends the connection.
-pub fn serialize(reply: &Reply, head_only: bool, common: &[(&str, String)]) -> Vec<u8> {
+/// A reply of the door itself as bytes, with the headers that every reply has.
+pub fn serialize(reply: &Reply, head_only: bool, keep_alive: bool, common: &[(&str, String)]) -> Vec<u8> {
     let mut wire = status_line(reply.status).into_bytes();
     let date = httpdate::fmt_http_date(SystemTime::now());
     let length = reply.body.len().to_string();
@@ -34,7 +35,7 @@ pub fn serialize(reply: &Reply, head_only: bool, common: &[(&str, String)]) -> V
         Some(("Server", SERVER)),
         Some(("Date", &date)),
         told.then_some(("Content-Length", &length)),
-        Some(("Connection", "close")),
+        Some(("Connection", connection(keep_alive))),
         Some(NOSNIFF),
     ];
     let given = common.iter().chain(&reply.headers);
@@ -47,6 +48,11 @@ pub fn serialize(reply: &Reply, head_only: bool, common: &[(&str, String)]) -> V
         wire.extend_from_slice(&reply.body);
     }
     wire
+}
+
+/// The word that says whether the connection lives on.
+pub fn connection(keep_alive: bool) -> &'static str {
+    if keep_alive { "keep-alive" } else { "close" }
 }
 
 /// `HTTP/1.1 404 Not Found` and its line end (RFC 9110, section 15).
@@ -64,6 +70,7 @@ pub fn status_line(status: u16) -> String {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        417 => "Expectation Failed",
         421 => "Misdirected Request",
         422 => "Unprocessable Content",
         426 => "Upgrade Required",
@@ -112,10 +119,9 @@ pub fn linger(inbox: &mut Inbox, stream: &TcpStream) {
     }
 }
 
-/// Tells a client that there are too many. One write that never waits, because it happens on the accepting thread.
-pub fn turn_away(stream: &TcpStream, limit: usize) {
-    let error = Error::Busy(format!("{limit} connections are open (--max-connections)."));
-    let wire = serialize(&error.to_reply(), false, &[]);
+/// Tells a client that there is no place for it. One write that never waits, because it happens on the accepting thread.
+pub fn turn_away(stream: &TcpStream, error: &Error) {
+    let wire = serialize(&error.to_reply(), false, false, &[]);
     let mut stream = stream;
     if stream.set_nonblocking(true).is_ok() {
         let _ = stream.write(&wire);

@@ -60,9 +60,9 @@ pub fn of(endpoint: Endpoint) -> Operation {
         Endpoint::SignOut => Operation::new("sign_out", "sign-in", "Forget the cookie")
             .about("The browser forgets the cookie. The token in it stays good until it expires. Needs a body, which may be empty.")
             .gives(200, json_response("The cookie is gone.", json!({ "type": "object" }), json!({ "signed_out": true }))),
-        Endpoint::Ping => Operation::new("ping", "operations", "Whether Redis answers")
-            .about("`true` when Redis answers within a second, else 503.")
-            .gives(200, json_response("Redis answers.", json!({ "const": true }), json!(true))),
+        Endpoint::Ping => Operation::new("ping", "operations", "Whether Redis answers and takes writes")
+            .about("`true` when Redis answers within a second and takes writes, else 503; its `detail` says what is wrong.")
+            .gives(200, json_response("Redis answers and takes writes.", json!({ "const": true }), json!(true))),
         Endpoint::Health => Operation::new("health", "operations", "Whether the process is up")
             .about("200 while the process is up, whatever Redis does.")
             .gives(200, json_response("It is up.", reference("Health"), json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))),
@@ -168,7 +168,7 @@ fn activity() -> Operation {
         "id": "cam0", "description": "front camera", "max_len": 1000, "entries": 1000, "entries_added": 52000,
         "newest_id": "1795456800000-0", "newest_bytes": 51234 }] });
     Operation::new("activity", "streams", "What every stream did lately")
-        .about("One reply for a page that shows all streams. It is made at most once a second, whoever asks.")
+        .about("One reply for a page that shows all streams. It is made at most once a second, whoever asks. What is wrong with one stream is told with it, as its `error`.")
         .gives(200, json_response("Every stream.", reference("Activity"), example))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::COOKIE;
 
 /// The errors that more than one route may answer with: status, description, detail of the example.
-const ERRORS: [(u16, &str, &str); 17] = [
+const ERRORS: [(u16, &str, &str); 18] = [
     (
         400,
         "The request cannot be done, or is not sane HTTP.",
@@ -37,6 +37,11 @@ const ERRORS: [(u16, &str, &str); 17] = [
         415,
         "A body with a `Content-Encoding`, or a multipart that is no form.",
         "No Content-Encoding is decoded here; send the body as it is",
+    ),
+    (
+        417,
+        "An Expect that is not met here (HTTP/1.1).",
+        "The only expectation that is met here is 100-continue.",
     ),
     (
         421,
@@ -296,6 +301,7 @@ fn schemas() -> Value {
                         "id": { "type": "string" }, "description": optional("string"), "max_len": { "type": "integer" },
                         "entries": { "type": "integer" }, "entries_added": optional("integer"),
                         "newest_id": optional("string"), "newest_bytes": optional("integer"),
+                        "error": { "type": "string", "description": "Only where the stream or its description cannot be read: why. What could not be read is 0 or null then." },
                     },
                 } },
             },

@@ -146,6 +146,7 @@ impl From<StoreError> for Stop {
 impl Pull {
     /// Finds out where to begin. Whatever is added after this is delivered.
     pub fn begin(mut session: Session, call: &call::Pull) -> Result<Pull, StoreError> {
+        session.check_together(&call.streams)?;
         let (places, clock) = begin::places(&mut session, call)?;
         let way = match call {
             call::Pull { newest: true, .. } => Way::Newest,
@@ -206,7 +207,7 @@ impl Pull {
             let stopped = match (outlet.ended(), stopped) {
                 (Some(ending), _) => Stop::Client(ending),
                 // The entries wait in Redis, so the pull waits for Redis, however long it takes.
-                (None, Stop::Store(StoreError::Unreachable(_))) => match self.wait_for_redis(outlet, tally) {
+                (None, Stop::Store(error)) if error.is_passing() => match self.wait_for_redis(outlet, tally) {
                     Ok(()) => continue,
                     Err(ending) => Stop::Client(ending),
                 },

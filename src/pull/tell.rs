@@ -16,7 +16,8 @@ pub fn tell(gap: &Gap, close_on_gap: bool, outlet: &mut dyn Outlet, tally: &Tall
         let Gap {
             stream, after, before, ..
         } = gap;
-        let (stream, number) = (log_line::field(stream.as_str()), some(gap.missed));
+        let number = some(gap.missed);
+        let stream = log_line::field(stream.as_str());
         warn!(
             "pull of {stream}: it begins anew with {before}; {number} entries were not read, the last that was is {after}"
         );
@@ -33,7 +34,7 @@ pub fn tell(gap: &Gap, close_on_gap: bool, outlet: &mut dyn Outlet, tally: &Tall
 /// Counts and logs what retention trimmed.
 pub fn trimmed(stream: &StreamId, missed: Option<u64>, last: EntryId, tally: &Tally<'_>) {
     count(missed, tally);
-    let (stream, number) = (log_line::field(stream.as_str()), some(missed));
+    let (number, stream) = (some(missed), log_line::field(stream.as_str()));
     warn!("pull of {stream}: {number} entries were trimmed before they were read, around {last}");
 }
 

@@ -62,13 +62,18 @@ fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {
 
 fn stream(activity: &Activity, default_max_len: u64) -> Value {
     let described = activity.description.as_ref();
-    json!({
+    let contents = &activity.contents;
+    let mut stream = json!({
         "id": activity.stream.as_str(),
         "description": described.and_then(|described| described.read::<Value>("description")),
         "max_len": described.and_then(|described| described.read("max_len")).unwrap_or(default_max_len),
-        "entries": activity.entries,
-        "entries_added": activity.entries_added,
-        "newest_id": activity.newest.map(|(id, _)| id.to_string()),
-        "newest_bytes": activity.newest.map(|(_, bytes)| bytes),
-    })
+        "entries": contents.entries,
+        "entries_added": contents.entries_added,
+        "newest_id": contents.newest.map(|(id, _)| id.to_string()),
+        "newest_bytes": contents.newest.map(|(_, bytes)| bytes),
+    });
+    if let Some(error) = &activity.error {
+        stream["error"] = json!(error.to_string());
+    }
+    stream
 }

@@ -1,6 +1,8 @@
 //! `/data/{id}`: entries in by POST, entries out by GET.
 
+use std::slice;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -147,8 +149,9 @@ pub fn post(
 ) -> Result<Reply, Error> {
     let entries = entries(head, body, context.config.limits.max_batch)?;
     let (count, bytes) = (entries.len(), entries.iter().map(Bytes::len).sum::<usize>());
-    let max_len = session.retention(stream, &mut Nobody)?;
-    let ids = session.append(stream, &entries, max_len, &mut Nobody)?;
+    let writing = session.begin_writing(slice::from_ref(stream), Duration::ZERO, &mut Nobody)?;
+    let ids = session.append(stream, &entries, writing.max_lens()[0], &mut Nobody)?;
+    drop(writing);
     context.metrics.entries_in.rest.add(count as u64);
     context.metrics.bytes_in.rest.add(bytes as u64);
     Ok(Reply::json(&json!(ids)))

@@ -21,8 +21,8 @@ pub fn index(head: &Head) -> Reply {
         .with("Referrer-Policy", "no-referrer")
 }
 
-/// `GET /docs/{asset}`: a file of Swagger UI, or the README.
-pub fn asset(name: &str) -> Result<Reply, Error> {
+/// `GET /docs/{asset}`: a file of Swagger UI, as gzip for those who take that, or the README.
+pub fn asset(name: &str, head: &Head) -> Result<Reply, Error> {
     if name == README_NAME {
         return Ok(Reply::typed(
             200,
@@ -30,10 +30,13 @@ pub fn asset(name: &str) -> Result<Reply, Error> {
             README.as_bytes().to_vec(),
         ));
     }
-    let (content_type, gzip) = swagger::asset(name).ok_or(Error::NotFound)?;
-    Ok(Reply::typed(200, content_type, gzip)
-        .with("Content-Encoding", "gzip")
-        .with("Cache-Control", "max-age=3600"))
+    let gzip = head.wants_gzip();
+    let (content_type, bytes) = swagger::asset(name, gzip).ok_or(Error::NotFound)?;
+    let mut reply = Reply::typed(200, content_type, bytes).with("Vary", "Accept-Encoding");
+    if gzip {
+        reply = reply.with("Content-Encoding", "gzip");
+    }
+    Ok(reply.with("Cache-Control", "max-age=3600"))
 }
 
 /// `GET /redoc`: FastAPI has a second page there.

@@ -1,4 +1,4 @@
-//! How the program is: up, in touch with Redis, and by the numbers.
+//! How the program is: up, in touch with Redis, and by the numbers. The door answers these itself.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use serde_json::json;
 use crate::error::Error;
 use crate::http::Reply;
 use crate::metrics::Metrics;
-use crate::store::Session;
+use crate::store::Store;
 
 /// How long Redis may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// `GET /ping`: whether Redis answers, asked right now unless the watch knows that it does not.
-pub fn ping(session: &mut Session) -> Result<Reply, Error> {
-    session.ping(PING_TIMEOUT)?;
+/// `GET /ping`: whether Redis answers and takes writes, asked right now unless the watch knows that it does not answer.
+pub fn ping(store: &Store) -> Result<Reply, Error> {
+    store.ping(PING_TIMEOUT)?;
     Ok(Reply::json(&json!(true)))
 }
 

@@ -92,7 +92,12 @@ fn work(server: &Server, context: &Arc<Context>) {
 }
 
 fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session, held: &mut Reservation) -> Reply {
-    let mut body = Vec::with_capacity(request.body_length().unwrap_or(0));
+    let mut body = Vec::new();
+    if let Err(error) = body.try_reserve_exact(request.body_length().unwrap_or(0)) {
+        // tiny_http would take as much memory to read past a body that was not read.
+        let _ = io::copy(request.as_reader(), &mut io::sink());
+        return Error::Busy(format!("There is no memory for the body of this request: {error}.")).to_reply();
+    }
     // The door sends whole bodies only, and the rest of an unread one would be read as a request.
     if let Err(error) = request.as_reader().read_to_end(&mut body) {
         return Error::refused(400, format!("The body could not be read: {error}.")).to_reply();
@@ -112,13 +117,9 @@ fn answer(
     held: &mut Reservation,
 ) -> Result<Reply, Error> {
     match call {
-        Call::Options { methods } => Ok(options(methods, head, context)),
         Call::Token => token::sign_in(&context.auth, head, body),
-        Call::Ping => health::ping(session),
-        Call::Health => Ok(health::health()),
-        Call::Metrics => Ok(health::metrics(&context.metrics)),
         Call::Docs => Ok(docs::index(head)),
-        Call::DocsAsset { name } => docs::asset(&name),
+        Call::DocsAsset { name } => docs::asset(&name, head),
         Call::Redoc => Ok(docs::redoc(head)),
         Call::OpenApi => Ok(docs::openapi(head)),
         Call::AsyncApi => Ok(docs::asyncapi(head)),
@@ -131,9 +132,20 @@ fn answer(
         Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
         Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
-        Call::Push(_) | Call::Pull(_) | Call::Follow(..) => {
-            Err(Error::refused(500, "What stays open is not served here."))
-        }
+        other => at_once(&other, head, context)
+            .unwrap_or_else(|| Err(Error::refused(500, "What stays open is not served here."))),
+    }
+}
+
+/// The answer to what the door answers itself: what tells how the program is, because nobody is to wait for that behind requests
+/// that wait for Redis, and what needs nothing. None for all else.
+pub fn at_once(call: &Call, head: &Head, context: &Context) -> Option<Result<Reply, Error>> {
+    match call {
+        Call::Ping => Some(health::ping(&context.store)),
+        Call::Health => Some(Ok(health::health())),
+        Call::Metrics => Some(Ok(health::metrics(&context.metrics))),
+        Call::Options { methods } => Some(Ok(options(methods.clone(), head, context))),
+        _ => None,
     }
 }
 

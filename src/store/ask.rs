@@ -198,7 +198,7 @@ impl Session {
     }
 
     /// What an error reply to a command about several streams means.
-    fn refusal_of_one(&self, streams: &[&StreamId], error: &ServerError) -> StoreError {
+    fn refusal_of_one(&mut self, streams: &[&StreamId], error: &ServerError) -> StoreError {
         let names: Vec<&str> = streams.iter().map(|stream| stream.as_str()).collect();
         self.refusal_about(&names.join("' or '"), error)
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, IoSlice};
-use std::slice;
 use std::time::Instant;
 
 use redis::{ServerError, Value};
@@ -87,14 +86,12 @@ impl Session {
         }
     }
 
-    /// How many entries the stream keeps: its description's `max_len`, else the server's.
-    pub fn retention(&mut self, stream: &StreamId, beside: &mut dyn Beside) -> Result<u64, StoreError> {
-        let kept = self.retentions(slice::from_ref(stream), beside)?;
-        kept.first().copied().ok_or_else(|| unexpected("GET"))
-    }
-
-    /// The same of several streams, in one round trip.
-    pub fn retentions(&mut self, streams: &[StreamId], beside: &mut dyn Beside) -> Result<Vec<u64>, StoreError> {
+    /// How many entries each of these streams keeps, in one round trip.
+    pub(super) fn retentions(
+        &mut self,
+        streams: &[&StreamId],
+        beside: &mut dyn Beside,
+    ) -> Result<Vec<u64>, StoreError> {
         let mut packed = Vec::new();
         for stream in streams {
             redis::cmd("GET")
@@ -104,14 +101,19 @@ impl Session {
         let replies = self.exchange(&packed, streams.len(), beside)?;
         let kept = replies.iter().map(|reply| {
             let description = self.described(reply)?;
-            let own = description.and_then(|description| description.read::<u64>("max_len"));
-            Ok(own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len))
+            Ok(self.max_len_of(description.as_ref()))
         });
         kept.collect()
     }
 
+    /// How many entries a stream with this description keeps: what it says, else the server's.
+    fn max_len_of(&self, description: Option<&Object>) -> u64 {
+        let own = description.and_then(|description| description.read::<u64>("max_len"));
+        own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len)
+    }
+
     /// The description in a reply to `GET`.
-    fn described(&self, reply: &Value) -> Result<Option<Object>, StoreError> {
+    fn described(&mut self, reply: &Value) -> Result<Option<Object>, StoreError> {
         match reply {
             Value::ServerError(error) if error.code() == "WRONGTYPE" => Ok(None),
             Value::ServerError(error) => Err(self.refusal(error)),
@@ -165,7 +167,10 @@ impl Session {
                 // Of what is no description nothing can be lost.
                 _ => {}
             }
-            if self.command(&store)? != Value::Nil {
+            let max_len = self.max_len_of(Some(&description));
+            let is_stored = |reply: &Value| *reply != Value::Nil;
+            let reply = self.changing_retention(stream, max_len, is_stored, |session| session.command(&store))?;
+            if is_stored(&reply) {
                 return Ok(Some(description));
             }
         }
@@ -176,14 +181,24 @@ impl Session {
 
     /// Removes the entries and the description together; whether there were any. Redis frees the memory in its own time.
     pub fn delete(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
+        let usual = self.store.max_len;
+        self.changing_retention(stream, usual, |_| true, |session| session.unlink(stream))
+    }
+
+    fn unlink(&mut self, stream: &StreamId) -> Result<bool, StoreError> {
         let begun = Instant::now();
-        let removed = self.command(redis::cmd("UNLINK").arg(stream.as_str()).arg(meta_key(stream)))?;
-        let was_there = removed != Value::Int(0);
-        if was_there {
+        let keys = [stream.to_string(), meta_key(stream)];
+        // In cluster mode a command takes keys of one slot only, and these two are hardly ever in one.
+        let together = if self.ready()?.is_cluster { 1 } else { keys.len() };
+        let mut removed = false;
+        for keys in keys.chunks(together) {
+            removed |= self.command(redis::cmd("UNLINK").arg(keys))? != Value::Int(0);
+        }
+        if removed {
             // Whoever reads it is to know at once.
             self.store.generations.deleted(stream, begun);
         }
-        Ok(was_there)
+        Ok(removed)
     }
 
     fn scan(&mut self, filter: &[&str]) -> Result<Vec<String>, StoreError> {

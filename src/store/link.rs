@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
+use super::introduction::{Abilities, introduce};
 use super::redis_socket::RedisSocket;
+use crate::error::StoreError;
+use crate::growth;
 use crate::ids::EntryId;
 use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::wait::{TICK, is_quiet, poll};
@@ -20,6 +23,9 @@ const LONGEST_LINE: usize = 16 << 10;
 
 /// The longest string of a reply; Redis's own limit, `proto-max-bulk-len`, is 512 MiB unless it is raised.
 const LONGEST_BULK: usize = 2 << 30;
+
+/// How much memory such a string has at first, in bytes; more only as it arrives.
+const FIRST_PIECE: usize = 1 << 20;
 
 /// What ends every line and every string of a reply.
 pub const END_OF_LINE: usize = "\r\n".len();
@@ -43,6 +49,8 @@ pub struct Link {
     seen_to: Instant,
     /// When the last conversation began.
     used: Instant,
+    /// What was learned of this Redis when the connection was made.
+    abilities: Box<Abilities>,
 }
 
 /// Somebody whom a thread also sees to while it waits for Redis: the client of a WebSocket, who may send entries, ping, or
@@ -69,17 +77,29 @@ impl Beside for Nobody {
 }
 
 impl Link {
-    /// Connects, signs in and selects the database, all within `patience`.
-    pub fn connect(info: &ConnectionInfo, patience: Duration) -> io::Result<Link> {
+    /// Connects, signs in, selects the database and learns what is there, all within `patience`.
+    pub fn connect(info: &ConnectionInfo, patience: Duration) -> Result<Link, StoreError> {
+        let socket = RedisSocket::connect(info.addr(), patience);
         let mut link = Link {
-            socket: RedisSocket::connect(info.addr(), patience)?,
+            socket: socket.map_err(|error| StoreError::Unreachable(error.to_string()))?,
             patience,
             buffer: ReadBuffer::default(),
             seen_to: Instant::now(),
             used: Instant::now(),
+            abilities: Box::default(),
         };
-        link.introduce(info)?;
+        *link.abilities = introduce(&mut link, info.redis_settings(), patience)?;
         Ok(link)
+    }
+
+    /// What this Redis is, and what it lets us do.
+    pub fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    /// What has been read of it and not been taken.
+    pub fn unread(&self) -> &[u8] {
+        self.buffer.bytes()
     }
 
     /// Whether the connection has come to an end while nothing was said. Nothing is due then, so whatever there is to read
@@ -173,7 +193,8 @@ impl Link {
             b'-' => redis::parse_redis_value(line)
                 .map(Head::Line)
                 .map_err(|_| broken("a line of it does not parse")),
-            _ => Err(broken("it is of no known kind")),
+            // It stays, for those who want to know what it is.
+            _ => return Err(broken("it is of no known kind")),
         };
         self.buffer.skip(length + END_OF_LINE);
         head
@@ -185,12 +206,14 @@ impl Link {
             return Err(broken("a string of it is too long"));
         }
         let whole = bytes.len() + length;
-        bytes.reserve(length);
+        // Many short ones may come into the same memory, which then grows by more than each needs.
+        bytes.try_reserve(length.min(FIRST_PIECE))?;
         while bytes.len() < whole {
-            let ahead = self.buffer.bytes().len().min(whole - bytes.len());
+            let room = growth::room(bytes, whole - bytes.len(), FIRST_PIECE)?;
+            let ahead = self.buffer.bytes().len().min(room);
             bytes.extend_from_slice(&self.buffer.bytes()[..ahead]);
             self.buffer.skip(ahead);
-            let left = whole - bytes.len();
+            let left = room - ahead;
             if left >= DIRECT {
                 // Much is due: it goes where it belongs without passing through the buffer.
                 self.read_into(bytes, left, beside)?;
@@ -316,28 +339,6 @@ impl Link {
             return Err(LEFT.into());
         }
         Ok(redis)
-    }
-
-    fn introduce(&mut self, info: &ConnectionInfo) -> io::Result<()> {
-        let redis = info.redis_settings();
-        let mut commands = Vec::new();
-        if let Some(password) = redis.password() {
-            let mut auth = redis::cmd("AUTH");
-            if let Some(name) = redis.username() {
-                auth.arg(name);
-            }
-            commands.push(auth.arg(password).get_packed_command());
-        }
-        if redis.db() != 0 {
-            commands.push(redis::cmd("SELECT").arg(redis.db()).get_packed_command());
-        }
-        for command in commands {
-            self.send(&mut [IoSlice::new(&command)], &mut Nobody)?;
-            if let Value::ServerError(error) = self.reply(&mut Nobody)? {
-                return Err(io::Error::other(error.to_string()));
-            }
-        }
-        Ok(())
     }
 }
 

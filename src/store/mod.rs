@@ -4,9 +4,11 @@
 mod activity;
 mod append;
 mod ask;
+mod asking;
 mod describe;
 mod entries;
 mod generation;
+mod introduction;
 mod link;
 mod look;
 mod lookout;
@@ -15,11 +17,15 @@ mod packed;
 mod place;
 mod read;
 mod redis_socket;
+mod refusal;
+mod retention;
 mod session;
+mod state;
+mod together;
 mod value;
 mod watch;
 
-use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,8 +35,10 @@ use crate::error::StoreError;
 use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
 use crate::metrics::Metrics;
+use asking::Asking;
 use generation::Generations;
 use link::Link;
+use retention::Retentions;
 
 pub use activity::Activity;
 pub use ask::{Infos, Place};
@@ -42,7 +50,9 @@ pub use lookout::Lookout;
 pub use mark::{Look, Mark, Print};
 pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
+pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
+pub use state::State;
 pub use watch::Watch;
 
 /// How long making a connection may take. On one machine or one network it takes milliseconds.
@@ -58,7 +68,11 @@ pub struct Store {
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
-    down: Mutex<Option<String>>,
+    retentions: Retentions,
+    state: Mutex<State>,
+    /// How often Redis turned from one that takes writes into one that takes none, or back.
+    turns: AtomicU64,
+    asking: Asking,
     generations: Generations,
 }
 
@@ -76,7 +90,10 @@ impl Store {
             address,
             max_len,
             metrics,
-            down: Mutex::new(None),
+            retentions: Retentions::default(),
+            state: Mutex::new(State::Well),
+            turns: AtomicU64::new(0),
+            asking: Asking::new(),
             generations: Generations::default(),
         })
     }
@@ -91,17 +108,42 @@ impl Store {
         Session::new(self.clone(), reply_timeout)
     }
 
-    /// Why Redis did not answer when it was last asked; none if it did.
-    pub fn down(&self) -> Option<String> {
-        lock(&self.down).clone()
+    /// Why Redis could not be used when it was last asked; none if it could.
+    pub fn down(&self) -> Option<StoreError> {
+        match &*lock(&self.state) {
+            State::Away(cause) => Some(cause.clone()),
+            State::Well | State::TakesNoWrites(_) => None,
+        }
     }
 
-    fn set_down(&self, cause: Option<String>) {
-        self.metrics.redis_up.set(cause.is_none().into());
-        *lock(&self.down) = cause;
+    /// Whether Redis answers `within` this time and takes writes: the watch asks it now, unless it knows already that it is away.
+    pub fn ping(&self, within: Duration) -> Result<(), StoreError> {
+        if self.down().is_none() && !self.asking.ask(within) {
+            return Err(StoreError::Unreachable(format!("no answer within {within:?}")));
+        }
+        self.state().trouble().cloned().map_or(Ok(()), Err)
     }
 
-    fn connect(&self, patience: Duration) -> io::Result<Link> {
+    /// How Redis was when it was last asked.
+    pub fn state(&self) -> State {
+        lock(&self.state).clone()
+    }
+
+    fn set_state(&self, state: State) {
+        self.metrics.redis_up.set((state == State::Well).into());
+        *lock(&self.state) = state;
+    }
+
+    /// Has every session make a new connection before it speaks again: behind a proxy it may lead to another Redis.
+    fn turn(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    fn connect(&self, patience: Duration) -> Result<Link, StoreError> {
         let mut link = Link::connect(&self.info, CONNECT_TIMEOUT)?;
         link.set_patience(patience);
         Ok(link)

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use redis::Value;
 
+use super::introduction::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{Session, unexpected, value};
@@ -38,6 +39,7 @@ impl Session {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        self.check_able(Abilities::check_scripts)?;
         let is_exact = destinations.are_exact();
         let script = script(entries, destinations, max_lens, repeating && is_exact);
         let reply = self.converse(|link| script.send(link, 1, beside))?.pop();

@@ -2,19 +2,26 @@
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Cmd, ServerError, Value};
 
+use super::introduction::Abilities;
 use super::link::{Beside, LEFT, Link, Nobody};
-use super::{Store, value};
+use super::{Store, refusal, value};
 use crate::error::StoreError;
 use crate::ids::StreamId;
+
+/// How long it is believed that Redis does not let us do something before it is asked anew.
+const LACK_AGE: Duration = Duration::from_secs(1);
 
 /// A connection to Redis that is made anew when it was lost. It belongs to one thread.
 pub struct Session {
     pub(super) store: Arc<Store>,
     link: Option<Link>,
+    /// The turns of Redis before this connection was made, and when that was.
+    turns: u64,
+    made: Instant,
     reply_timeout: Duration,
     manner: Manner,
     was_lost: bool,
@@ -36,6 +43,8 @@ impl Session {
         Session {
             store,
             link: None,
+            turns: 0,
+            made: Instant::now(),
             reply_timeout,
             manner: Manner::Waiting,
             was_lost: false,
@@ -64,18 +73,6 @@ impl Session {
         Session {
             manner: Manner::Waiting,
             ..self
-        }
-    }
-
-    /// Asks Redis whether it is there; it has to answer `within` this time, whatever the session grants otherwise.
-    pub fn ping(&mut self, within: Duration) -> Result<(), StoreError> {
-        let usual = self.set_reply_timeout(within);
-        let answer = self.command(&redis::cmd("PING")).map(|_| ());
-        self.set_reply_timeout(usual);
-        match answer {
-            // It cannot save to its disk, so it takes no writes and answers pings with that; but it reads.
-            Err(StoreError::Unreachable(cause)) if cause.starts_with("MISCONF") => Ok(()),
-            answer => answer,
         }
     }
 
@@ -119,12 +116,40 @@ impl Session {
     /// Talks to Redis. A connection that was closed while it rested is replaced before; what has been said is not said
     /// again, because Redis may have done it.
     pub(super) fn converse<T>(&mut self, talk: impl FnOnce(&mut Link) -> io::Result<T>) -> Result<T, StoreError> {
+        self.ready()?;
+        self.go_on(talk)
+    }
+
+    /// Makes sure that there is a connection, as far as that can be told; what its Redis lets us do.
+    pub(super) fn ready(&mut self) -> Result<&Abilities, StoreError> {
         self.check_is_up()?;
-        if self.link.as_mut().is_some_and(Link::is_over) {
+        let turns = self.store.turns();
+        if self.turns != turns || self.link.as_mut().is_some_and(Link::is_over) {
             self.lose();
         }
-        let said = self.connect().and_then(talk);
-        said.map_err(|error| self.failed(&error))
+        let link = match self.link.take() {
+            Some(link) => link,
+            None => {
+                self.made = Instant::now();
+                self.connect()?
+            }
+        };
+        self.turns = turns;
+        Ok(self.link.insert(link).abilities())
+    }
+
+    /// Whether Redis lets us do something. What it did not when the connection was made it may by now, if an operator heeded
+    /// what we said: then a new connection tells.
+    pub(super) fn check_able(
+        &mut self,
+        check: impl Fn(&Abilities) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let told = check(self.ready()?);
+        if told.is_ok() || self.made.elapsed() < LACK_AGE {
+            return told;
+        }
+        self.lose();
+        check(self.ready()?)
     }
 
     /// Goes on with what `converse` began; what was said is not said again.
@@ -142,25 +167,26 @@ impl Session {
         if error.kind() != LEFT {
             self.store.metrics.redis_errors.add(1);
         }
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            return StoreError::NoRoom("There is no memory for what Redis sends.".into());
+        }
         StoreError::Unreachable(match error.kind() {
-            io::ErrorKind::TimedOut => format!("no answer within {:?}", self.reply_timeout),
+            io::ErrorKind::TimedOut => {
+                // What is left of a patience has odd fractions.
+                let milliseconds = self.reply_timeout.as_micros().div_ceil(1000) as u64;
+                format!("no answer within {:?}", Duration::from_millis(milliseconds))
+            }
             _ => error.to_string(),
         })
     }
 
-    /// What an error reply means for us.
-    pub(super) fn refusal(&self, error: &ServerError) -> StoreError {
+    /// What an error reply means for us. Some end the connection: the next try makes a new one.
+    pub(super) fn refusal(&mut self, error: &ServerError) -> StoreError {
         self.store.metrics.redis_errors.add(1);
-        let text = format!("{} {}", error.code(), error.details().unwrap_or_default());
-        let text = text.trim().to_string();
-        match cause_in(&text).unwrap_or(error.code()) {
-            "OOM" => StoreError::Full(text),
-            // States that pass, or that only an operator can mend: not for the client to be blamed for.
-            "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "READONLY" | "MISCONF" | "NOREPLICAS"
-            | "NOAUTH" | "UNBLOCKED" => StoreError::Unreachable(text),
-            _ if text.contains("max number of clients") => StoreError::Unreachable(text),
-            _ => StoreError::Refused(text),
+        if refusal::ends_connection(error) {
+            self.lose();
         }
+        refusal::meaning(error)
     }
 
     /// Like `command`, for a command about one stream.
@@ -183,7 +209,7 @@ impl Session {
     }
 
     /// The first error among replies about a stream.
-    pub(super) fn check(&self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
+    pub(super) fn check(&mut self, stream: &StreamId, replies: &[Value]) -> Result<(), StoreError> {
         let error = replies.iter().find_map(|reply| match reply {
             Value::ServerError(error) => Some(error),
             _ => None,
@@ -192,12 +218,12 @@ impl Session {
     }
 
     /// Like `refusal`, but knows which key the command was about.
-    pub(super) fn stream_refusal(&self, stream: &StreamId, error: &ServerError) -> StoreError {
+    pub(super) fn stream_refusal(&mut self, stream: &StreamId, error: &ServerError) -> StoreError {
         self.refusal_about(stream.as_str(), error)
     }
 
     /// The same of a key by its name.
-    pub(super) fn refusal_about(&self, key: &str, error: &ServerError) -> StoreError {
+    pub(super) fn refusal_about(&mut self, key: &str, error: &ServerError) -> StoreError {
         match self.refusal(error) {
             // Scripts of Redis 6 put their own code in front.
             StoreError::Refused(text) if text.contains("WRONGTYPE") => StoreError::NotAStream(key.to_string()),
@@ -212,21 +238,17 @@ impl Session {
         }
         let Some(cause) = self.store.down() else { return Ok(()) };
         self.lose();
-        Err(StoreError::Unreachable(cause))
+        Err(cause)
     }
 
-    fn connect(&mut self) -> io::Result<&mut Link> {
-        let link = match self.link.take() {
-            Some(link) => link,
-            None => {
-                let link = self.store.connect(self.reply_timeout)?;
-                if std::mem::take(&mut self.was_lost) {
-                    self.store.metrics.redis_reconnects.add(1);
-                }
-                link
-            }
-        };
-        Ok(self.link.insert(link))
+    fn connect(&mut self) -> Result<Link, StoreError> {
+        let connected = self.store.connect(self.reply_timeout);
+        if connected.is_err() {
+            self.store.metrics.redis_errors.add(1);
+        } else if std::mem::take(&mut self.was_lost) {
+            self.store.metrics.redis_reconnects.add(1);
+        }
+        connected
     }
 
     /// Sets how long Redis may take over one reply, and returns the old time.
@@ -239,41 +261,5 @@ impl Session {
 
     pub(super) fn lose(&mut self) {
         self.was_lost |= self.link.take().is_some();
-    }
-}
-
-/// The code of the error that brought this one about: a transaction that was given up tells it in its text, and so does a
-/// script of Redis 6, behind the place of its call.
-fn cause_in(text: &str) -> Option<&str> {
-    let cause = text
-        .split_once("because of: ")
-        .or_else(|| text.split_once("script: ")?.1.split_once(": -"));
-    cause?.1.split(' ').next()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_cause_of_an_error_is_found_in_its_text() {
-        for (text, cause) in [
-            (
-                "EXECABORT Transaction discarded because of: OOM command not allowed",
-                Some("OOM"),
-            ),
-            (
-                "@user_script: 127: -OOM command not allowed when used memory > 'maxmemory'.",
-                Some("OOM"),
-            ),
-            (
-                "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -READONLY You can't write.",
-                Some("READONLY"),
-            ),
-            ("OOM command not allowed. script: f_1, on @user_script:127.", None),
-            ("WRONGTYPE Operation against a key", None),
-        ] {
-            assert_eq!(cause_in(text), cause, "{text}");
-        }
     }
 }

@@ -1,15 +1,16 @@
-//! A thread that asks Redis once a second whether it is there, and logs when the answer changes.
+//! A thread that asks Redis once a second how it is, and at once when somebody wants to know, and logs when the answer changes.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use log::{error, info};
+use crossbeam_channel::{Sender, bounded};
+use log::{error, info, warn};
 
-use super::Store;
-use crate::error::StoreError;
+use super::introduction::Abilities;
+use super::state::Kind;
+use super::{Session, State, Store};
 use crate::log_line::{field, sentence};
 use crate::wait::join_by;
 
@@ -30,40 +31,63 @@ impl Watch {
     /// Asks once, so that the state is known, then keeps asking on a thread of its own.
     pub fn start(store: Arc<Store>) -> io::Result<Watch> {
         let mut session = store.session(ANSWER_WITHIN).probing();
+        let asked = store.clone();
         let mut known = None;
         let mut ask = move || {
-            let cause = match session.ping(ANSWER_WITHIN) {
-                Ok(()) => None,
-                Err(StoreError::Unreachable(cause)) => Some(cause),
-                Err(error) => Some(error.to_string()),
+            let state = session.state(ANSWER_WITHIN);
+            let interval = match state {
+                State::Well => INTERVAL_UP,
+                _ => INTERVAL_DOWN,
             };
-            let up = cause.is_none();
-            if known.replace(up) != Some(up) {
-                let address = field(store.address());
-                match &cause {
-                    None => info!("Redis at {address} answers"),
-                    Some(cause) => {
-                        let cause = sentence(cause);
-                        error!("Redis at {address} cannot be reached: {cause}; trying until it answers");
-                    }
-                }
+            let before = known.replace(state.kind());
+            if before != known {
+                tell(&store, &state, &mut session);
             }
-            store.set_down(cause);
-            up
+            // What one connection led to the others may not: all of them go the same way anew.
+            let refuses = |kind: Kind| kind == Kind::TakesNoWrites;
+            if before.is_some_and(|before| refuses(before) != refuses(state.kind())) {
+                store.turn();
+            }
+            store.set_state(state);
+            store.asking.answered();
+            interval
         };
-        let mut up = ask();
+        let mut interval = ask();
         let (stop, stopped) = bounded::<()>(0);
         let thread = std::thread::Builder::new().name("redis-watch".into()).spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) =
-                stopped.recv_timeout(if up { INTERVAL_UP } else { INTERVAL_DOWN })
-            {
-                up = ask();
+            while asked.asking.wait(&stopped, interval) {
+                interval = ask();
             }
         })?;
         Ok(Watch {
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+}
+
+/// Logs how Redis is now.
+fn tell(store: &Store, state: &State, session: &mut Session) {
+    let address = field(store.address());
+    match state {
+        State::Well => {
+            info!("Redis at {address} answers");
+            let abilities = session.ready();
+            for shortcoming in abilities.map(Abilities::shortcomings).unwrap_or_default() {
+                warn!("Redis at {address}: {}", sentence(&shortcoming));
+            }
+        }
+        State::TakesNoWrites(cause) => error!(
+            "Redis at {address} is read only for now. {}",
+            sentence(&cause.to_string())
+        ),
+        State::Away(cause) => {
+            let cause = cause.to_string();
+            error!(
+                "Redis at {address} is of no use for now. {}; trying until it answers",
+                sentence(&cause)
+            );
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The small pieces of the wire format (RFC 6455, section 5): headers, masks, and what a close frame carries.
 
 use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{CloseCode, OpCode};
+use tungstenite::protocol::frame::coding::OpCode;
 
 use crate::ending::Ending;
 use crate::error::close;
@@ -47,7 +47,7 @@ pub fn close_code(payload: &[u8]) -> Result<Option<u16>, Ending> {
         [] => Ok(None),
         [high, low, reason @ ..] => {
             let code = u16::from_be_bytes([*high, *low]);
-            if !CloseCode::from(code).is_allowed() {
+            if !may_be_sent(code) {
                 return broken("a close has a code that no peer may send");
             }
             if std::str::from_utf8(reason).is_err() {
@@ -57,6 +57,13 @@ pub fn close_code(payload: &[u8]) -> Result<Option<u16>, Ending> {
         }
         _ => broken("a close has half a code"),
     }
+}
+
+/// Whether a peer may close with this code: one that RFC 6455, 7.4.1, or the registry that it opened gives a meaning, or one for
+/// libraries and applications. 1004 has none, 1005, 1006 and 1015 only name what is not sent.
+/// <https://www.iana.org/assignments/websocket/websocket.xhtml#close-code-number>
+fn may_be_sent(code: u16) -> bool {
+    matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
 /// The ending of a peer that breaks the protocol.
@@ -76,6 +83,16 @@ pub fn close_payload(code: u16, reason: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_code_that_has_a_meaning_may_be_sent_and_no_other() {
+        let allowed: Vec<u16> = (0..=u16::MAX)
+            .filter(|code| close_code(&code.to_be_bytes()).is_ok())
+            .collect();
+        let meant = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014];
+        assert_eq!(allowed[..meant.len()], meant);
+        assert_eq!(allowed[meant.len()..], (3000..=4999).collect::<Vec<u16>>());
+    }
 
     #[test]
     fn a_long_reason_is_cut_between_characters() {

@@ -3,17 +3,19 @@
 //! tungstenite reads the headers of frames. Its own sockets copy each message once more on the way out, keep the memory
 //! of the largest message they ever saw, and cannot read past a message without holding it.
 
-use std::io::{self, Cursor, Read};
+mod header;
+
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-use super::coding::{LONGEST_CONTROL, broken, close_code, unmask};
+use super::coding::{broken, close_code, unmask};
 use crate::ending::Ending;
 use crate::error::close;
+use crate::growth;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
 use crate::read_buffer::{DIRECT, ReadBuffer};
 use crate::units::Size;
@@ -144,6 +146,7 @@ impl Frames {
                     self.frame = Some(frame);
                     return Ok(None);
                 }
+                let room = room.min(self.memory_for(&frame)?);
                 if self.take_payload(&mut frame, room, source, received)? == 0 {
                     self.frame = Some(frame);
                     return self.nothing();
@@ -173,33 +176,19 @@ impl Frames {
 
     /// Reads the header of the next frame, if it is there.
     fn begin_frame(&mut self) -> Result<bool, Ending> {
-        let mut cursor = Cursor::new(self.buffer.bytes());
-        let parsed =
-            FrameHeader::parse(&mut cursor).map_err(|error| Ending::close(close::PROTOCOL, error.to_string()))?;
-        let Some((header, length)) = parsed else {
+        let Some(header) = header::parse(self.buffer.bytes())? else {
             return Ok(false);
         };
-        let length_of_header = cursor.position() as usize;
-        self.buffer.skip(length_of_header);
-        let Some(mask) = header.mask else {
-            return broken("a client's frames must be masked");
-        };
-        if header.rsv1 || header.rsv2 || header.rsv3 {
-            return broken("a reserved bit is set, but no extension was agreed to");
-        }
-        let length = match header.opcode {
-            OpCode::Control(_) if !header.is_final => return broken("a control frame is fragmented"),
-            OpCode::Control(_) if length > LONGEST_CONTROL => {
-                return broken("a control frame is longer than 125 bytes");
-            }
-            OpCode::Control(_) => length as usize,
-            OpCode::Data(data) => self.begin_data(data, length)?,
+        self.buffer.skip(header.size);
+        let left = match header.kind {
+            OpCode::Control(_) => header.length as usize,
+            OpCode::Data(data) => self.begin_data(data, header.length)?,
         };
         self.frame = Some(Frame {
-            kind: header.opcode,
+            kind: header.kind,
             is_final: header.is_final,
-            mask,
-            left: length,
+            mask: header.mask,
+            left,
         });
         Ok(true)
     }
@@ -225,10 +214,6 @@ impl Frames {
         match usize::try_from(length) {
             Ok(length) if length <= most - before => {
                 self.buffer.expect(length);
-                if let (Some(message), Some(_)) = (&mut self.message, &self.limits.budget) {
-                    // Only what arrives becomes memory.
-                    message.bytes.reserve(length);
-                }
                 Ok(length)
             }
             _ => Err(Ending::close(
@@ -281,6 +266,25 @@ impl Frames {
         let limit = Size(budget.limit());
         let reason = format!("messages under way use all of {limit} (--max-messages)");
         Err(Ending::close(close::TRY_LATER, reason))
+    }
+
+    /// For how much of a frame's payload there is memory now. It grows with what arrives and not with what was announced.
+    fn memory_for(&mut self, frame: &Frame) -> Result<usize, Ending> {
+        let (OpCode::Data(_), Some(_), Some(message)) = (&frame.kind, &self.limits.budget, &mut self.message) else {
+            return Ok(frame.left);
+        };
+        // What comes behind a fragment is not known yet.
+        let due = match frame.is_final {
+            true => frame.left,
+            false => self.limits.message - message.length,
+        };
+        growth::room(&mut message.bytes, due, UNCOUNTED).map_err(|_| {
+            let reason = format!(
+                "there is no memory for a message of {} bytes",
+                message.length + frame.left
+            );
+            Ending::close(close::TRY_LATER, reason)
+        })
     }
 
     /// Takes what is there of a frame's payload, as far as there is room; how much that was.

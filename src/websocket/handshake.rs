@@ -1,13 +1,10 @@
 //! The opening handshake (RFC 6455, section 4.2): what a request must have, and the 101 that answers it.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::error::Error;
 use crate::http::Head;
 
-/// Bytes of a `Sec-WebSocket-Key`, decoded.
-const KEY_LENGTH: usize = 16;
+/// Letters of a `Sec-WebSocket-Key`: 16 bytes in base64, without the padding behind them.
+const KEY_LETTERS: usize = 22;
 
 /// Checks the handshake; the value of `Sec-WebSocket-Accept`.
 pub fn check(head: &Head) -> Result<String, Error> {
@@ -30,10 +27,18 @@ pub fn check(head: &Head) -> Result<String, Error> {
     let Some(key) = only("Sec-WebSocket-Key") else {
         return bad("The handshake needs one Sec-WebSocket-Key.");
     };
-    match STANDARD.decode(key) {
-        Ok(bytes) if bytes.len() == KEY_LENGTH => Ok(tungstenite::handshake::derive_accept_key(key.as_bytes())),
-        _ => bad("The handshake's Sec-WebSocket-Key is not 16 bytes in base64."),
+    if !is_key(key) {
+        return bad("The handshake's Sec-WebSocket-Key is not 16 bytes in base64.");
     }
+    Ok(tungstenite::handshake::derive_accept_key(key.as_bytes()))
+}
+
+/// Whether this has the form of a key. It need not be decoded (RFC 6455, 4.2.2), and small clients write letters at random, whose
+/// last one holds bits that 16 bytes do not have.
+fn is_key(key: &str) -> bool {
+    let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    key.strip_suffix("==")
+        .is_some_and(|letters| letters.len() == KEY_LETTERS && letters.bytes().all(is_letter))
 }
 
 /// The 101. No extension is ever agreed to: compression costs more than it saves on a lab's network. It has no CORS headers,
@@ -79,6 +84,14 @@ mod tests {
     }
 
     #[test]
+    fn any_22_letters_are_a_key() {
+        for letter in ['A', 'Q', 'R', 'g', 'w', 'z', '+', '/', '0'] {
+            let key = format!("dGhlIHNhbXBsZSBub25jZ{letter}==");
+            assert!(handshake(("Sec-WebSocket-Key", &key)).is_ok(), "{key}");
+        }
+    }
+
+    #[test]
     fn bad_handshakes_are_400_and_other_versions_426() {
         for (name, value, status) in [
             ("Upgrade", "h2c", 400),
@@ -86,6 +99,14 @@ mod tests {
             ("Sec-WebSocket-Version", "8", 426),
             ("Sec-WebSocket-Key", "", 400),
             ("Sec-WebSocket-Key", "c2hvcnQ=", 400),
+            ("Sec-WebSocket-Key", "c2hvcnRlcg==", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQA=", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQAA", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZ===", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQA==", 400),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25j_Q==", 400),
             ("Sec-WebSocket-Key", "not base64 at all!!!!!!!", 400),
         ] {
             assert_eq!(handshake((name, value)), Err(status), "{name}: {value}");

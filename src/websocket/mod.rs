@@ -81,9 +81,10 @@ impl Opening<'_> {
         let (stream, work) = match call {
             Call::Push(push) => {
                 match push.target.streams() {
-                    [] => session.ping(OPENING_TIMEOUT)?,
+                    [] => session.check_answers(OPENING_TIMEOUT)?,
                     streams => streams.iter().try_for_each(|stream| session.check_is_stream(stream))?,
                 }
+                session.check_pushing(push.target.streams(), push.batch)?;
                 (push.target.to_string(), Work::Push(push, session))
             }
             Call::Pull(call) => {

@@ -1,7 +1,6 @@
 //! The storing side of a push: batches into Redis, in order, however often it has to be asked within the patience
 //! that there is.
 
-use std::collections::HashMap;
 use std::mem::replace;
 use std::time::{Duration, Instant};
 
@@ -16,21 +15,14 @@ use crate::call::Push;
 use crate::context::Context;
 use crate::ending::Ending;
 use crate::error::{StoreError, close};
-use crate::ids::StreamId;
 use crate::log_line;
-use crate::store::Session;
+use crate::store::{RETENTION_AGE, Session};
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long to wait before trying Redis again.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// How old the known retention of a stream may be: so soon a new `max_len` is heeded.
-const RETENTION_AGE: Duration = Duration::from_secs(2);
-
-/// Of how many streams it is remembered, and of those of one batch besides.
-const MOST_RETENTIONS: usize = 1024;
 
 /// The most entries stored in one round trip, unless one batch alone has more: Redis does nothing else meanwhile, for
 /// about two milliseconds.
@@ -45,8 +37,6 @@ pub struct Storer<'a> {
     session: Session,
     context: &'a Context,
     moved: &'a Moved,
-    /// How many entries streams keep, and when that was learned.
-    retentions: HashMap<StreamId, (u64, Instant)>,
 }
 
 impl<'a> Storer<'a> {
@@ -57,7 +47,6 @@ impl<'a> Storer<'a> {
             session: session.waiting(REPLY_TIMEOUT.min(context.config.limits.redis_patience)),
             context,
             moved,
-            retentions: HashMap::new(),
         }
     }
 
@@ -67,11 +56,14 @@ impl<'a> Storer<'a> {
         let patience = self.context.config.limits.redis_patience;
         let begun = Instant::now();
         let mut together = loads.len();
+        // What began it is told, not what the last of many attempts ran into.
+        let mut first_cause = None;
         while !loads.is_empty() {
             let Err(error) = self.attempt(&mut loads, together, intake) else {
+                first_cause = None;
                 continue;
             };
-            let lost = matches!(error, StoreError::Unreachable(_));
+            let lost = error.is_passing();
             if !lost && together > 1 {
                 // What is refused together is stored one by one, up to the batch that is refused: no holes.
                 together = 1;
@@ -83,8 +75,12 @@ impl<'a> Storer<'a> {
                 continue;
             }
             let left = patience.saturating_sub(begun.elapsed());
-            if !lost || left.is_zero() || self.context.stopping() {
+            if !lost {
                 return Err(self.give_up(&loads, &error, intake));
+            }
+            let cause = first_cause.get_or_insert(error);
+            if left.is_zero() || self.context.stopping() {
+                return Err(self.give_up(&loads, cause, intake));
             }
             intake.wait_for(RETRY.min(left));
             self.session.set_reply_timeout(REPLY_TIMEOUT.min(left));
@@ -97,7 +93,7 @@ impl<'a> Storer<'a> {
 
     /// How the socket ends when these are not stored.
     fn give_up(&self, loads: &[Load], error: &StoreError, intake: &Intake<'_>) -> Ending {
-        let lost = matches!(error, StoreError::Unreachable(_));
+        let lost = error.is_passing();
         let under_way: usize = loads.iter().map(|load| load.entries().len()).sum();
         let waiting = intake.waiting();
         let fate = if lost { "may not have been" } else { "were not" };
@@ -140,12 +136,15 @@ impl<'a> Storer<'a> {
             destinations,
             told,
         } = placed;
-        let max_lens = self.retentions(&destinations.streams, intake)?;
-        if let (Some(stream), [max_len]) = (destinations.only_next_of(), max_lens.as_slice()) {
+        let writing = self
+            .session
+            .begin_writing(&destinations.streams, RETENTION_AGE, intake)?;
+        if let (Some(stream), [max_len]) = (destinations.only_next_of(), writing.max_lens()) {
             return self.session.append(stream, entries, *max_len, intake);
         }
         let repeating = replace(told, true);
-        self.session.place(entries, destinations, &max_lens, repeating, intake)
+        let max_lens = writing.max_lens();
+        self.session.place(entries, destinations, max_lens, repeating, intake)
     }
 
     /// The same with loads that go behind the others of the only stream.
@@ -156,13 +155,14 @@ impl<'a> Storer<'a> {
         intake: &mut Intake<'_>,
     ) -> Result<(), StoreError> {
         let streams = self.push.target.streams();
-        let max_lens = self.retentions(streams, intake)?;
-        let (Some(stream), Some(max_len)) = (streams.first(), max_lens.first()) else {
+        let writing = self.session.begin_writing(streams, RETENTION_AGE, intake)?;
+        let (Some(stream), Some(max_len)) = (streams.first(), writing.max_lens().first()) else {
             return Err(StoreError::Refused("entries without a stream".into()));
         };
         let together = together.min(loads.len());
         let entries: Vec<Bytes> = loads[..together].iter().flat_map(Load::entries).cloned().collect();
         let ids = self.session.append(stream, &entries, *max_len, intake)?;
+        drop(writing);
         self.stored(loads.drain(..together), &ids, intake);
         Ok(())
     }
@@ -177,27 +177,6 @@ impl<'a> Storer<'a> {
                 intake.acknowledge(own);
             }
         }
-    }
-
-    /// How many entries each of these streams keeps.
-    fn retentions(&mut self, streams: &[StreamId], intake: &mut Intake<'_>) -> Result<Vec<u64>, StoreError> {
-        if self.retentions.len() > MOST_RETENTIONS {
-            self.retentions.clear();
-        }
-        let is_unknown = |stream: &&StreamId| {
-            let known = self.retentions.get(*stream);
-            known.is_none_or(|(_, learned)| learned.elapsed() >= RETENTION_AGE)
-        };
-        let unknown: Vec<StreamId> = streams.iter().filter(is_unknown).cloned().collect();
-        if !unknown.is_empty() {
-            let learned = self.session.retentions(&unknown, intake)?;
-            let now = Instant::now();
-            let learned = unknown.into_iter().zip(learned);
-            self.retentions
-                .extend(learned.map(|(stream, max_len)| (stream, (max_len, now))));
-        }
-        let known = streams.iter().filter_map(|stream| self.retentions.get(stream));
-        Ok(known.map(|(max_len, _)| *max_len).collect())
     }
 
     fn count(&self, load: &Load) {

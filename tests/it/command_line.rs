@@ -1,8 +1,11 @@
 //! Flags and environment: what the binary says about them and does with them (CONTRACT section 1).
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Output};
 
-use crate::harness::{PATIENCE, Program, Redis, eventually};
+use crate::harness::{PATIENCE, Program, Redis, eventually, text};
 
 /// Every flag that takes a value, with its default.
 const FLAGS: &[(&str, &str)] = &[
@@ -11,6 +14,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--data-dir", "ptg-data"),
     ("--max-len", "1000"),
     ("--max-connections", "4096"),
+    ("--max-connections-per-address", "512"),
     ("--max-sockets", "1024"),
     ("--max-message", "64MiB"),
     ("--max-body", "64MiB"),
@@ -116,6 +120,35 @@ fn a_word_that_is_no_command_is_code_2_and_says_where_they_are() {
         assert_eq!(output.status.code(), Some(2));
     }
     assert!(Program::run(&["help"]).status.success());
+}
+
+fn run_with(words: &[&str], with: impl Fn(&mut Command) -> &mut Command) -> Output {
+    let mut command = Program::command(words);
+    with(&mut command);
+    Program::run_to_end(command)
+}
+
+#[test]
+fn what_is_not_utf_8_is_told_and_never_taken_for_nothing() {
+    let odd = OsStr::from_bytes(b"\xff");
+    for words in [&[][..], &["push", "s"], &["streams", "--token"]] {
+        let output = run_with(words, |command| command.arg(odd));
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(
+            text(&output.stderr).contains(r#"the argument "\xFF" is not UTF-8"#),
+            "{output:?}"
+        );
+    }
+    for (variable, words, code) in [
+        ("REDIS_URL", &["--listen", "127.0.0.1:0"][..], 1),
+        ("PTG_STORE_URL", &["streams"], 2),
+        ("PTG_STORE_TOKEN", &["streams"], 2),
+    ] {
+        let output = run_with(words, |command| command.env(variable, odd));
+        assert_eq!(output.status.code(), Some(code), "{variable}");
+        let sentence = format!("the environment's {variable} is not UTF-8");
+        assert!(text(&output.stderr).contains(&sentence), "{output:?}");
+    }
 }
 
 #[test]

@@ -173,7 +173,7 @@ fn a_redis_that_hangs_is_wrong_and_ends_nothing() {
         .assert_code(1)
         .assert("store's Redis", "WRONG", "503")
         .assert("redis", "WRONG", "Redis")
-        .assert("round trip", "-", "does not answer it");
+        .assert("round trip", "-", "cannot work with its Redis");
 }
 
 #[test]

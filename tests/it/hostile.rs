@@ -15,15 +15,15 @@ fn what_is_not_http_is_400_and_closed() {
         b"*1\r\n$4\r\nPING\r\n",
         b"GET /ping\r\n\r\n",
         b"GET /ping HTTP/1.1 more\r\n\r\n",
-        b"GET /pi\0ng HTTP/1.1\r\n\r\n",
-        b"GET /pi\x7fng HTTP/1.1\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\nA: \0\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\nA B: c\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\nA : c\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\n: c\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\nnocolon\r\n\r\n",
-        b"GET /ping HTTP/1.1\r\nA: b\r\n folded\r\n\r\n",
-        b"G\xc3\x84T /ping HTTP/1.1\r\n\r\n",
+        b"GET /pi\0ng HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /pi\x7fng HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nA : c\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\n: c\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nnocolon\r\n\r\n",
+        b"GET /ping HTTP/1.1\r\nHost: x\r\nA: b\r\n folded\r\n\r\n",
+        b"G\xc3\x84T /ping HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\0\0\0\0\0\0\0\0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\n\r\n",
     ];
@@ -72,18 +72,18 @@ fn odd_targets_get_an_answer() {
     let store = Store::start();
     let host = store.addr();
     let requests = [
-        "GET ping HTTP/1.1\r\n\r\n".to_owned(),
-        "GET * HTTP/1.1\r\n\r\n".to_owned(),
-        "OPTIONS * HTTP/1.1\r\n\r\n".to_owned(),
-        format!("CONNECT {host} HTTP/1.1\r\n\r\n"),
-        format!("GET http://{host}/ping HTTP/1.1\r\n\r\n"),
-        "GET //ping HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /../../etc/passwd HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /streams/%zz HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /streams/% HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /ping?%zz=%&=&&& HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /ping#fragment HTTP/1.1\r\n\r\n".to_owned(),
-        "GET /streams/ä HTTP/1.1\r\n\r\n".to_owned(),
+        "GET ping HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET * HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        format!("CONNECT {host} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!("GET http://{host}/ping HTTP/1.1\r\nHost: x\r\n\r\n"),
+        "GET //ping HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /streams/%zz HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /streams/% HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /ping?%zz=%&=&&& HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /ping#fragment HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
+        "GET /streams/ä HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(),
     ];
     for request in requests {
         let answer = store.exchange(&request);
@@ -124,8 +124,8 @@ fn the_head_limit_is_a_flag() {
 fn an_endless_head_is_431_while_it_is_sent() {
     let store = Store::start();
     let endless = [
-        "GET /ping HTTP/1.1\r\n".to_owned() + &"X: y\r\n".repeat(200_000),
-        format!("GET /ping HTTP/1.1\r\nX: {}", "y".repeat(1 << 20)),
+        "GET /ping HTTP/1.1\r\nHost: x\r\n".to_owned() + &"X: y\r\n".repeat(200_000),
+        format!("GET /ping HTTP/1.1\r\nHost: x\r\nX: {}", "y".repeat(1 << 20)),
         format!("GET /{}", "y".repeat(1 << 20)),
         "y".repeat(1 << 20),
     ];

@@ -87,7 +87,7 @@ fn neither_log_nor_metrics_nor_errors_ever_show_a_token_or_a_password() {
         store.socket_answer(&format!("/data/x/push?ack=maybe&token={token}"), &[]),
         store.socket_answer(&format!("/data/x/push?token={wrong}"), &[]),
         store.exchange(format!(
-            "GET /ping HTTP/1.1\r\nAuthorization: {bearer}\r\nbad header\r\n\r\n"
+            "GET /ping HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nbad header\r\n\r\n"
         )),
         store.exchange(format!("GET /ping?token={token} HTTP/2.0\r\n\r\n")),
     ];
@@ -165,7 +165,9 @@ fn what_clients_send_cannot_forge_a_log_line() {
     let answer = store.ask("POST", "/token", &kind, Some(form.as_bytes()));
     assert!([200, 401, 422].contains(&answer.status), "{answer:?}");
     store.socket_answer(&format!("/data/{forged}/push"), &[]).expect(401);
-    store.exchange("GET /\x1b[2JFORGED HTTP/1.1\r\n\r\n").expect(400);
+    store
+        .exchange("GET /\x1b[2JFORGED HTTP/1.1\r\nHost: x\r\n\r\n")
+        .expect(400);
     store.signal("TERM");
     store.wait(PATIENCE);
     let log = store.log();

@@ -5,6 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::Duration;
 
+use ptg_store::ids::StreamId;
+use ptg_store::recording::Writable;
+
 use crate::harness::{
     Client, PATIENCE, Redis, Running, Shell, eventually, expect_close, next_port, read_answer, send, send_binary, text,
     wait_for_pong,
@@ -130,4 +133,25 @@ fn ends_well(redis: &Redis, store: &mut Running, client: &Client) {
     eventually(END, || store.has_ended());
     assert_eq!(store.code(), Some(0));
     assert_eq!(redis.command::<usize>(&["XLEN", "x"]), 1);
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_an_error_and_one_that_is_read_in_part_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let stream = StreamId::new("s").expect("a name");
+    let mut recording = Writable::open(folder.path(), "http://127.0.0.1:7890").expect("a recording");
+    drop(recording.writer(&stream).expect("a writer"));
+    drop(recording);
+    let shell = Shell::at("");
+    let check = format!(r#""$P" replay '{}' --check"#, folder.path().display());
+    for (redirection, expected) in [("> /dev/full", 1), ("> >(exit)", 0), ("", 0)] {
+        let output = Running::start(shell.script(&format!("{check} {redirection}"))).wait();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{redirection}: {said}");
+        assert_eq!(
+            said.contains("cannot write to standard output"),
+            expected == 1,
+            "{said}"
+        );
+    }
 }

@@ -91,8 +91,8 @@ fn odd_bytes_in_the_head_of_a_request_do_no_harm() {
             request(get, "Connection: keep{}-alive"),
             request(get, "Accept-Encoding: gz{}ip"),
             request(get, "Expect: 100-{}continue"),
-            format!("GET /streams/?token={}{{}} HTTP/1.1\r\n\r\n", store.token),
-            format!("GET /streams/ HTTP/1.1\r\nAuthorization: {bearer}{{}}\r\n\r\n"),
+            format!("GET /streams/?token={}{{}} HTTP/1.1\r\nHost: x\r\n\r\n", store.token),
+            format!("GET /streams/ HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}{{}}\r\n\r\n"),
         ],
     );
 }
@@ -155,7 +155,7 @@ fn odd_bytes_in_forms_do_no_harm() {
     let post = |path: &str, kind: &str, body: &str| {
         // Longer than the body: the odd text is part of it, and our end ends it. Exact lengths are in `ODD`'s hands.
         format!(
-            "POST {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nContent-Type: {kind}\r\nContent-Length: LENGTH\r\n\r\n{body}"
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nContent-Type: {kind}\r\nContent-Length: LENGTH\r\n\r\n{body}"
         )
     };
     let part = |head: &str| format!("--b\r\n{head}\r\n\r\nentry\r\n--b--\r\n");
@@ -212,7 +212,7 @@ fn odd_bytes_in_a_websocket_handshake_do_no_harm() {
     let bearer = store.bearer();
     let handshake = |path: &str, header: &str| {
         format!(
-            "GET {path} HTTP/1.1\r\nAuthorization: {bearer}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\n{header}\r\n\r\n"
         )
     };

@@ -24,6 +24,17 @@ fn send(socket: &mut Socket, header: &str, blob: &[u8]) {
 
 /// Sends a batch that Redis gets, but whose answer the store never sees; what the client is told in the end.
 fn send_without_an_answer(proxy: &Proxy, redis: &Redis, socket: &mut Socket, header: &str, blob: &[u8]) -> String {
+    send_and_meanwhile(proxy, redis, socket, (header, blob), || {})
+}
+
+/// The same, and what happens to the stream before the store tries again.
+fn send_and_meanwhile(
+    proxy: &Proxy,
+    redis: &Redis,
+    socket: &mut Socket,
+    (header, blob): (&str, &[u8]),
+    meanwhile: impl FnOnce(),
+) -> String {
     let before = length(redis, "s");
     redis.command::<()>(&["CLIENT", "PAUSE", "60000", "WRITE"]);
     send(socket, header, blob);
@@ -35,6 +46,7 @@ fn send_without_an_answer(proxy: &Proxy, redis: &Redis, socket: &mut Socket, hea
     proxy.set(Manner::Swallow);
     redis.command::<()>(&["CLIENT", "UNPAUSE"]);
     eventually(PATIENCE, || length(redis, "s") > before);
+    meanwhile();
     proxy.set(Manner::Pass);
     receive_text(socket)
 }
@@ -107,6 +119,45 @@ fn a_batch_that_was_not_stored_is_refused_if_others_took_its_ids_meanwhile() {
             "{told}"
         );
         assert!(stored_data(&redis, "s").iter().all(|data| data == b"theirs"));
+    }
+}
+
+#[test]
+fn a_batch_that_was_stored_unheard_is_refused_if_its_ids_have_other_bytes_by_now() {
+    let (redis, proxy, store) = start();
+    for (theirs, same) in [
+        (["theirs", "theirs"], false),
+        (["ours", "theirs"], false),
+        (["ours", "ours"], true),
+    ] {
+        let _: () = redis.command(&["DEL", "s"]);
+        let mut push = any(&store);
+        let header = r#"[["s","5-1",0],["s","5-2",4]]"#;
+        let told = send_and_meanwhile(&proxy, &redis, &mut push, (header, b"oursours"), || {
+            let _: () = redis.command(&["DEL", "s"]);
+            for (id, data) in ["5-1", "5-2"].into_iter().zip(theirs) {
+                let _: String = redis.command(&["XADD", "s", id, "d", data]);
+            }
+        });
+        match same {
+            true => assert_eq!(told, "5-1,5-2"),
+            false => assert!(told.contains("id 5-1 is not larger than 5-2"), "{theirs:?}: {told}"),
+        }
+        assert_eq!(stored_data(&redis, "s"), theirs.map(|data| data.as_bytes()));
+    }
+}
+
+#[test]
+fn an_entry_with_the_same_bytes_and_other_fields_is_not_the_one_that_was_sent() {
+    let (redis, proxy, store) = start();
+    for fields in [&["x", "ours"][..], &["d", "ours", "more", "x"]] {
+        let _: () = redis.command(&["DEL", "s"]);
+        let mut push = any(&store);
+        let told = send_and_meanwhile(&proxy, &redis, &mut push, (r#"[["s","5-1",0]]"#, b"ours"), || {
+            let _: () = redis.command(&["DEL", "s"]);
+            let _: String = redis.command(&[&["XADD", "s", "5-1"], fields].concat());
+        });
+        assert!(told.contains("id 5-1 is not larger than 5-1"), "{fields:?}: {told}");
     }
 }
 

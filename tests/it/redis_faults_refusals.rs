@@ -303,11 +303,32 @@ fn without_a_free_connection_for_longer_than_the_patience_a_push_is_given_up_wit
 }
 
 #[test]
-fn ping_is_true_while_redis_answers_though_it_refuses_writes() {
-    for refusing in REFUSING {
+fn ping_and_the_metric_tell_of_a_redis_that_takes_no_writes() {
+    for (refusing, word) in REFUSING.into_iter().zip(["READONLY", "MISCONF"]) {
         let store = Store::start();
+        store.get("/ping").expect(200);
         refusing.begin(&store.redis);
-        assert_eq!(store.get("/ping").expect(200).text(), "true", "{refusing:?}");
-        assert_eq!(store.metric("ptg_redis_up"), 1.0);
+        let answer = store.get("/ping");
+        assert_unavailable(&answer);
+        assert!(answer.detail().contains(word), "{}", answer.detail());
+        eventually(PATIENCE, || store.metric("ptg_redis_up") == 0.0);
+        refusing.end(&store.redis);
+        redis_is_seen_again(&store);
     }
+}
+
+#[test]
+fn ping_tells_of_too_few_replicas_and_writes_nothing_to_find_out() {
+    let store = Store::start();
+    let set = |count: &str| {
+        store
+            .redis
+            .command::<()>(&["CONFIG", "SET", "min-replicas-to-write", count])
+    };
+    set("1");
+    assert!(store.get("/ping").expect(503).detail().contains("NOREPLICAS"));
+    assert_unavailable(&store.post("/data/s", "image/png", b"x"));
+    set("0");
+    redis_is_seen_again(&store);
+    assert_eq!(store.redis.command::<usize>(&["DBSIZE"]), 0);
 }

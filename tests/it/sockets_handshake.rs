@@ -84,6 +84,23 @@ fn a_bad_handshake_is_400() {
 }
 
 #[test]
+fn a_key_is_any_22_letters_of_base64_and_its_padding() {
+    let store = Store::start();
+    let bearer = store.bearer();
+    for path in PATHS {
+        // The second has bits behind those of 16 bytes, as small clients make them.
+        for (key, accept) in [
+            ("dGhlIHNhbXBsZSBub25jZQ==", ACCEPT),
+            ("dGhlIHNhbXBsZSBub25jZR==", "Zgw8jYXtqX5qJr7MJ1Q/MqzeSRI="),
+        ] {
+            let headers = [("Sec-WebSocket-Key", key), ("Authorization", &bearer)];
+            let answer = store.socket_answer(path, &headers).expect(101);
+            assert_eq!(answer.header("sec-websocket-accept"), Some(accept), "{key}");
+        }
+    }
+}
+
+#[test]
 fn another_websocket_version_is_426_and_names_13() {
     let store = Store::start();
     let bearer = store.bearer();

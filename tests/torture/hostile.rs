@@ -39,8 +39,8 @@ fn a_head_of_200_mb_is_431_and_costs_no_memory() {
     let line = "X: y\r\n".repeat(1 << 14);
     let value = "y".repeat(1 << 16);
     for (start, piece) in [
-        ("GET /ping HTTP/1.1\r\n", &line),
-        ("GET /ping HTTP/1.1\r\nX: ", &value),
+        ("GET /ping HTTP/1.1\r\nHost: x\r\n", &line),
+        ("GET /ping HTTP/1.1\r\nHost: x\r\nX: ", &value),
         ("GET /", &value),
     ] {
         let mut stream = store.raw();
@@ -63,7 +63,7 @@ fn an_upload_of_64_mib_without_a_token_is_401_on_its_head_and_costs_no_memory() 
     let redis = Redis::start();
     let (store, before) = started(&redis, &[]);
     let head = format!(
-        "POST /data/x HTTP/1.1\r\nContent-Type: a/b\r\nContent-Length: {}\r\n\r\n",
+        "POST /data/x HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: {}\r\n\r\n",
         64 << 20
     );
     // On the head alone, all of them open at once.
@@ -160,7 +160,7 @@ fn heads_and_bodies_that_come_a_byte_a_second_are_given_up() {
     let (store, before) = started(&redis, &["--head-timeout", "4s", "--stall-timeout", "4s"]);
     let head = store.head("POST", "/data/x", &["Content-Type: a/b", "Content-Length: 1000000"]);
     let chunked = store.head("POST", "/data/x", &["Content-Type: a/b", "Transfer-Encoding: chunked"]);
-    let starts = ["", "GET /ping HTTP/1.1\r\nX: ", &head, &(chunked + "fffff;")];
+    let starts = ["", "GET /ping HTTP/1.1\r\nHost: x\r\nX: ", &head, &(chunked + "fffff;")];
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
             let (store, start) = (&store, starts[client % starts.len()]);
@@ -198,7 +198,7 @@ fn connections_reset_or_closed_at_once_leave_nothing_behind() {
     let mut connections = 0;
     let mut refused = 0;
     while begun.elapsed() < length {
-        for (number, bytes) in [&b""[..], b"G", b"GET /ping HTTP/1.1\r\n\r\n", &client_hello]
+        for (number, bytes) in [&b""[..], b"G", b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n", &client_hello]
             .iter()
             .enumerate()
         {
@@ -228,7 +228,7 @@ fn endless_chunked_bodies_are_refused_and_their_memory_is_given_back() {
     let (store, before) = started(&redis, &["--max-body", "8MiB"]);
     let bearer = store.bearer();
     let head = |token: &str| {
-        format!("POST /data/x HTTP/1.1\r\n{token}Content-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n")
+        format!("POST /data/x HTTP/1.1\r\nHost: x\r\n{token}Content-Type: a/b\r\nTransfer-Encoding: chunked\r\n\r\n")
     };
     let tiny = "1\r\nx\r\n".repeat(10_000);
     let large = format!("10000\r\n{}\r\n", "x".repeat(1 << 16));

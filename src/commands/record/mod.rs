@@ -113,10 +113,11 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         ended: AtomicBool::new(false),
     };
     let done = record_all(&mut tapes, &session, &mut console);
-    if !flags.quiet {
-        tapes.iter().for_each(|tape| say_result(&tape.summary()));
-    }
-    done.map(|()| Exit::Done)
+    let told = match flags.quiet {
+        true => Ok(()),
+        false => tapes.iter().try_for_each(|tape| say_result(&tape.summary())),
+    };
+    done.and(told).map(|()| Exit::Done)
 }
 
 /// The streams that were asked for, each once.

@@ -20,7 +20,7 @@ pub fn run(recording: &Recording) -> Result<Exit, Failure> {
             Ok(report) => report,
             Err(fault) => {
                 sound = false;
-                say_result(&format!("{stream}: {fault}"));
+                say_result(&format!("{stream}: {fault}"))?;
                 continue;
             }
         };
@@ -29,8 +29,8 @@ pub fn run(recording: &Recording) -> Result<Exit, Failure> {
             "{stream}: {}, {}",
             extent(&report),
             counted(gaps, "gap", "gaps")
-        ));
-        sound &= complaints(&stream, &report, recording.is_being_written());
+        ))?;
+        sound &= complaints(&stream, &report, recording.is_being_written())?;
     }
     Ok(if sound { Exit::Done } else { Exit::Failed })
 }
@@ -49,23 +49,23 @@ fn extent(report: &Report) -> String {
 }
 
 /// Says what is wrong; whether nothing is.
-fn complaints(stream: &StreamId, report: &Report, being_written: bool) -> bool {
+fn complaints(stream: &StreamId, report: &Report, being_written: bool) -> Result<bool, Failure> {
     for fault in &report.damaged {
-        say_result(&format!("{stream}: {fault}"));
+        say_result(&format!("{stream}: {fault}"))?;
     }
     let more = report.faults - report.damaged.len() as u64;
     if more > 0 {
-        say_result(&format!("{stream}: and {more} more"));
+        say_result(&format!("{stream}: and {more} more"))?;
     }
-    match (report.torn.is_none(), being_written) {
+    Ok(match (report.torn.is_none(), being_written) {
         (true, _) => report.is_sound(),
         (false, true) => {
-            say_result(&format!("{stream}: it is being recorded just now"));
+            say_result(&format!("{stream}: it is being recorded just now"))?;
             report.is_sound()
         }
         (false, false) => {
-            say_result(&format!("{stream}: {} at its end are torn", report.torn));
+            say_result(&format!("{stream}: {} at its end are torn", report.torn))?;
             false
         }
-    }
+    })
 }

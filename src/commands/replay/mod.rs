@@ -2,11 +2,13 @@
 
 mod check;
 mod flags;
+mod kept;
 mod pace;
 mod place;
 mod plan;
 mod play;
 mod retention;
+mod sent;
 mod target;
 
 use std::process::ExitCode;
@@ -21,7 +23,7 @@ use flags::Flags;
 use pace::Pace;
 use plan::{Part, Plan};
 use play::Play;
-use retention::State;
+use retention::{OTHER_STORES, State};
 use target::Target;
 
 /// Lateness that is worth a sentence.
@@ -58,7 +60,7 @@ fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     }
     if !flags.quiet {
         for (part, target) in plan.parts.iter().zip(&targets) {
-            say_result(&summary(part, target));
+            say_result(&summary(part, target))?;
         }
     }
     match played {
@@ -66,35 +68,62 @@ fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         Err(Failure::Interrupted) if flags.repeat => return Ok(Exit::Done),
         played => played?,
     }
-    targets.into_iter().try_for_each(Target::close)?;
-    Ok(Exit::Done)
+    let mut missing = Vec::new();
+    for mut target in targets {
+        let (stream, given) = (target.stream.clone(), std::mem::take(&mut target.given));
+        target.close()?;
+        // Whoever wants all of it to be kept wants to know if it is not.
+        if flags.raise_max_len {
+            missing.extend(given.check(&store, &stream).err());
+        }
+    }
+    match missing.is_empty() {
+        true => Ok(Exit::Done),
+        false => Err(Failure::Here(missing.join("; "))),
+    }
 }
 
 /// The streams that are replayed into, once nothing speaks against it.
 fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> Result<Vec<Target>, Failure> {
     let mut default_max_len = None;
-    let mut targets = Vec::new();
-    for part in &plan.parts {
+    let mut states = Vec::new();
+    let mut raised = Vec::new();
+    for (number, part) in plan.parts.iter().enumerate() {
         let mut state = State::of(store, &part.target, &mut default_max_len)?;
-        let mut told_of_trimming = false;
         if flags.keep_times && state.newest >= part.first.id {
             return Err(Failure::Here(overtaken(part, &state)));
         }
-        if part.entries > state.max_len {
-            if flags.raise_max_len {
-                let max_len = state.needed(part.entries);
-                state.raise(store, &part.target, max_len)?;
-                console.say(&format!(
-                    "{}: the store keeps {max_len} entries of it from now on",
-                    part.target
-                ));
-            } else {
-                console.say(&state.warning(store, &part.target, part.entries));
-                told_of_trimming = true;
-            }
+        if part.entries > state.max_len && flags.raise_max_len {
+            state.raise(store, &part.target, state.needed(part.entries))?;
+            raised.push(number);
+        }
+        states.push(state);
+    }
+    if !raised.is_empty() {
+        store.interrupted.sleep(OTHER_STORES)?;
+    }
+    for number in raised {
+        let part = &plan.parts[number];
+        // Others may have pushed meanwhile.
+        let mut state = State::of(store, &part.target, &mut default_max_len)?;
+        let max_len = state.needed(part.entries).max(state.max_len);
+        if max_len > state.max_len {
+            state.raise(store, &part.target, max_len)?;
+        }
+        console.say(&format!(
+            "{}: the store keeps {max_len} entries of it from now on",
+            part.target
+        ));
+        states[number] = state;
+    }
+    let mut targets = Vec::new();
+    for (part, state) in plan.parts.iter().zip(states) {
+        let is_trimmed = part.entries > state.max_len;
+        if is_trimmed {
+            console.say(&state.warning(store, &part.target, part.entries));
         }
         let mut target = Target::new(store, part.target.clone(), state, flags.keep_times, flags.retry);
-        target.told_of_trimming = told_of_trimming;
+        target.told_of_trimming = is_trimmed;
         targets.push(target);
     }
     Ok(targets)

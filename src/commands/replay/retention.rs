@@ -1,9 +1,14 @@
 //! What the store keeps of the streams that are replayed into, and whether that is enough.
 
+use std::time::Duration;
+
 use ptg_store::ids::{EntryId, StreamId};
 
 use super::super::counted;
 use crate::client::{Failure, Store, max_len};
+
+/// How long other stores on the same Redis may take to heed a new `max_len` (two seconds, says the README), and a little.
+pub const OTHER_STORES: Duration = Duration::from_millis(2500);
 
 /// A stream in the store, before it is replayed into.
 #[derive(Debug)]

@@ -8,8 +8,10 @@ use ptg_store::error::close;
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Record;
 
+use super::kept::Kept;
 use super::retention::State;
-use crate::client::{Batch, Failure, Patience, Push, Retry, Store, encode};
+use super::sent::{self, Sent};
+use crate::client::{Batch, Failure, Patience, Push, Retry, Store};
 
 /// A batch: at most so many entries, and so many bytes unless one entry alone has more. Stores take 65,536 and 64 MiB
 /// unless they were told otherwise.
@@ -29,9 +31,10 @@ pub struct Target {
     header: String,
     bytes: Vec<u8>,
     entries: usize,
-    last: EntryId,
-    /// The last id and the bytes of each batch that is not acknowledged.
-    under_way: VecDeque<(EntryId, usize)>,
+    /// The ids of its entries and where they start, if they keep them.
+    ids: Vec<(EntryId, usize)>,
+    /// The batches that are not acknowledged.
+    under_way: VecDeque<Sent>,
     /// A refusal that may only say that a batch is stored already, for as long as the store was not asked about it.
     refused: Option<Failure>,
     /// The attempts to ask, and when the next one is due.
@@ -39,6 +42,8 @@ pub struct Target {
     again: Instant,
     /// Whether the user was told that the store trims what is replayed.
     pub told_of_trimming: bool,
+    /// The ids that were given, to see whether all of it is kept.
+    pub given: Kept,
     /// Entries and bytes that are stored.
     pub stored: u64,
     pub stored_bytes: u64,
@@ -57,12 +62,13 @@ impl Target {
             header: String::new(),
             bytes: Vec::new(),
             entries: 0,
-            last: EntryId::default(),
+            ids: Vec::new(),
             under_way: VecDeque::new(),
             refused: None,
             retry: Retry::new(patience),
             again: Instant::now(),
             told_of_trimming: false,
+            given: Kept::default(),
             stored: 0,
             stored_bytes: 0,
         }
@@ -79,14 +85,14 @@ impl Target {
         if !self.header.is_empty() {
             self.header.push(',');
         }
-        match self.kept {
-            true => self
-                .header
-                .push_str(&format!("[{},\"{}\",{start}]", self.name, record.id)),
-            false => self.header.push_str(&start.to_string()),
+        if self.kept {
+            self.header
+                .push_str(&format!("[{},\"{}\",{start}]", self.name, record.id));
+            self.ids.push((record.id, start));
+        } else {
+            self.header.push_str(&start.to_string());
         }
         self.entries += 1;
-        self.last = record.id;
     }
 
     /// Whether the batch is to be sent before another entry is added.
@@ -101,7 +107,10 @@ impl Target {
         }
         let header = std::mem::take(&mut self.header);
         let bytes = Bytes::from(std::mem::take(&mut self.bytes));
-        self.under_way.push_back((self.last, bytes.len()));
+        self.under_way.push_back(Sent {
+            entries: std::mem::take(&mut self.ids),
+            bytes: bytes.clone(),
+        });
         self.push.add(Batch {
             header: if self.kept { format!("[{header}]") } else { header },
             bytes,
@@ -117,7 +126,7 @@ impl Target {
 
     /// Bytes that are not acknowledged, each batch counted as a few at least.
     pub fn under_way(&self) -> usize {
-        self.under_way.iter().map(|(_, bytes)| bytes + 1).sum()
+        self.under_way.iter().map(|sent| sent.bytes.len() + 1).sum()
     }
 
     /// Sends, and takes acknowledgements, for which it waits so long at most.
@@ -128,6 +137,7 @@ impl Target {
         match self.push.step(wait, None) {
             Ok(stored) => {
                 for done in stored {
+                    self.given.add(&done.ids);
                     self.count(done.batch.entries, done.batch.bytes.len());
                 }
                 Ok(())
@@ -170,11 +180,14 @@ impl Target {
             self.refused = Some(failure);
             return self.store.interrupted.sleep(pause.min(wait));
         }
-        match self.stored_under_way() {
+        match sent::stored(&self.store, &self.stream, &self.under_way) {
             Ok(0) => Err(failure),
             Ok(stored) => {
                 self.retry.worked();
                 for _ in 0..stored {
+                    let ids = self.under_way.front().map(|sent| &sent.entries);
+                    let ids: Vec<EntryId> = ids.into_iter().flatten().map(|(id, _)| *id).collect();
+                    self.given.add(&ids);
                     if let Some(batch) = self.push.take_oldest() {
                         self.count(batch.entries, batch.bytes.len());
                     }
@@ -187,29 +200,6 @@ impl Target {
                 Ok(())
             }
         }
-    }
-
-    /// How many of the batches under way the store has.
-    fn stored_under_way(&self) -> Result<usize, Failure> {
-        // From the newest on: retention may have trimmed the older ones again, and they were stored in order.
-        for number in (0..self.under_way.len()).rev() {
-            if self.has(self.under_way[number].0)? {
-                return Ok(number + 1);
-            }
-        }
-        Ok(0)
-    }
-
-    /// Whether the stream has the entry with this id.
-    fn has(&self, id: EntryId) -> Result<bool, Failure> {
-        let stream = encode(self.stream.as_str());
-        let path = format!("/data/{stream}?count=1&last_entry_id={}", id.before());
-        let reply = self.store.ask("GET", &path, &[], b"")?;
-        if reply.status != 200 {
-            return Err(Failure::refused(reply.status, &reply.body));
-        }
-        let found = reply.header("entry-offset").unwrap_or_default();
-        Ok(found.contains(&format!("\"{id}\"")))
     }
 
     /// The oldest batch under way, of so many entries and bytes, is stored.

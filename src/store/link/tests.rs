@@ -19,6 +19,7 @@ fn link() -> (Link, TcpStream) {
         buffer: ReadBuffer::default(),
         seen_to: Instant::now(),
         used: Instant::now(),
+        abilities: Box::default(),
     };
     (link, listener.accept().unwrap().0)
 }

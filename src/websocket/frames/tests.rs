@@ -162,7 +162,7 @@ fn a_flood_of_empty_fragments_keeps_nobody_in_the_reader() {
 fn a_message_is_refused_as_soon_as_its_frames_promise_too_much() {
     for bytes in [
         client_frame(0x82, &[0; 10], [0; 4]).split_at(1).0.to_vec(),
-        [&[0x82, 0x80 | 127][..], &(u64::MAX).to_be_bytes(), &[0; 4]].concat(),
+        [&[0x82, 0x80 | 127][..], &(i64::MAX).to_be_bytes(), &[0; 4]].concat(),
         [&[0x82, 0x80 | 127][..], &(1_u64 << 21).to_be_bytes(), &[0; 4]].concat(),
     ] {
         let promises_much = bytes.len() > 1;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub enum Manner {
     Hold,
     /// What the store says passes, what Redis says is lost; so are these connections when the manner changes.
     Swallow,
-    /// A connection is cut after so many bytes of replies.
+    /// A connection is cut after so many bytes of replies, those to the store's first words not counted.
     CutAfter(usize),
 }
 
@@ -30,7 +31,8 @@ pub struct Proxy {
 }
 
 struct Shared {
-    redis: u16,
+    /// Where connections lead that are made from now on.
+    redis: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -41,6 +43,9 @@ struct State {
     open: Vec<TcpStream>,
     /// Replies broken off by CutAfter.
     broken: usize,
+    /// Connections made so far, and the one of them that is held.
+    made: usize,
+    held: Option<usize>,
     ended: bool,
 }
 
@@ -49,11 +54,13 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port for the proxy");
         let address = listener.local_addr().expect("the proxy's address");
         let shared = Arc::new(Shared {
-            redis: redis.port(),
+            redis: AtomicU16::new(redis.port()),
             state: Mutex::new(State {
                 manner: Manner::Pass,
                 open: Vec::new(),
                 broken: 0,
+                made: 0,
+                held: None,
                 ended: false,
             }),
             changed: Condvar::new(),
@@ -80,6 +87,22 @@ impl Proxy {
         }
         state.manner = manner;
         self.shared.changed.notify_all();
+    }
+
+    /// Nothing passes over the connection that was made last, until `release`.
+    pub fn hold_newest(&self) {
+        let mut state = self.shared.state();
+        state.held = state.made.checked_sub(1);
+    }
+
+    pub fn release(&self) {
+        self.shared.state().held = None;
+        self.shared.changed.notify_all();
+    }
+
+    /// Connections that are made from now on lead to another Redis; those that are open stay.
+    pub fn lead_to(&self, redis: &Redis) {
+        self.shared.redis.store(redis.port(), Ordering::SeqCst);
     }
 
     /// Cuts every connection that is open now, and what comes after goes on in this manner.
@@ -116,9 +139,9 @@ impl Shared {
         self.state.lock().expect("the proxy's state")
     }
 
-    /// The manner, once it is another than Hold.
-    fn manner(&self) -> Manner {
-        let held = |state: &mut State| state.manner == Manner::Hold && !state.ended;
+    /// The manner for a connection, once it is not held.
+    fn manner(&self, number: usize) -> Manner {
+        let held = |state: &mut State| (state.manner == Manner::Hold || state.held == Some(number)) && !state.ended;
         let state = self.changed.wait_while(self.state(), held).expect("the proxy's state");
         state.manner
     }
@@ -130,7 +153,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         // While Redis is gone this connection is closed at once.
-        let Ok(redis) = TcpStream::connect(("127.0.0.1", shared.redis)) else {
+        let Ok(redis) = TcpStream::connect(("127.0.0.1", shared.redis.load(Ordering::SeqCst))) else {
             continue;
         };
         let twice = |stream: &TcpStream| stream.try_clone().expect("a second handle");
@@ -138,20 +161,26 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         let mut state = shared.state();
         state.open.retain(|stream| stream.peer_addr().is_ok());
         state.open.extend([twice(&store), twice(&redis)]);
+        let number = state.made;
+        state.made += 1;
         drop(state);
         let (asking, answering) = ((twice(&store), twice(&redis)), (redis, store));
+        let introduced = Arc::new(AtomicBool::new(false));
+        let (sharing, sees) = (Arc::clone(shared), Arc::clone(&introduced));
+        std::thread::spawn(move || ask(asking.0, asking.1, (&sharing, number), &sees));
         let sharing = Arc::clone(shared);
-        std::thread::spawn(move || ask(asking.0, asking.1, &sharing));
-        let sharing = Arc::clone(shared);
-        std::thread::spawn(move || answer(answering.0, answering.1, &sharing));
+        std::thread::spawn(move || answer(answering.0, answering.1, (&sharing, number), &introduced));
     }
 }
 
-/// What the store says.
-fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared) {
+/// What the store says. It introduces itself in one piece, and goes on when that is answered.
+fn ask(mut store: TcpStream, mut redis: TcpStream, (shared, number): (&Shared, usize), introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
+    let mut pieces = 0;
     while let Ok(read @ 1..) = store.read(&mut buffer) {
-        shared.manner();
+        pieces += 1;
+        introduced.store(pieces > 1, Ordering::SeqCst);
+        shared.manner(number);
         if redis.write_all(&buffer[..read]).is_err() {
             break;
         }
@@ -160,12 +189,13 @@ fn ask(mut store: TcpStream, mut redis: TcpStream, shared: &Shared) {
 }
 
 /// What Redis says.
-fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared) {
+fn answer(mut redis: TcpStream, mut store: TcpStream, (shared, number): (&Shared, usize), introduced: &AtomicBool) {
     let mut buffer = [0; 16 << 10];
     let mut said = 0;
     while let Ok(read @ 1..) = redis.read(&mut buffer) {
         let bytes = &buffer[..read];
-        let passed = match shared.manner() {
+        let counted = if introduced.load(Ordering::SeqCst) { read } else { 0 };
+        let passed = match shared.manner(number) {
             Manner::Pass | Manner::Hold => store.write_all(bytes),
             Manner::Delay(time) => {
                 std::thread::sleep(time);
@@ -173,14 +203,14 @@ fn answer(mut redis: TcpStream, mut store: TcpStream, shared: &Shared) {
             }
             Manner::Throttle(rate) => throttle(&mut store, bytes, rate),
             Manner::Swallow => Ok(()),
-            Manner::CutAfter(most) if said + read >= most => {
+            Manner::CutAfter(most) if counted > 0 && said + counted >= most => {
                 let _ = store.write_all(&bytes[..most.saturating_sub(said)]);
                 shared.state().broken += 1;
                 break;
             }
             Manner::CutAfter(_) => store.write_all(bytes),
         };
-        said += read;
+        said += counted;
         if passed.is_err() {
             break;
         }

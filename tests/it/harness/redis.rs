@@ -38,6 +38,17 @@ impl Redis {
         Self::launch(next_port, &["--unixsocket", SOCKET_NAME])
     }
 
+    /// With more flags.
+    pub fn start_with(flags: &[&str]) -> Self {
+        Self::launch(next_port, flags)
+    }
+
+    /// The URL with which `lab` signs in, who may do what these rules say (<https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/>).
+    pub fn url_of_lab(&self, rules: &[&str]) -> String {
+        self.command::<()>(&[&["ACL", "SETUSER", "lab", "reset", "on", ">secret"], rules].concat());
+        format!("redis://lab:secret@127.0.0.1:{}", self.0.port)
+    }
+
     /// On this very port; fails when it is taken.
     pub fn start_on(port: u16) -> Self {
         Self::launch(|| port, &[])

@@ -35,7 +35,8 @@ impl Store {
         Self::at(&proxy.url(), redis, flags)
     }
 
-    fn at(url: &str, redis: &Redis, flags: &[&str]) -> Self {
+    /// On a Redis that it reaches by this URL.
+    pub fn at(url: &str, redis: &Redis, flags: &[&str]) -> Self {
         let mut all = vec!["--redis", url];
         all.extend_from_slice(flags);
         all.extend(TEST_HOST);
