@@ -3,7 +3,7 @@
 //! In: the data folder. Out: the address of a Redis, and the duty to leave it at the end; `server` calls it.
 //! A Redis that a store started listens in its data folder (`folder`), and there it is looked for first: the stores that find it
 //! share it, and one that an earlier, killed store left behind is used, looked after and stopped like one that was just started.
-//! Whatever else listens on the default port is somebody else's: it is used, and left alone.
+//! Whatever else listens on the default port is somebody else's, in whatever folder it is: it is used, and left alone.
 
 mod folder;
 mod keeper;
@@ -67,7 +67,7 @@ pub fn default_url() -> String {
 pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> {
     let until = Instant::now() + START_PATIENCE;
     loop {
-        let left = Folder::open(data_dir).is_ok_and(|folder| folder.connect().is_ok());
+        let left = Folder::open(data_dir).is_ok_and(|folder| listens_in(&folder));
         if !left && is_running() {
             match neighbour() {
                 Neighbour::Ours(folder) => {
@@ -83,7 +83,8 @@ pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
                 }
                 Neighbour::Theirs => {
                     info!(
-                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT}: --data-dir {} is not used",
+                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT}: --data-dir {} is not used \
+                         (scripts/redis-stop.sh ends it)",
                         data_dir.display()
                     );
                     return Ok(Found::Theirs);
@@ -98,7 +99,14 @@ pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
                 // Another store may just have started one with another data folder: then the port is taken.
                 Err(_) if !left && !interrupted.load(Relaxed) && Instant::now() < until && is_running() => {}
                 Err(sentence) => return Err(sentence),
-                Ok(None) => {}
+                Ok(None) if is_running() => {}
+                Ok(None) => {
+                    return Err(format!(
+                        "a Redis that is not ours listens in the data folder {}, and not on port {DEFAULT_REDIS_PORT}: end it, \
+                         name it with --redis, or name another folder with --data-dir",
+                        data_dir.display()
+                    ));
+                }
             }
         }
         if interrupted.load(Relaxed) {
@@ -137,14 +145,19 @@ fn neighbour() -> Neighbour {
     };
     let folder = dir.get(1).and_then(|dir| Folder::open(Path::new(dir)).ok());
     // Anybody can say anything on the port; that it is the one that listens in a folder of ours is what counts.
-    let listens_in = |folder: &Folder| {
+    let is_that_of = |folder: &Folder| {
         let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut here| run_id(&mut here));
         id.is_ok_and(|id| id.is_some() && id == run)
     };
-    match folder.filter(|folder| folder.is_ours() && listens_in(folder)) {
+    match folder.filter(|folder| folder.is_ours() && listens_in(folder) && is_that_of(folder)) {
         Some(folder) => Neighbour::Ours(folder),
         None => Neighbour::Theirs,
     }
+}
+
+/// Whether a Redis that a store started listens in this folder.
+fn listens_in(folder: &Folder) -> bool {
+    matches!(Process::listening_in(folder), Ok(Some(_)))
 }
 
 /// What tells one run of a Redis from all others. See <https://redis.io/docs/latest/commands/info/>.
@@ -168,15 +181,17 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
 }
 
 impl RedisServer {
-    /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none.
+    /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none; nor is there if the one
+    /// that runs there is somebody else's.
     fn enter(folder: Folder, may_start: bool, interrupted: &AtomicBool) -> Result<Option<RedisServer>, String> {
         let cannot = |what: &str, error| format!("cannot {what} in {}: {error}", folder.path().display());
         let turn = await_turn(&folder, interrupted)?;
-        let mut process = match folder.connect() {
+        let process = match folder.connect() {
             Ok(_) => Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error))?,
-            Err(_) if may_start => Process::start(&folder)?,
-            Err(_) => return Ok(None),
+            Err(_) if may_start => Some(Process::start(&folder)?),
+            Err(_) => None,
         };
+        let Some(mut process) = process else { return Ok(None) };
         let started = process.is_our_child();
         let (share, first) = folder.share(&turn).map_err(|error| cannot("lock the Redis", error))?;
         if let Err(sentence) = await_answer(&folder, &mut process, interrupted) {
