@@ -6,7 +6,7 @@
 //! starts has `redis.ours` as its standard input, which no other Redis has.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
@@ -135,10 +135,20 @@ impl Folder {
     pub fn take_turn(&self) -> io::Result<Option<Turn>> {
         let lock = self.own_file(LOCK)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Turn { _lock: lock })),
+            Ok(()) => {
+                // For whoever waits too long; without it the lock is as good.
+                let _ = lock.set_len(0);
+                let _ = write!(&lock, "{}", std::process::id());
+                Ok(Some(Turn { _lock: lock }))
+            }
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The process that has the turn, if it says so.
+    pub fn turn_holder(&self) -> Option<u32> {
+        fs::read_to_string(self.path.join(LOCK)).ok()?.parse().ok()
     }
 
     /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.

@@ -8,6 +8,7 @@
 mod folder;
 mod keeper;
 mod process;
+mod waiting;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -20,15 +21,20 @@ use log::{info, warn};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::config::DEFAULT_REDIS_PORT;
-use folder::{Folder, Turn};
+use folder::Folder;
 use keeper::Keeper;
 use process::Process;
+use waiting::{await_answer, await_turn};
 
 /// How long it may take until a started Redis listens. Then it may read its append-only file for as long as it takes.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long Redis may take to stop when its start is given up, before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long another store may be busy with Redis before the start is given up: longer than a start and a stop may take. While
+/// Redis loads its data the time does not count.
+const TURN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a try to reach Redis may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -185,7 +191,7 @@ impl RedisServer {
     /// that runs there is somebody else's.
     fn enter(folder: Folder, may_start: bool, interrupted: &AtomicBool) -> Result<Option<RedisServer>, String> {
         let cannot = |what: &str, error| format!("cannot {what} in {}: {error}", folder.path().display());
-        let turn = await_turn(&folder, interrupted)?;
+        let turn = await_turn(&folder, TURN_PATIENCE, interrupted)?;
         let process = match folder.connect() {
             Ok(_) => Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error))?,
             Err(_) if may_start => Some(Process::start(&folder)?),
@@ -239,75 +245,5 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         // Where the start of a store failed, the program is about to end.
         self.leave(Instant::now() + STOP_PATIENCE);
-    }
-}
-
-/// Waits for the right to start or join Redis, which another store may have for as long as its Redis reads its data.
-fn await_turn(folder: &Folder, interrupted: &AtomicBool) -> Result<Turn, String> {
-    let mut told = false;
-    loop {
-        let turn = folder.take_turn();
-        match turn.map_err(|error| format!("cannot lock the data folder {}: {error}", folder.path().display()))? {
-            Some(turn) => return Ok(turn),
-            None if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
-            None => {}
-        }
-        if !std::mem::replace(&mut told, true) {
-            info!(
-                "another store starts or stops the Redis in {}: waiting",
-                folder.path().display()
-            );
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-/// What a Redis that starts says to a ping.
-#[derive(PartialEq)]
-enum Answer {
-    None,
-    Loading,
-    Ready,
-}
-
-fn await_answer(folder: &Folder, process: &mut Process, interrupted: &AtomicBool) -> Result<(), String> {
-    let log = folder.log();
-    let begun = Instant::now();
-    loop {
-        // In this order: what ended was not what answers.
-        let answer = answer(folder);
-        if process.has_ended() {
-            return Err(format!(
-                "redis-server ended at once{}; see {}",
-                process.ending(),
-                log.display()
-            ));
-        }
-        match answer {
-            Answer::Ready => return Ok(()),
-            _ if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
-            Answer::None if begun.elapsed() > START_PATIENCE => {
-                return Err(format!(
-                    "Redis does not answer after {START_PATIENCE:?}; see {}",
-                    log.display()
-                ));
-            }
-            Answer::None | Answer::Loading => std::thread::sleep(POLL),
-        }
-    }
-}
-
-fn answer(folder: &Folder) -> Answer {
-    let Ok(mut connection) = connection(ConnectionAddr::Unix(folder.socket())) else {
-        return Answer::None;
-    };
-    match redis::cmd("PING").exec(&mut connection) {
-        Ok(()) => Answer::Ready,
-        Err(error) => match error.code() {
-            Some("LOADING") => Answer::Loading,
-            // It cannot save to its disk: it takes no writes, but it is there.
-            Some("MISCONF") => Answer::Ready,
-            _ => Answer::None,
-        },
     }
 }

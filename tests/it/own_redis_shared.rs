@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::thread::scope;
 
-use crate::harness::{PATIENCE, Program, eventually, own_redis, own_redis_is, own_redis_listens, signal, take_turn};
+use crate::harness::{
+    PATIENCE, Program, Running, eventually, own_redis, own_redis_is, own_redis_listens, signal, take_turn,
+};
 
 /// An end in order, and what Redis takes.
 pub const END: std::time::Duration = std::time::Duration::from_secs(15);
@@ -206,6 +208,35 @@ fn a_redis_that_hangs_does_not_keep_its_stores_from_ending_and_is_not_left_behin
         assert_eq!(store.wait(PATIENCE).code(), Some(0), "{}", store.log());
     }
     eventually(PATIENCE, || !own_redis_listens());
+}
+
+#[test]
+fn a_store_that_was_stopped_while_it_ends_redis_keeps_the_next_one_waiting_for_a_time_only() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut first = Program::start_in(directory.path(), &[], &[]);
+    let pid: u32 = own_redis_is("process_id").parse().expect("a process");
+    signal("STOP", pid);
+    first.signal("TERM");
+    eventually(PATIENCE, || first.log().contains("stopping Redis"));
+    first.signal("STOP");
+
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.current_dir(directory.path());
+    let mut next = Running::start(command);
+    // Twice the time for which a store waits for another one (README, Operations).
+    eventually(PATIENCE * 4, || next.has_ended());
+    let output = next.wait();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for word in ["redis.lock", &format!("kill -9 {}", first.pid()), "20s"] {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+
+    signal("CONT", pid);
+    first.signal("CONT");
+    assert_eq!(first.wait(END).code(), Some(0), "{}", first.log());
+    end(&mut Program::start_in(directory.path(), &[], &[]));
 }
 
 /// Ends a store that is not the last one.
