@@ -14,7 +14,8 @@ use super::{INTERRUPTED, POLL, START_PATIENCE, connection};
 /// Waits for the right to start or join Redis. Another store may have it for so long, and for as long as its Redis loads.
 pub fn await_turn(folder: &Folder, patience: Duration, interrupted: &AtomicBool) -> Result<Turn, String> {
     let path = folder.path().display();
-    let (mut holder, mut moved) = (None, None);
+    let (mut holder, mut moved) = (folder.turn_holder(), Instant::now());
+    let mut told = false;
     loop {
         let turn = folder.take_turn();
         match turn.map_err(|error| format!("cannot lock the data folder {path}: {error}"))? {
@@ -22,20 +23,20 @@ pub fn await_turn(folder: &Folder, patience: Duration, interrupted: &AtomicBool)
             None if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
             None => {}
         }
-        if moved.is_none() {
+        if !std::mem::replace(&mut told, true) {
             info!("another store starts or stops the Redis in {path}: waiting");
         }
         let now = folder.turn_holder();
-        if moved.is_none() || now != holder || answer(folder) == Answer::Loading {
-            (holder, moved) = (now, Some(Instant::now()));
+        if now != holder || answer(folder) == Answer::Loading {
+            (holder, moved) = (now, Instant::now());
         }
-        if moved.is_some_and(|moved| moved.elapsed() > patience) {
+        if moved.elapsed() > patience {
             return Err(match holder {
                 Some(pid) => format!(
                     "the process {pid} has held {path}/redis.lock for {patience:?}, and Redis loads nothing: if it hangs, end it \
                      (kill -9 {pid})"
                 ),
-                None => format!("another store has held {path}/redis.lock for {patience:?}, and Redis loads nothing"),
+                None => format!("something has held {path}/redis.lock for {patience:?}, and Redis loads nothing"),
             });
         }
         std::thread::sleep(POLL);
