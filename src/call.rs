@@ -129,7 +129,7 @@ mod tests {
             method: method.into(),
             ..Head::default()
         };
-        head.set_target(target);
+        head.set_resource(target);
         Call::from_head(&head, &auth, 1000)
     }
 

@@ -80,7 +80,7 @@ fn parse(inbox: &mut Inbox, max_head: Size) -> Result<Option<Head>, Error> {
         ..Head::default()
     };
     let target = target::parse(&head.method, request.path.unwrap_or_default())?;
-    head.set_target(&target.resource);
+    head.set_resource(&target.resource);
     head.headers = request
         .headers
         .iter()
