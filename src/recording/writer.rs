@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::gaps::{Gap, falls};
+use super::gaps::{Falls, Gap};
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn};
@@ -78,7 +78,8 @@ impl Writer {
         writer.data.cut(tail.last.map_or(0, Record::end))?;
         writer.index.cut(tail.records * RECORD_SIZE as u64)?;
         if let Some(last) = writer.last {
-            writer.anew = falls(folder, stream)?.get(&last).map(|before| before.before());
+            let anew = Falls::of(folder, stream)?.behind(last, writer.entries);
+            writer.anew = anew.map(EntryId::before);
         }
         Ok((writer, tail.torn))
     }
@@ -148,7 +149,7 @@ impl Writer {
     pub fn gap(&mut self, after: EntryId, before: EntryId, anew: bool) -> Result<(), String> {
         // By its line the fall is known, whoever reads the recording.
         let after = if anew { self.last.unwrap_or(after) } else { after };
-        Gap::now(&self.stream, after, before).append(&self.folder)?;
+        Gap::now(&self.stream, after, before, self.entries).append(&self.folder)?;
         if anew && self.last.is_some_and(|last| before <= last) {
             self.anew = Some(before.before());
         }

@@ -248,6 +248,28 @@ fn a_recording_that_is_gone_on_with_notices_what_began_anew_meanwhile() {
 }
 
 #[test]
+fn a_generation_that_ends_like_the_one_before_is_recorded_once_however_often_the_recorder_comes_back() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path of text");
+    let arguments = ["record", "s", "--out", out, "--from", "first"];
+    stream(&store, 1, "old", 3);
+    let recorder = shell.start(&arguments);
+    eventually(PATIENCE, || count_recorded(folder.path(), "s") == 3);
+    store.delete("/streams/s").expect(200);
+    stream(&store, 1, "new", 3);
+    eventually(PATIENCE, || count_recorded(folder.path(), "s") == 6);
+    recorder.interrupt();
+    for _ in 0..2 {
+        let (said, _) = shell.do_well(&[&arguments[..], &["--until", "latest"]].concat());
+        assert!(said.starts_with("s: 0 entries, 0 bytes, 0 gaps, behind 6"), "{said}");
+    }
+    let names: Vec<_> = recorded(folder.path(), "s").into_iter().map(|(_, data)| data).collect();
+    assert_eq!(names, [names_of("old", 3), names_of("new", 3)].concat());
+}
+
+#[test]
 fn a_recorder_that_was_killed_right_behind_a_gap_begins_with_the_new_generation() {
     let store = Store::start();
     let shell = Shell::of(&store);
