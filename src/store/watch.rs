@@ -1,11 +1,11 @@
-//! A thread that asks Redis once a second how it is, and logs when the answer changes.
+//! A thread that asks Redis once a second how it is, and at once when somebody wants to know, and logs when the answer changes.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 use log::{error, info, warn};
 
 use super::introduction::Abilities;
@@ -31,6 +31,7 @@ impl Watch {
     /// Asks once, so that the state is known, then keeps asking on a thread of its own.
     pub fn start(store: Arc<Store>) -> io::Result<Watch> {
         let mut session = store.session(ANSWER_WITHIN).probing();
+        let asked = store.clone();
         let mut known = None;
         let mut ask = move || {
             let state = session.state(ANSWER_WITHIN);
@@ -48,12 +49,13 @@ impl Watch {
                 store.turn();
             }
             store.set_state(state);
+            store.asking.answered();
             interval
         };
         let mut interval = ask();
         let (stop, stopped) = bounded::<()>(0);
         let thread = std::thread::Builder::new().name("redis-watch".into()).spawn(move || {
-            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(interval) {
+            while asked.asking.wait(&stopped, interval) {
                 interval = ask();
             }
         })?;
@@ -75,16 +77,16 @@ fn tell(store: &Store, state: &State, session: &mut Session) {
                 warn!("Redis at {address}: {}", sentence(&shortcoming));
             }
         }
-        State::TakesNoWrites(cause) => {
-            error!(
-                "Redis at {address} is read only for now: {}",
-                sentence(&cause.to_string())
-            );
-        }
+        State::TakesNoWrites(cause) => error!(
+            "Redis at {address} is read only for now: {}",
+            sentence(&cause.to_string())
+        ),
         State::Away(cause) => {
             let cause = cause.to_string();
-            let cause = sentence(&cause);
-            error!("Redis at {address} is of no use for now: {cause}; trying until it answers");
+            error!(
+                "Redis at {address} is of no use for now: {}; trying until it answers",
+                sentence(&cause)
+            );
         }
     }
 }
