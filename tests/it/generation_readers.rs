@@ -177,7 +177,7 @@ pub fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
     let readers = readers(store);
     let all_read = Barrier::new(readers.len() + 1);
     let count = readers.len();
-    let found: Vec<_> = std::thread::scope(|scope| {
+    let mut found: Vec<_> = std::thread::scope(|scope| {
         let all_read = &all_read;
         let readers: Vec<_> = readers
             .into_iter()
@@ -209,7 +209,7 @@ pub fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
         .map(|(_, data)| String::from_utf8_lossy(&data[JPEG.len()..]).into_owned())
         .collect();
     assert_eq!(expected[expected.len() - 10..], names("new", 1..=10));
-    for (kind, read) in &found {
+    for (kind, read) in &mut found {
         let kind = *kind;
         let Ok((gaps, read, _)) = read else {
             panic!("{kind}: nothing came")
@@ -235,4 +235,14 @@ pub fn begins_anew(store: &Store, go_back: impl FnOnce(&Store)) {
     }
     eventually(PATIENCE, || store.metric("ptg_pull_gaps_total") == count as f64);
     assert_eq!(store.metric("ptg_pull_entries_missed_total"), 0.0);
+    // Once everybody knows, what comes is what is new, and nothing else.
+    store.add("s", &[&entry("end01")]);
+    for (kind, read) in &mut found {
+        let Ok((_, _, next)) = read else { continue };
+        let told = next();
+        assert!(
+            matches!(&told, Told::Entry(name) if name == "end01"),
+            "{kind}: {told:?}"
+        );
+    }
 }

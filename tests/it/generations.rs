@@ -226,5 +226,6 @@ fn a_gap_that_ends_a_pull_is_told_where_its_client_is_slow_to_ask() {
             _ => assert!(begun.elapsed() < PROMISE),
         }
     };
-    assert_eq!(gap_in(&reason)["before"], "1-0");
+    let before = &gap_in(&reason)["before"];
+    assert!(*before == "0-1" || *before == "1-0", "{reason}");
 }
