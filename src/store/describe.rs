@@ -7,6 +7,7 @@ use std::time::Instant;
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
 
+use super::introduction::Abilities;
 use super::link::{END_OF_LINE, Link, broken};
 use super::{Beside, Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
@@ -23,6 +24,15 @@ const MOST_CHANGES: usize = 100;
 const SET_IF_UNCHANGED: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 return redis.call('SET', KEYS[1], ARGV[2])";
+
+/// The largest `max_len`: what Redis takes as a count.
+pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
+
+/// How many entries a description says that its stream keeps. None if it does not say: others may have put anything there.
+pub fn own_max_len(description: &Object) -> Option<u64> {
+    let max_len = description.read("max_len");
+    max_len.filter(|max_len| (1..=LARGEST_MAX_LEN).contains(max_len))
+}
 
 /// What Redis knows of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,8 +118,7 @@ impl Session {
 
     /// How many entries a stream with this description keeps: what it says, else the server's.
     fn max_len_of(&self, description: Option<&Object>) -> u64 {
-        let own = description.and_then(|description| description.read::<u64>("max_len"));
-        own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len)
+        description.and_then(own_max_len).unwrap_or(self.store.max_len)
     }
 
     /// The description in a reply to `GET`.
@@ -133,7 +142,7 @@ impl Session {
     /// Stores the description that `changed` makes of the present one, and returns it. None, and nothing is stored, if there is
     /// one already and it is not to be replaced.
     ///
-    /// What others store meanwhile is not lost: then it is made anew out of theirs.
+    /// What others store meanwhile is not lost: then it is made anew out of theirs. (Where scripts are not allowed it is.)
     pub fn describe(
         &mut self,
         stream: &StreamId,
@@ -149,13 +158,17 @@ impl Session {
                 return Ok(None);
             }
             let description = changed(stored.as_ref());
+            let has_scripts = match self.check_able(Abilities::check_scripts) {
+                Err(StoreError::Refused(_)) => false,
+                able => able.map(|()| true)?,
+            };
             let mut store = redis::cmd("SET");
             store.arg(&key).arg(description.to_string());
             match found {
                 Value::Nil => {
                     store.arg("NX");
                 }
-                Value::BulkString(before) if stored.is_some() => {
+                Value::BulkString(before) if stored.is_some() && has_scripts => {
                     store = redis::cmd("EVAL");
                     store
                         .arg(SET_IF_UNCHANGED)
@@ -164,7 +177,7 @@ impl Session {
                         .arg(before)
                         .arg(description.to_string());
                 }
-                // Of what is no description nothing can be lost.
+                // Of what is no description nothing can be lost. Without scripts the last of several at once wins.
                 _ => {}
             }
             let max_len = self.max_len_of(Some(&description));
