@@ -7,7 +7,6 @@ use std::time::Instant;
 use redis::{ServerError, Value};
 use serde_json::{Map, json};
 
-use super::introduction::Abilities;
 use super::link::{END_OF_LINE, Link, broken};
 use super::{Beside, Nobody, Session, meta_key, unexpected, value};
 use crate::error::StoreError;
@@ -142,7 +141,7 @@ impl Session {
     /// Stores the description that `changed` makes of the present one, and returns it. None, and nothing is stored, if there is
     /// one already and it is not to be replaced.
     ///
-    /// What others store meanwhile is not lost: then it is made anew out of theirs. (Where scripts are not allowed it is.)
+    /// What others store meanwhile is not lost: then it is made anew out of theirs. (Where scripts are not allowed it can be.)
     pub fn describe(
         &mut self,
         stream: &StreamId,
@@ -158,31 +157,30 @@ impl Session {
                 return Ok(None);
             }
             let description = changed(stored.as_ref());
-            let has_scripts = match self.check_able(Abilities::check_scripts) {
-                Err(StoreError::Refused(_)) => false,
-                able => able.map(|()| true)?,
-            };
-            let mut store = redis::cmd("SET");
-            store.arg(&key).arg(description.to_string());
+            let mut set = redis::cmd("SET");
+            set.arg(&key).arg(description.to_string());
+            let mut script = None;
             match found {
                 Value::Nil => {
-                    store.arg("NX");
+                    set.arg("NX");
                 }
-                Value::BulkString(before) if stored.is_some() && has_scripts => {
-                    store = redis::cmd("EVAL");
-                    store
-                        .arg(SET_IF_UNCHANGED)
-                        .arg(1)
-                        .arg(&key)
-                        .arg(before)
-                        .arg(description.to_string());
+                Value::BulkString(before) if stored.is_some() => {
+                    let mut eval = redis::cmd("EVAL");
+                    eval.arg(SET_IF_UNCHANGED).arg(1).arg(&key);
+                    eval.arg(before).arg(description.to_string());
+                    script = Some(eval);
                 }
-                // Of what is no description nothing can be lost. Without scripts the last of several at once wins.
+                // Of what is no description nothing can be lost.
                 _ => {}
             }
+            let store = |session: &mut Session| match script.map(|script| session.command(&script)) {
+                // Not everybody may run scripts. The last of several at once wins then.
+                None | Some(Err(StoreError::Refused(_))) => session.command(&set),
+                Some(told) => told,
+            };
             let max_len = self.max_len_of(Some(&description));
             let is_stored = |reply: &Value| *reply != Value::Nil;
-            let reply = self.changing_retention(stream, max_len, is_stored, |session| session.command(&store))?;
+            let reply = self.changing_retention(stream, max_len, is_stored, store)?;
             if is_stored(&reply) {
                 return Ok(Some(description));
             }

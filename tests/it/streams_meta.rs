@@ -152,6 +152,21 @@ fn without_scripts_a_description_is_changed_all_the_same() {
 }
 
 #[test]
+fn a_description_is_changed_also_where_scripts_were_allowed_before() {
+    let redis = Redis::start();
+    let store = Store::at(&redis.url_of_lab(&["~*", "+@all"]), &redis, &[]);
+    store.put("/streams/x").expect(200);
+    for (rule, max_len) in [("+eval", 2), ("-eval", 3), ("-set", 4)] {
+        let _: () = redis.command(&["ACL", "SETUSER", "lab", rule]);
+        let answer = store.put(&format!("/streams/x?override=true&max_len={max_len}"));
+        match rule {
+            "-set" => assert!(answer.expect(500).detail().contains("'set'")),
+            _ => assert_eq!(answer.expect(200).json()["max_len"], max_len, "{rule}"),
+        }
+    }
+}
+
+#[test]
 fn a_max_len_that_others_stored_and_that_is_none_is_the_servers() {
     let store = Store::with(&["--max-len", "7"]);
     for odd in [json!("x"), json!(0), json!(-1), json!(u64::MAX), json!(null)] {
