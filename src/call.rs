@@ -14,7 +14,7 @@ use crate::params::Params;
 use crate::router::{self, Access, Endpoint, Match};
 
 pub use push::Push;
-pub use put_stream::{LARGEST_MAX_LEN, PutStream};
+pub use put_stream::PutStream;
 
 pub use pull::{Framing, Pull};
 
