@@ -29,6 +29,12 @@ pub fn end(store: &Store, stream: &str, typed: &str) -> Result<Option<EntryId>, 
     }
 }
 
+/// The id of the oldest entry; the smallest that can come if there is none.
+pub fn first(store: &Store, stream: &str) -> Result<EntryId, Failure> {
+    let smallest = EntryId::default().after();
+    known(store, stream, "first-entry-id").map(|first| first.max(smallest))
+}
+
 /// Whether a stream has no entries, or is none.
 pub fn is_empty(store: &Store, stream: &str) -> Result<bool, Failure> {
     known(store, stream, "last-entry-id").map(|newest| newest == EntryId::default())

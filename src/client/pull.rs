@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ptg_store::ids::EntryId;
+use ptg_store::recording::Record;
 use tungstenite::Message;
 
 use super::{Failure, Gap, Patience, Retry, Store, encode, place, websocket};
@@ -44,6 +45,8 @@ pub struct Pull {
     begun: Instant,
     /// The entry to go on behind: the last one that was given out.
     last: Option<EntryId>,
+    /// Its size and checksum, if it was read: a stream that has begun anew may have another entry with its id.
+    record: Option<Record>,
     socket: Option<Socket>,
     retry: Retry,
     /// When to try again.
@@ -126,6 +129,7 @@ impl Pull {
             parameters,
             begun: Instant::now(),
             last: None,
+            record: None,
             socket: None,
             retry: Retry::new(patience),
             again: Instant::now(),
@@ -145,7 +149,7 @@ impl Pull {
                             // A pull of the newest is not told of gaps; it is asked for again behind this one.
                             return Err(Gap::told(last, entry.id));
                         }
-                        self.last = Some(entry.id);
+                        (self.last, self.record) = (Some(entry.id), Some(Record::of(entry.id, 0, &entry.bytes)));
                         self.retry.worked();
                         return Ok(Some(entry));
                     }
@@ -186,14 +190,15 @@ impl Pull {
         self.retry.take_notice()
     }
 
-    /// Begins behind an entry that was read of this stream before, instead of where it was told to.
-    pub fn go_on_behind(&mut self, last: EntryId) {
-        self.last = Some(last);
+    /// Begins behind an entry that was read of this stream before, instead of where it was told to. With its record it is
+    /// compared with what the store has.
+    pub fn go_on_behind(&mut self, last: EntryId, record: Option<Record>) {
+        (self.last, self.record) = (Some(last), record);
     }
 
     /// Goes on behind entries that are gone, after a failure that is a `Gap`.
     pub fn pass(&mut self, gap: &Gap) {
-        self.last = Some(gap.end());
+        (self.last, self.record) = (Some(gap.end()), None);
         self.socket = None;
     }
 
@@ -226,7 +231,30 @@ impl Pull {
             parameters.push((name, value));
         }
         let parameters: Vec<_> = parameters.iter().map(|(name, value)| (*name, &**value)).collect();
-        Socket::open(&self.store, &self.stream, &parameters)
+        let socket = Socket::open(&self.store, &self.stream, &parameters)?;
+        // Once the pull has begun: of what changes from then on the store tells.
+        self.compare()?;
+        Ok(socket)
+    }
+
+    /// Compares the last entry with the one that the store has under its id: a gap if that is another, because the stream has
+    /// begun anew. That it has none may be retention's doing.
+    fn compare(&self) -> Result<(), Failure> {
+        let Some(record) = self.record else { return Ok(()) };
+        let (stream, id) = (encode(&self.stream), record.id);
+        let path = format!("/data/{stream}?last_entry_id={}&until={id}&count=1", id.before());
+        let reply = self.store.ask("GET", &path, &[], b"")?;
+        if reply.status != 200 {
+            return Err(Failure::refused(reply.status, &reply.body));
+        }
+        let offsets = offsets(
+            reply.header("entry-offset").unwrap_or_default(),
+            &mut EntryId::default(),
+        )?;
+        if offsets != [(id, 0)] || record.is_of(&reply.body) {
+            return Ok(());
+        }
+        Err(Gap::told(id, place::first(&self.store, &self.stream)?))
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::io::{BufReader, Read};
 
-use super::gaps::falls;
+use super::gaps::Falls;
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn, checksum};
 use super::{Recording, at};
 use crate::files;
-use crate::ids::{EntryId, StreamId};
+use crate::ids::StreamId;
 
 /// So many faults of a stream are told one by one.
 const MOST_TOLD: usize = 10;
@@ -44,8 +44,7 @@ pub fn check(recording: &Recording, stream: &StreamId) -> Result<Report, String>
         torn: tail.torn,
         ..Report::default()
     };
-    let falls = falls(recording.folder(), stream)?;
-    let goes_back = |id: EntryId, newest: EntryId| id <= newest && !falls.contains_key(&newest);
+    let falls = Falls::of(recording.folder(), stream)?;
     let mut index = BufReader::new(index);
     let (mut newest, mut expected) = (None, Some(0));
     for number in 0..tail.records {
@@ -56,7 +55,7 @@ pub fn check(recording: &Recording, stream: &StreamId) -> Result<Report, String>
             expected = None;
             continue;
         };
-        let fault = if newest.is_some_and(|newest| goes_back(record.id, newest)) {
+        let fault = if newest.is_some_and(|newest| record.id <= newest && !falls.allow(newest, number)) {
             "is not larger than the one before"
         } else if expected.is_some_and(|expected| record.start != expected) {
             "does not begin where the one before ends"

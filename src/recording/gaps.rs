@@ -30,25 +30,33 @@ pub struct Gap {
     pub after: String,
     /// The first entry behind them. Where the stream began anew it need not be larger; ids may go back behind `after` then.
     pub before: String,
+    /// How many entries of the stream had been recorded. Recordings of older versions do not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<u64>,
     /// When this was noticed: RFC 3339, UTC.
     pub noticed: String,
 }
 
+/// Where the ids of a stream may go back.
+#[derive(Debug)]
+pub(super) struct Falls(BTreeMap<(EntryId, Option<u64>), EntryId>);
+
 impl Gap {
-    /// One that was noticed now.
-    pub fn now(stream: &StreamId, after: EntryId, before: EntryId) -> Gap {
+    /// One that was noticed now, when so many entries of the stream had been recorded.
+    pub fn now(stream: &StreamId, after: EntryId, before: EntryId, recorded: u64) -> Gap {
         Gap {
             stream: stream.as_str().into(),
             after: after.to_string(),
             before: before.to_string(),
+            recorded: Some(recorded),
             noticed: jiff::Timestamp::now().to_string(),
         }
     }
 
-    /// The ids of the last entry before it and of the first behind it, if ids may go back there.
-    fn fall(&self) -> Option<(EntryId, EntryId)> {
+    /// The last entry before it and the number of those, and the first behind it, if ids may go back there.
+    fn fall(&self) -> Option<((EntryId, Option<u64>), EntryId)> {
         let (after, before) = (self.after.parse().ok()?, self.before.parse().ok()?);
-        (before <= after).then_some((after, before))
+        (before <= after).then_some(((after, self.recorded), before))
     }
 
     /// Appends it in one write.
@@ -93,11 +101,29 @@ pub fn read_gaps(folder: &Path) -> Result<Vec<Gap>, String> {
     Ok(gaps)
 }
 
-/// The entries of a stream behind which ids may go back, each with what it begins anew with.
-pub(super) fn falls(folder: &Path, stream: &StreamId) -> Result<BTreeMap<EntryId, EntryId>, String> {
-    let gaps = read_gaps(folder)?;
-    let of_stream = gaps.iter().filter(|gap| gap.stream == stream.as_str());
-    Ok(of_stream.filter_map(Gap::fall).collect())
+impl Falls {
+    /// Those of one stream.
+    pub fn of(folder: &Path, stream: &StreamId) -> Result<Falls, String> {
+        let gaps = read_gaps(folder)?;
+        let of_stream = gaps.iter().filter(|gap| gap.stream == stream.as_str());
+        Ok(Falls(of_stream.filter_map(Gap::fall).collect()))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What the stream began anew with behind so many entries, of which this is the last. A later generation may end with
+    /// the same id.
+    pub fn behind(&self, last: EntryId, recorded: u64) -> Option<EntryId> {
+        self.0.get(&(last, Some(recorded))).copied()
+    }
+
+    /// Whether ids may go back there. Of a gap that does not say how many there were, only the id is known.
+    pub fn allow(&self, last: EntryId, recorded: u64) -> bool {
+        self.behind(last, recorded).is_some() || self.0.contains_key(&(last, None))
+    }
 }
 
 fn ends_with_a_line(file: &mut File) -> std::io::Result<bool> {

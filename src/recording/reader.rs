@@ -1,12 +1,11 @@
 //! Reads one stream of a recording in order, in a few kilobytes of memory besides the entry itself.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::gaps::falls;
+use super::gaps::Falls;
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, record_at};
@@ -26,8 +25,8 @@ pub struct Reader {
     index_path: PathBuf,
     index: BufReader<File>,
     tail: Tail,
-    /// The entries behind which ids may go back.
-    falls: BTreeMap<EntryId, EntryId>,
+    /// Where ids may go back.
+    falls: Falls,
     /// The numbers of the next record, and of the first that is not read any more.
     next: u64,
     end: u64,
@@ -49,7 +48,7 @@ impl Reader {
             index: BufReader::with_capacity(AHEAD, index),
             end: tail.records,
             tail,
-            falls: falls(folder, stream)?,
+            falls: Falls::of(folder, stream)?,
             next: 0,
             previous: None,
         })
@@ -128,7 +127,7 @@ impl Reader {
         let read = self.index.read_exact(&mut bytes);
         read.map_err(|error| at(&self.index_path, error))?;
         let record = Record::from_bytes(&bytes).ok_or_else(|| self.damaged("is damaged"))?;
-        let goes_back = |previous: &Record| record.id <= previous.id && !self.falls.contains_key(&previous.id);
+        let goes_back = |previous: &Record| record.id <= previous.id && !self.falls.allow(previous.id, self.next);
         if let Some(previous) = self.previous.filter(goes_back) {
             return Err(self.damaged(&format!("goes back from {} to {}", previous.id, record.id)));
         }

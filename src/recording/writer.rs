@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::gaps::{Gap, falls};
+use super::gaps::{Falls, Gap};
 use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn};
@@ -23,7 +23,7 @@ pub struct Writer {
     stream: StreamId,
     data: Appended,
     index: Appended,
-    last: Option<EntryId>,
+    last: Option<Record>,
     /// What to go on behind instead of the last entry, if the stream has begun anew since.
     anew: Option<EntryId>,
     entries: u64,
@@ -69,7 +69,7 @@ impl Writer {
             stream: stream.clone(),
             data,
             index,
-            last: tail.last.map(|record| record.id),
+            last: tail.last,
             anew: None,
             entries: tail.records,
             records: Vec::new(),
@@ -77,8 +77,9 @@ impl Writer {
         };
         writer.data.cut(tail.last.map_or(0, Record::end))?;
         writer.index.cut(tail.records * RECORD_SIZE as u64)?;
-        if let Some(last) = writer.last {
-            writer.anew = falls(folder, stream)?.get(&last).map(|before| before.before());
+        if let Some(last) = writer.last() {
+            let anew = Falls::of(folder, stream)?.behind(last, writer.entries);
+            writer.anew = anew.map(EntryId::before);
         }
         Ok((writer, tail.torn))
     }
@@ -90,12 +91,17 @@ impl Writer {
 
     /// The newest entry.
     pub fn last(&self) -> Option<EntryId> {
-        self.last
+        self.last.map(|record| record.id)
     }
 
     /// The id to go on behind: the newest entry's, unless the stream has begun anew since.
     pub fn place(&self) -> Option<EntryId> {
-        self.anew.or(self.last)
+        self.anew.or(self.last())
+    }
+
+    /// The record of the entry to go on behind; none if the stream has begun anew since.
+    pub fn last_record(&self) -> Option<Record> {
+        self.last.filter(|_| self.anew.is_none())
     }
 
     /// How many entries there are, those that were there before included.
@@ -117,16 +123,16 @@ impl Writer {
             let entry = bytes.get(start..end).filter(|_| start == expected);
             let entry = entry.ok_or_else(|| format!("{}: the offsets of {id} do not fit the bytes", self.stream))?;
             let may_fall = number == 0 && self.anew.is_some();
-            if !may_fall && last.is_some_and(|last| id <= last) {
+            if !may_fall && last.is_some_and(|last| id <= last.id) {
                 return Err(format!(
                     "{}: entry {id} comes after {}",
                     self.stream,
-                    last.unwrap_or_default()
+                    last.map_or(EntryId::default(), |last| last.id)
                 ));
             }
             let record = Record::of(id, self.data.length + start as u64, entry);
             self.records.extend(record.to_bytes());
-            (last, expected) = (Some(id), end);
+            (last, expected) = (Some(record), end);
         }
         if expected != bytes.len() {
             return Err(format!("{}: bytes that belong to no entry", self.stream));
@@ -147,9 +153,9 @@ impl Writer {
     /// ids may be smaller than the last.
     pub fn gap(&mut self, after: EntryId, before: EntryId, anew: bool) -> Result<(), String> {
         // By its line the fall is known, whoever reads the recording.
-        let after = if anew { self.last.unwrap_or(after) } else { after };
-        Gap::now(&self.stream, after, before).append(&self.folder)?;
-        if anew && self.last.is_some_and(|last| before <= last) {
+        let after = if anew { self.last().unwrap_or(after) } else { after };
+        Gap::now(&self.stream, after, before, self.entries).append(&self.folder)?;
+        if anew && self.last().is_some_and(|last| before <= last) {
             self.anew = Some(before.before());
         }
         Ok(())

@@ -108,6 +108,34 @@ fn an_empty_reply_says_how_far_a_stream_has_come_that_has_not_come_as_far_as_ask
 }
 
 #[test]
+fn an_empty_reply_has_redis_send_no_entry_however_large_the_oldest_is() {
+    const LARGE: usize = 4 << 20;
+    let redis = Redis::start();
+    let large = "x".repeat(LARGE);
+    for (id, data) in [("1-0", large.as_str()), ("2-0", "small")] {
+        redis.command::<String>(&["XADD", "s", id, "d", data]);
+    }
+    let without = redis.url_of_lab(&["~*", "+@all", "-eval"]);
+    for (store, told) in [
+        (Store::on(&redis, &[]), Some("2-0")),
+        (Store::at(&without, &redis, &[]), None),
+    ] {
+        for (newest, told) in [("2-0", None), ("3-0", told)] {
+            let before = redis.sent();
+            for _ in 0..5 {
+                let answer = store.get(&format!("/data/s?last_entry_id={newest}")).expect(200);
+                assert_eq!(
+                    (answer.body.as_slice(), answer.header("last-generated-id")),
+                    (&b""[..], told)
+                );
+            }
+            let sent = redis.sent() - before;
+            assert!(sent < LARGE, "{newest}: {sent} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_pull_of_the_command_line_says_so_and_goes_on() {
     for more in [&["--json"][..], &["--json", "--newest"]] {
         let store = Store::start();
@@ -157,6 +185,35 @@ fn a_pull_of_the_command_line_that_finds_another_stream_after_a_restart_says_so(
     assert!(output.status.success() && said.contains("begun anew"), "{said}");
     let printed = text(&output.stdout);
     assert_eq!(printed.lines().count(), 4, "{printed}");
+    drop(store);
+}
+
+#[test]
+fn a_pull_of_the_command_line_that_finds_another_entry_under_the_id_of_its_last_after_a_restart_says_so() {
+    let redis = Redis::start();
+    let mut store = Store::on(&redis, &[]);
+    let shell = Shell::of(&store);
+    stream(&store, 1, "old", 3);
+    let running = shell.start(&["pull", "s", "--from", "2-0", "--json", "--count", "6"]);
+    eventually(PATIENCE, || store.metric("ptg_entries_out_total{via=\"pull\"}") >= 1.0);
+    let address = store.addr().to_string();
+    store.stop();
+    let _: usize = redis.command(&["DEL", "s"]);
+    number(&redis, "s", 1, &names("new", 1..=5));
+    store = Store::on(&redis, &["--listen", &address]);
+    let output = running.wait();
+    let (printed, said) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && said.contains("begun anew"), "{said}");
+    let lines: Vec<Value> = printed
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(
+        lines[1],
+        json!({"stream": "s", "gap": {"after": "3-0", "before": "1-0", "missed": null}})
+    );
+    let ids: Vec<&str> = lines.iter().filter_map(|line| line["id"].as_str()).collect();
+    assert_eq!(ids, ["3-0", "1-0", "2-0", "3-0", "4-0", "5-0"]);
     drop(store);
 }
 
@@ -245,6 +302,54 @@ fn a_recording_that_is_gone_on_with_notices_what_began_anew_meanwhile() {
         ("2-0", "new02"),
     ];
     is_recorded(folder.path(), &shell, &store, &all, 1);
+}
+
+#[test]
+fn a_recording_that_is_gone_on_with_notices_another_entry_under_the_id_of_its_last() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path of text");
+    let arguments = ["record", "s", "--out", out, "--from", "first", "--until", "latest"];
+    stream(&store, 1, "old", 3);
+    shell.do_well(&arguments);
+    // Trimmed entries are no proof that it has begun anew, and the same ones prove that it has not.
+    let (said, _) = shell.do_well(&arguments);
+    assert!(said.starts_with("s: 0 entries, 0 bytes, 0 gaps, behind 3"), "{said}");
+    let _: usize = store.redis.command(&["XTRIM", "s", "MAXLEN", "=", "0"]);
+    let (said, _) = shell.do_well(&arguments);
+    assert!(said.starts_with("s: 0 entries, 0 bytes, 0 gaps, behind 3"), "{said}");
+    store.delete("/streams/s").expect(200);
+    stream(&store, 1, "new", 5);
+    let (said, told) = shell.do_well(&arguments);
+    assert!(said.starts_with("s: 5 entries, 45 bytes, 1 gap, behind 3"), "{said}");
+    assert!(told.contains("begun anew"), "{told}");
+    let names: Vec<_> = recorded(folder.path(), "s").into_iter().map(|(_, data)| data).collect();
+    assert_eq!(names, [names_of("old", 3), names_of("new", 5)].concat());
+    let (said, _) = shell.do_well(&arguments);
+    assert!(said.starts_with("s: 0 entries, 0 bytes, 0 gaps, behind 8"), "{said}");
+}
+
+#[test]
+fn a_generation_that_ends_like_the_one_before_is_recorded_once_however_often_the_recorder_comes_back() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path of text");
+    let arguments = ["record", "s", "--out", out, "--from", "first"];
+    stream(&store, 1, "old", 3);
+    let recorder = shell.start(&arguments);
+    eventually(PATIENCE, || count_recorded(folder.path(), "s") == 3);
+    store.delete("/streams/s").expect(200);
+    stream(&store, 1, "new", 3);
+    eventually(PATIENCE, || count_recorded(folder.path(), "s") == 6);
+    recorder.interrupt();
+    for _ in 0..2 {
+        let (said, _) = shell.do_well(&[&arguments[..], &["--until", "latest"]].concat());
+        assert!(said.starts_with("s: 0 entries, 0 bytes, 0 gaps, behind 6"), "{said}");
+    }
+    let names: Vec<_> = recorded(folder.path(), "s").into_iter().map(|(_, data)| data).collect();
+    assert_eq!(names, [names_of("old", 3), names_of("new", 3)].concat());
 }
 
 #[test]

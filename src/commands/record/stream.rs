@@ -48,7 +48,7 @@ impl Tape {
         };
         let mut pull = open(session, &self.stream);
         if let Some(last) = self.writer.place() {
-            pull.go_on_behind(last);
+            pull.go_on_behind(last, self.writer.last_record());
         }
         while !session.ended.load(Relaxed) {
             let gathered = gather(&mut pull, &mut self.entries, &mut self.bytes);

@@ -243,7 +243,7 @@ fn ids_go_back_only_behind_a_gap_that_says_so() {
     // Without the line it is damage.
     fs::remove_file(folder.path().join(GAPS)).unwrap();
     assert!(read(folder.path(), "s").unwrap_err().contains("goes back"));
-    assert_eq!(examine(folder.path(), "s").unwrap().faults, 1);
+    assert_eq!(examine(folder.path(), "s").unwrap().faults, 2);
 }
 
 #[test]
@@ -259,4 +259,32 @@ fn whoever_goes_on_behind_a_gap_begins_with_the_new_generation() {
     drop(second);
     let (third, _) = writer(folder.path(), "s").unwrap();
     assert_eq!(third.place(), Some(id(1, 0)));
+}
+
+#[test]
+fn a_generation_that_ends_with_the_same_id_as_the_one_before_is_gone_on_with() {
+    let folder = folder();
+    let generation = [(id(1, 0), vec![7]), (id(3, 0), vec![7])];
+    let (mut first, _) = writer(folder.path(), "s").unwrap();
+    append(&mut first, &generation).unwrap();
+    first.gap(id(3, 0), id(1, 0), true).unwrap();
+    append(&mut first, &generation).unwrap();
+    drop(first);
+    let (mut second, _) = writer(folder.path(), "s").unwrap();
+    assert_eq!(second.place(), Some(id(3, 0)));
+    assert!(append(&mut second, &generation).is_err());
+    drop(second);
+    // Ids go back where the gap was, and nowhere else.
+    assert_eq!(read(folder.path(), "s").unwrap().len(), 4);
+    let path = folder.path().join(GAPS);
+    let line = fs::read_to_string(&path).unwrap();
+    assert!(line.contains(r#""recorded":2,"#), "{line}");
+    fs::write(&path, line.replace(r#""recorded":2,"#, r#""recorded":1,"#)).unwrap();
+    assert!(read(folder.path(), "s").unwrap_err().contains("goes back"));
+    assert_eq!(examine(folder.path(), "s").unwrap().faults, 2);
+    // Lines of older versions do not say how many entries there were.
+    fs::write(&path, line.replace(r#""recorded":2,"#, "")).unwrap();
+    assert_eq!(read(folder.path(), "s").unwrap().len(), 4);
+    assert!(examine(folder.path(), "s").unwrap().is_sound());
+    assert_eq!(writer(folder.path(), "s").unwrap().0.place(), Some(id(3, 0)));
 }
