@@ -128,7 +128,8 @@ def test_create_describe_and_delete_a_stream(stream):
     again = STORE.put(stream_url(stream))
     expect(again.status_code, 400)
     expect(again.json(), {"detail": f"The stream '{stream}' already exists and 'override' is not specified."})
-    expect(STORE.put(stream_url(stream), params={"override": True}).json()["description"], stream)
+    expect(STORE.put(stream_url(stream), params={"override": True}).json()["description"], "a camera")
+    expect(STORE.put(stream_url(stream), params={"override": True, "desc": ""}).json()["description"], stream)
 
     (entry_id,) = post_data(stream, [b"frame"])
     info = STORE.get(stream_url(stream)).json()["info"]
