@@ -14,7 +14,7 @@ use crate::params::Params;
 use crate::router::{self, Access, Endpoint, Match};
 
 pub use push::Push;
-pub use put_stream::{LARGEST_MAX_LEN, PutStream};
+pub use put_stream::PutStream;
 
 pub use pull::{Framing, Pull};
 
@@ -129,7 +129,7 @@ mod tests {
             method: method.into(),
             ..Head::default()
         };
-        head.set_target(target);
+        head.set_resource(target);
         Call::from_head(&head, &auth, 1000)
     }
 

@@ -1,5 +1,5 @@
 //! Where the entries of a batch go when that is not simply behind the others of one stream: the stream and the id of each.
-//! Plain data; the grammar of ids is in CONTRACT section 9.
+//! Plain data; the grammar of ids is in docs/pushing.md.
 
 use std::fmt;
 use std::str::FromStr;

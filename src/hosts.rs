@@ -178,7 +178,6 @@ mod tests {
             assert_eq!(status(&hosts, host), expected, "{host}");
         }
         for host in [
-            "",
             "a b",
             "localhost:x",
             "ada@localhost",

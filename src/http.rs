@@ -12,8 +12,6 @@ pub struct Head {
     pub path: String,
     /// The query without its `?`; empty if there is none.
     pub query: String,
-    /// The host, and perhaps port, of a target in absolute form.
-    pub authority: Option<String>,
     /// HTTP/1.0 or 1.1: the minor version.
     pub minor_version: u8,
     /// Names as sent, and values with a character for each byte (ISO-8859-1).
@@ -21,14 +19,9 @@ pub struct Head {
 }
 
 impl Head {
-    /// Splits a request target into path and query; the scheme of an absolute form is dropped (RFC 9112, 3.2.2).
-    pub fn set_target(&mut self, target: &str) {
-        self.authority = authority_of(target).map(str::to_string);
-        let rest = ["http://", "https://"]
-            .iter()
-            .find_map(|scheme| target.strip_prefix(scheme))
-            .map_or(target, |rest| rest.find(['/', '?']).map_or("/", |start| &rest[start..]));
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    /// Splits what a request asks for, which begins with a slash or is `*`, into path and query.
+    pub fn set_resource(&mut self, resource: &str) {
+        let (path, query) = resource.split_once('?').unwrap_or((resource, ""));
         self.path = path.to_string();
         self.query = query.to_string();
     }
@@ -61,16 +54,14 @@ impl Head {
         values.next().filter(|_| values.next().is_none())
     }
 
-    /// The host, and perhaps port, that the request was sent to. That of an absolute target replaces the header (RFC 9112, 3.2.2).
+    /// The host, and perhaps port, that the request was sent to. Whoever sends an empty one names none (RFC 9112, 3.2).
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
-        let header = self.all("Host").filter(|_| self.authority.is_none());
-        self.authority.as_deref().into_iter().chain(header)
+        self.all(HOST).filter(|host| !host.is_empty())
     }
 
     /// The hosts that proxies in front were asked for, as far as they tell.
     pub fn forwarded_hosts(&self) -> impl Iterator<Item = &str> {
-        let all = self.all("X-Forwarded-Host").flat_map(|value| value.split(','));
-        all.map(str::trim).filter(|host| !host.is_empty())
+        self.items("X-Forwarded-Host")
     }
 
     /// Whether a header that is a comma-separated list has this word, in any letter case.
@@ -109,13 +100,6 @@ fn thousandths(quality: &str) -> Option<u32> {
     let right = matches!(whole, "0" | "1") && digits.len() == 3 && digits.bytes().all(|digit| digit.is_ascii_digit());
     let weight = format!("{whole}{digits}").parse().ok()?;
     (right && weight <= 1000).then_some(weight)
-}
-
-/// What stands between the `//` of an absolute target and its path.
-fn authority_of(target: &str) -> Option<&str> {
-    let (scheme, rest) = target.split_once("://")?;
-    let is_http = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    is_http.then(|| rest.split(['/', '?', '#']).next().unwrap_or_default())
 }
 
 /// An answer, before it is written.
@@ -176,33 +160,15 @@ impl Reply {
 mod tests {
     use super::*;
 
-    fn target(text: &str) -> (String, String) {
-        let mut head = Head::default();
-        head.set_target(text);
-        (head.path, head.query)
-    }
-
     #[test]
-    fn a_target_is_split_into_path_and_query() {
-        assert_eq!(target("/a/b?c=d?e"), ("/a/b".into(), "c=d?e".into()));
-        assert_eq!(target("/a"), ("/a".into(), "".into()));
-    }
-
-    #[test]
-    fn an_absolute_target_names_the_host_and_the_header_no_longer_does() {
-        let hosts = |target: &str| {
-            let mut head = Head {
-                headers: vec![("Host".into(), "header".into())],
-                ..Head::default()
-            };
-            head.set_target(target);
-            head.hosts().map(str::to_string).collect::<Vec<_>>()
+    fn a_resource_is_split_into_path_and_query() {
+        let split = |resource: &str| {
+            let mut head = Head::default();
+            head.set_resource(resource);
+            (head.path, head.query)
         };
-        assert_eq!(hosts("/a?b=http://x/"), ["header"]);
-        assert_eq!(hosts("HTTP://target:1/a"), ["target:1"]);
-        assert_eq!(hosts("https://target?a"), ["target"]);
-        assert_eq!(hosts("http:///a"), [""]);
-        assert_eq!(hosts("http://ada@target/"), ["ada@target"]);
+        assert_eq!(split("/a/b?c=d?e"), ("/a/b".into(), "c=d?e".into()));
+        assert_eq!(split("/a"), ("/a".into(), "".into()));
     }
 
     #[test]

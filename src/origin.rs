@@ -74,8 +74,9 @@ pub fn is_own(head: &Head) -> bool {
     }
     // What the browser itself says holds, also behind a proxy that rewrites `Host`; no page can set this header
     // (<https://www.w3.org/TR/fetch-metadata/>). Browsers leave it out towards hosts that they do not trust: plain http elsewhere.
-    if let Some(site) = head.header("Sec-Fetch-Site") {
-        return head.only("Sec-Fetch-Site").is_some() && matches!(site, "same-origin" | "none");
+    // Its `none`, for what no page asked for, does not go with an origin.
+    if head.header("Sec-Fetch-Site").is_some() {
+        return head.only("Sec-Fetch-Site") == Some("same-origin");
     }
     let Some(Ok(Origin::Of(scheme, page))) = head.only("Origin").map(str::parse) else {
         return false;

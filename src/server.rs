@@ -18,7 +18,7 @@ use crate::log_line;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
 use crate::rest::Rest;
-use crate::store::{Store, Watch};
+use crate::store::{Lookout, Store, Watch};
 use crate::visible;
 use crate::wait::join_by;
 
@@ -43,6 +43,7 @@ pub struct Server {
     door: Option<JoinHandle<()>>,
     rest: Option<Rest>,
     watch: Option<Watch>,
+    lookout: Option<Lookout>,
     redis: Option<RedisServer>,
     _private: TempDir,
 }
@@ -72,7 +73,8 @@ impl Server {
             .map_err(|error| format!("cannot make a private folder: {error}"))?;
         let context = Context::new(config, store.clone(), metrics, private.path().join("rest.sock"));
         let context = Arc::new(context);
-        let watch = Watch::start(store).map_err(|error| format!("cannot watch Redis: {error}"))?;
+        let watch = Watch::start(store.clone()).map_err(|error| format!("cannot watch Redis: {error}"))?;
+        let lookout = Lookout::start(store).map_err(|error| format!("cannot look at streams: {error}"))?;
         let rest = Rest::start(&context)?;
         let door = door::open(listener, context.clone()).map_err(|error| format!("cannot open the door: {error}"))?;
         Ok(Server {
@@ -81,6 +83,7 @@ impl Server {
             door: Some(door),
             rest: Some(rest),
             watch: Some(watch),
+            lookout: Some(lookout),
             redis,
             _private: private,
         })
@@ -146,6 +149,9 @@ impl Drop for Server {
         }
         if let Some(watch) = self.watch.take() {
             watch.stop_by(end_of_threads);
+        }
+        if let Some(lookout) = self.lookout.take() {
+            lookout.stop_by(end_of_threads);
         }
         if let Some(redis) = self.redis.take() {
             redis.leave_by(end);

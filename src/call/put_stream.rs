@@ -7,9 +7,7 @@ use crate::ids::StreamId;
 use crate::object::Object;
 use crate::params::{NOT_AN_OBJECT, Params, boolean_of};
 use crate::router::Dialect;
-
-/// The largest `max_len`: what Redis takes as a count.
-pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
+use crate::store::{LARGEST_MAX_LEN, own_max_len};
 
 /// What is to become of a description; what nobody said is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,6 +113,9 @@ impl PutStream {
     /// object, those not given stay, unless it was said to override.
     pub fn on(&self, stored: Option<&Object>) -> Object {
         let mut description = stored.cloned().unwrap_or_default();
+        if own_max_len(&description).is_none() {
+            description.remove("max_len");
+        }
         let text = |text: &str| json!(text).to_string();
         description.set("id", text(self.stream.as_str()));
         let metadata = self.metadata.as_ref().map(|given| match (self.replace, self.dialect) {
@@ -282,6 +283,29 @@ mod tests {
             changed(Dialect::V2, r#"meta={"a":1}"#, "", odd),
             odd.replace("[1]", r#"{"a":1}"#)
         );
+    }
+
+    #[test]
+    fn a_stored_max_len_that_is_none_is_the_servers() {
+        for odd in [
+            r#""x""#,
+            r#""9""#,
+            "0",
+            "-1",
+            "1.5",
+            "9223372036854775808",
+            "null",
+            "[5]",
+        ] {
+            let stored = STORED.replace(":5,", &format!(":{odd},"));
+            let usual = STORED.replace(r#""max_len":5,"owner":"us""#, r#""owner":"us","max_len":7"#);
+            assert_eq!(changed(Dialect::V2, "", "", &stored), usual, "{odd}");
+            assert_eq!(
+                changed(Dialect::Seed, "override=true&max_len=9", "", &stored),
+                usual.replace("7}", "9}"),
+                "{odd}"
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::inbox::{Inbox, More};
 use super::target;
+use crate::authority::Authority;
 use crate::context::Context;
 use crate::error::Error;
 use crate::http::{HOST, Head};
@@ -80,7 +81,7 @@ fn parse(inbox: &mut Inbox, max_head: Size) -> Result<Option<Head>, Error> {
         ..Head::default()
     };
     let target = target::parse(&head.method, request.path.unwrap_or_default())?;
-    head.set_target(&target.resource);
+    head.set_resource(&target.resource);
     head.headers = request
         .headers
         .iter()
@@ -102,7 +103,8 @@ fn settle_host(head: &mut Head, authority: Option<String>) -> Result<(), Error> 
     let problem = match (hosts.next(), hosts.next()) {
         (None, _) if head.minor_version == 0 => None,
         (None, _) => Some("A request of HTTP/1.1 needs a Host header."),
-        (Some(host), None) if target::is_authority(host) => None,
+        // Empty is the host of a URL that has none.
+        (Some(host), None) if host.is_empty() || host.parse::<Authority>().is_ok() => None,
         (Some(_), None) => Some("The Host header is not a host with or without a port."),
         (Some(_), Some(_)) => Some("Host is given more than once."),
     };

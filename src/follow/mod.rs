@@ -86,7 +86,7 @@ impl<'a> Opening<'a> {
                 }));
             }
             // After a 503 an `EventSource` would never ask again, nor would an `<img>`. So this waits as those do that are open.
-            Err(StoreError::Unreachable(_)) => None,
+            Err(error) if error.is_passing() => None,
             Err(error) => return Err(error.into()),
         };
         // Only pictures need one, and it is cheap.
@@ -194,7 +194,7 @@ fn begin_later(follower: &mut Follower, call: &call::Pull, context: &Context) ->
         }
         follower.wait(RETRY)?;
         match Pull::begin(context.store.session(OPENING_TIMEOUT), call) {
-            Err(StoreError::Unreachable(_)) => {}
+            Err(error) if error.is_passing() => {}
             begun => return begun.map_err(|error| Ending::store_failed(&error)),
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! In: a path. Out: where Redis listens in it, and two locks (flock(2)), which the system takes back from whoever is killed:
 //! `redis.lock` is held for as long as somebody starts, joins or stops Redis, so that one does so at a time; `redis.users` is
-//! held, shared, by every store that uses Redis, so that the last one knows that it is.
+//! held, shared, by every store that uses Redis, so that the last one knows that it is. And a mark: the Redis that a store
+//! starts has `redis.ours` as its standard input, which no other Redis has.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
@@ -14,13 +15,14 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::process::geteuid;
+use rustix::process::{Pid, geteuid};
 
-/// The socket on which Redis listens, its log, and the two locks.
+/// The socket on which Redis listens, its log, the two locks, and the mark.
 pub const SOCKET: &str = "redis.sock";
 pub const LOG: &str = "redis.log";
 const LOCK: &str = "redis.lock";
 const USERS: &str = "redis.users";
+const MARK: &str = "redis.ours";
 
 /// What Redis keeps in the folder (its temporary files aside): see `appenddirname`, `appendfilename` and `dbfilename` in redis.conf.
 const DATA: [&str; 3] = ["appendonlydir", "appendonly.aof", "dump.rdb"];
@@ -131,23 +133,46 @@ impl Folder {
 
     /// The right to start, join or stop Redis; none if another store has it at the moment.
     pub fn take_turn(&self) -> io::Result<Option<Turn>> {
-        let lock = self.lock_file(LOCK)?;
+        let lock = self.own_file(LOCK)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Turn { _lock: lock })),
+            Ok(()) => {
+                // For whoever waits too long; without it the lock is as good.
+                let _ = lock.set_len(0);
+                let _ = write!(&lock, "{}", std::process::id());
+                Ok(Some(Turn { _lock: lock }))
+            }
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// The process that has the turn, if it says so.
+    pub fn turn_holder(&self) -> Option<u32> {
+        fs::read_to_string(self.path.join(LOCK)).ok()?.parse().ok()
+    }
+
     /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.
     pub fn share(&self, _turn: &Turn) -> io::Result<(Share, bool)> {
-        let share = Share(self.lock_file(USERS)?);
+        let share = Share(self.own_file(USERS)?);
         let first = share.is_last();
         flock(&share.0, FlockOperation::NonBlockingLockShared)?;
         Ok((share, first))
     }
 
-    fn lock_file(&self, name: &str) -> io::Result<File> {
+    /// What the Redis that is started here is to have as its standard input. It holds it from its first moment to its last,
+    /// whoever is killed meanwhile.
+    pub fn mark(&self) -> io::Result<File> {
+        self.own_file(MARK)
+    }
+
+    /// Whether this process has it.
+    pub fn marks(&self, process: Pid) -> bool {
+        let of = |path: &Path| fs::metadata(path).map(|about| (about.dev(), about.ino()));
+        let input = format!("/proc/{}/fd/0", process.as_raw_nonzero());
+        matches!((of(Path::new(&input)), of(&self.path.join(MARK))), (Ok(input), Ok(mark)) if input == mark)
+    }
+
+    fn own_file(&self, name: &str) -> io::Result<File> {
         let mut options = File::options();
         options.create(true).write(true).truncate(false).mode(0o600);
         options.open(self.path.join(name))
@@ -173,7 +198,7 @@ fn belongs_to_us(about: &Metadata) -> bool {
 }
 
 fn is_known(name: &str) -> bool {
-    DATA.contains(&name) || [SOCKET, LOG, LOCK, USERS].contains(&name) || name.starts_with(TEMPORARY)
+    DATA.contains(&name) || [SOCKET, LOG, LOCK, USERS, MARK].contains(&name) || name.starts_with(TEMPORARY)
 }
 
 /// Takes others' rights from a file, or from a folder and what is in it.

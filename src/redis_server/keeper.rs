@@ -75,9 +75,19 @@ impl Keeper {
             Ok(None) => return,
             Err(error) => return self.complain(format!("cannot lock the data folder: {error}")),
         };
-        if let Ok(process) = Process::listening_in(&self.folder) {
-            self.process = process;
-            return self.is_back();
+        match Process::listening_in(&self.folder) {
+            Ok(Some(process)) => {
+                self.process = process;
+                return self.is_back();
+            }
+            // Two must not write to one folder.
+            Ok(None) => {
+                let folder = self.folder.path().display();
+                return self.complain(format!(
+                    "a Redis that is not ours listens in {folder} now: it is left alone"
+                ));
+            }
+            Err(_) => {}
         }
         match Process::start(&self.folder) {
             Ok(process) => {
@@ -112,7 +122,7 @@ impl Keeper {
         }
         // Another store may have started it since, and left.
         if self.process.has_ended()
-            && let Ok(process) = Process::listening_in(&self.folder)
+            && let Ok(Some(process)) = Process::listening_in(&self.folder)
         {
             self.process = process;
         }

@@ -3,11 +3,12 @@
 //! In: the data folder. Out: the address of a Redis, and the duty to leave it at the end; `server` calls it.
 //! A Redis that a store started listens in its data folder (`folder`), and there it is looked for first: the stores that find it
 //! share it, and one that an earlier, killed store left behind is used, looked after and stopped like one that was just started.
-//! Whatever else listens on the default port is somebody else's: it is used, and left alone.
+//! Whatever else listens on the default port is somebody else's, in whatever folder it is: it is used, and left alone.
 
 mod folder;
 mod keeper;
 mod process;
+mod waiting;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -20,15 +21,20 @@ use log::{info, warn};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
 use crate::config::DEFAULT_REDIS_PORT;
-use folder::{Folder, Turn};
+use folder::Folder;
 use keeper::Keeper;
 use process::Process;
+use waiting::{await_answer, await_turn};
 
 /// How long it may take until a started Redis listens. Then it may read its append-only file for as long as it takes.
 const START_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long Redis may take to stop when its start is given up, before it is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long another store may be busy with Redis before the start is given up: longer than a start and a stop may take. While
+/// Redis loads its data the time does not count.
+const TURN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a try to reach Redis may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -67,7 +73,7 @@ pub fn default_url() -> String {
 pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> {
     let until = Instant::now() + START_PATIENCE;
     loop {
-        let left = Folder::open(data_dir).is_ok_and(|folder| folder.connect().is_ok());
+        let left = Folder::open(data_dir).is_ok_and(|folder| listens_in(&folder));
         if !left && is_running() {
             match neighbour() {
                 Neighbour::Ours(folder) => {
@@ -83,7 +89,8 @@ pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
                 }
                 Neighbour::Theirs => {
                     info!(
-                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT}: --data-dir {} is not used",
+                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT}: --data-dir {} is not used \
+                         (scripts/redis-stop.sh ends it)",
                         data_dir.display()
                     );
                     return Ok(Found::Theirs);
@@ -98,7 +105,14 @@ pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
                 // Another store may just have started one with another data folder: then the port is taken.
                 Err(_) if !left && !interrupted.load(Relaxed) && Instant::now() < until && is_running() => {}
                 Err(sentence) => return Err(sentence),
-                Ok(None) => {}
+                Ok(None) if is_running() => {}
+                Ok(None) => {
+                    return Err(format!(
+                        "a Redis that is not ours listens in the data folder {}, and not on port {DEFAULT_REDIS_PORT}: end it, \
+                         name it with --redis, or name another folder with --data-dir",
+                        data_dir.display()
+                    ));
+                }
             }
         }
         if interrupted.load(Relaxed) {
@@ -137,14 +151,19 @@ fn neighbour() -> Neighbour {
     };
     let folder = dir.get(1).and_then(|dir| Folder::open(Path::new(dir)).ok());
     // Anybody can say anything on the port; that it is the one that listens in a folder of ours is what counts.
-    let listens_in = |folder: &Folder| {
+    let is_that_of = |folder: &Folder| {
         let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut here| run_id(&mut here));
         id.is_ok_and(|id| id.is_some() && id == run)
     };
-    match folder.filter(|folder| folder.is_ours() && listens_in(folder)) {
+    match folder.filter(|folder| folder.is_ours() && listens_in(folder) && is_that_of(folder)) {
         Some(folder) => Neighbour::Ours(folder),
         None => Neighbour::Theirs,
     }
+}
+
+/// Whether a Redis that a store started listens in this folder.
+fn listens_in(folder: &Folder) -> bool {
+    matches!(Process::listening_in(folder), Ok(Some(_)))
 }
 
 /// What tells one run of a Redis from all others. See <https://redis.io/docs/latest/commands/info/>.
@@ -168,15 +187,17 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
 }
 
 impl RedisServer {
-    /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none.
+    /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none; nor is there if the one
+    /// that runs there is somebody else's.
     fn enter(folder: Folder, may_start: bool, interrupted: &AtomicBool) -> Result<Option<RedisServer>, String> {
         let cannot = |what: &str, error| format!("cannot {what} in {}: {error}", folder.path().display());
-        let turn = await_turn(&folder, interrupted)?;
-        let mut process = match folder.connect() {
+        let turn = await_turn(&folder, TURN_PATIENCE, interrupted)?;
+        let process = match folder.connect() {
             Ok(_) => Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error))?,
-            Err(_) if may_start => Process::start(&folder)?,
-            Err(_) => return Ok(None),
+            Err(_) if may_start => Some(Process::start(&folder)?),
+            Err(_) => None,
         };
+        let Some(mut process) = process else { return Ok(None) };
         let started = process.is_our_child();
         let (share, first) = folder.share(&turn).map_err(|error| cannot("lock the Redis", error))?;
         if let Err(sentence) = await_answer(&folder, &mut process, interrupted) {
@@ -224,75 +245,5 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         // Where the start of a store failed, the program is about to end.
         self.leave(Instant::now() + STOP_PATIENCE);
-    }
-}
-
-/// Waits for the right to start or join Redis, which another store may have for as long as its Redis reads its data.
-fn await_turn(folder: &Folder, interrupted: &AtomicBool) -> Result<Turn, String> {
-    let mut told = false;
-    loop {
-        let turn = folder.take_turn();
-        match turn.map_err(|error| format!("cannot lock the data folder {}: {error}", folder.path().display()))? {
-            Some(turn) => return Ok(turn),
-            None if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
-            None => {}
-        }
-        if !std::mem::replace(&mut told, true) {
-            info!(
-                "another store starts or stops the Redis in {}: waiting",
-                folder.path().display()
-            );
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-/// What a Redis that starts says to a ping.
-#[derive(PartialEq)]
-enum Answer {
-    None,
-    Loading,
-    Ready,
-}
-
-fn await_answer(folder: &Folder, process: &mut Process, interrupted: &AtomicBool) -> Result<(), String> {
-    let log = folder.log();
-    let begun = Instant::now();
-    loop {
-        // In this order: what ended was not what answers.
-        let answer = answer(folder);
-        if process.has_ended() {
-            return Err(format!(
-                "redis-server ended at once{}; see {}",
-                process.ending(),
-                log.display()
-            ));
-        }
-        match answer {
-            Answer::Ready => return Ok(()),
-            _ if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
-            Answer::None if begun.elapsed() > START_PATIENCE => {
-                return Err(format!(
-                    "Redis does not answer after {START_PATIENCE:?}; see {}",
-                    log.display()
-                ));
-            }
-            Answer::None | Answer::Loading => std::thread::sleep(POLL),
-        }
-    }
-}
-
-fn answer(folder: &Folder) -> Answer {
-    let Ok(mut connection) = connection(ConnectionAddr::Unix(folder.socket())) else {
-        return Answer::None;
-    };
-    match redis::cmd("PING").exec(&mut connection) {
-        Ok(()) => Answer::Ready,
-        Err(error) => match error.code() {
-            Some("LOADING") => Answer::Loading,
-            // It cannot save to its disk: it takes no writes, but it is there.
-            Some("MISCONF") => Answer::Ready,
-            _ => Answer::None,
-        },
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use log::warn;
@@ -61,7 +61,7 @@ impl Process {
             // In that folder, to which Redis goes first: so its path is never too long.
             .args(["--unixsocket", SOCKET, "--unixsocketperm", "700"]);
         let child = command
-            .stdin(Stdio::null())
+            .stdin(folder.mark().map_err(failed)?)
             .stderr(log.try_clone().map_err(failed)?)
             .stdout(log)
             // A Ctrl-C in the terminal is for us: Redis is to live until what we received is stored.
@@ -74,14 +74,12 @@ impl Process {
         })
     }
 
-    /// The one that listens in this folder.
-    pub fn listening_in(folder: &Folder) -> io::Result<Process> {
+    /// The one that listens in this folder; none if no store started it. Where nothing listens it is an error.
+    pub fn listening_in(folder: &Folder) -> io::Result<Option<Process>> {
         // What the system says of the process that listens, not what that says of itself.
         let about = socket_peercred(folder.connect()?)?;
-        Ok(Process {
-            handle: watch(about.pid)?,
-            child: None,
-        })
+        let handle = watch(about.pid)?;
+        Ok(folder.marks(about.pid).then_some(Process { handle, child: None }))
     }
 
     /// Whether we started it.

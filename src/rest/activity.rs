@@ -11,7 +11,7 @@ use crate::csrf;
 use crate::error::Error;
 use crate::http::Reply;
 use crate::limits::lock;
-use crate::store::{Activity, Session};
+use crate::store::{Activity, Session, own_max_len};
 
 /// How long a snapshot serves. A little less than the second after which pages ask again.
 const AGE: Duration = Duration::from_millis(900);
@@ -66,7 +66,7 @@ fn stream(activity: &Activity, default_max_len: u64) -> Value {
     let mut stream = json!({
         "id": activity.stream.as_str(),
         "description": described.and_then(|described| described.read::<Value>("description")),
-        "max_len": described.and_then(|described| described.read("max_len")).unwrap_or(default_max_len),
+        "max_len": described.and_then(own_max_len).unwrap_or(default_max_len),
         "entries": contents.entries,
         "entries_added": contents.entries_added,
         "newest_id": contents.newest.map(|(id, _)| id.to_string()),

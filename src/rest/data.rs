@@ -1,7 +1,6 @@
 //! `/data/{id}`: entries in by POST, entries out by GET.
 
 use std::slice;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use crate::http::{Head, LAST_GENERATED_ID, Reply};
 use crate::ids::{EntryId, StreamId};
 use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
 use crate::shape::{self, Format, LINE_OVERHEAD};
-use crate::store::{Look, Nobody, Room, Session, Start, Watched};
+use crate::store::{Nobody, Room, Session, Start};
 use crate::units::Size;
 
 /// The most bytes of the `entry-offset` header. Common clients take heads of 64 KiB.
@@ -76,10 +75,7 @@ fn behind(session: &mut Session, call: &Pull) -> Result<Option<String>, Error> {
     if named.iter().all(|id| *id == EntryId::default()) {
         return Ok(None);
     }
-    let streams: Vec<_> = call.streams.iter().map(|stream| session.watch(stream)).collect();
-    let streams: Vec<&Watched> = streams.iter().map(Arc::as_ref).collect();
-    let looks = session.look(&streams, &mut Nobody)?;
-    let Some(come): Option<Vec<EntryId>> = looks.iter().map(Look::last_generated).collect() else {
+    let Some(come) = session.last_generated(&call.streams)? else {
         return Ok(None);
     };
     let is_behind = named.iter().zip(&come).any(|(named, come)| come < named);

@@ -170,7 +170,7 @@ fn head_of(request: &Request) -> Head {
             .collect(),
         ..Head::default()
     };
-    head.set_target(request.url());
+    head.set_resource(request.url());
     head
 }
 

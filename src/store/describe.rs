@@ -24,6 +24,15 @@ const SET_IF_UNCHANGED: &str = "
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
 return redis.call('SET', KEYS[1], ARGV[2])";
 
+/// The largest `max_len`: what Redis takes as a count.
+pub const LARGEST_MAX_LEN: u64 = i64::MAX as u64;
+
+/// How many entries a description says that its stream keeps. None if it does not say: others may have put anything there.
+pub fn own_max_len(description: &Object) -> Option<u64> {
+    let max_len = description.read("max_len");
+    max_len.filter(|max_len| (1..=LARGEST_MAX_LEN).contains(max_len))
+}
+
 /// What Redis knows of a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamInfo {
@@ -108,8 +117,7 @@ impl Session {
 
     /// How many entries a stream with this description keeps: what it says, else the server's.
     fn max_len_of(&self, description: Option<&Object>) -> u64 {
-        let own = description.and_then(|description| description.read::<u64>("max_len"));
-        own.filter(|max_len| *max_len > 0).unwrap_or(self.store.max_len)
+        description.and_then(own_max_len).unwrap_or(self.store.max_len)
     }
 
     /// The description in a reply to `GET`.
@@ -133,7 +141,7 @@ impl Session {
     /// Stores the description that `changed` makes of the present one, and returns it. None, and nothing is stored, if there is
     /// one already and it is not to be replaced.
     ///
-    /// What others store meanwhile is not lost: then it is made anew out of theirs.
+    /// What others store meanwhile is not lost: then it is made anew out of theirs. (Where scripts are not allowed it can be.)
     pub fn describe(
         &mut self,
         stream: &StreamId,
@@ -149,27 +157,30 @@ impl Session {
                 return Ok(None);
             }
             let description = changed(stored.as_ref());
-            let mut store = redis::cmd("SET");
-            store.arg(&key).arg(description.to_string());
+            let mut set = redis::cmd("SET");
+            set.arg(&key).arg(description.to_string());
+            let mut script = None;
             match found {
                 Value::Nil => {
-                    store.arg("NX");
+                    set.arg("NX");
                 }
                 Value::BulkString(before) if stored.is_some() => {
-                    store = redis::cmd("EVAL");
-                    store
-                        .arg(SET_IF_UNCHANGED)
-                        .arg(1)
-                        .arg(&key)
-                        .arg(before)
-                        .arg(description.to_string());
+                    let mut eval = redis::cmd("EVAL");
+                    eval.arg(SET_IF_UNCHANGED).arg(1).arg(&key);
+                    eval.arg(before).arg(description.to_string());
+                    script = Some(eval);
                 }
                 // Of what is no description nothing can be lost.
                 _ => {}
             }
+            let store = |session: &mut Session| match script.map(|script| session.command(&script)) {
+                // Not everybody may run scripts. The last of several at once wins then.
+                None | Some(Err(StoreError::Refused(_))) => session.command(&set),
+                Some(told) => told,
+            };
             let max_len = self.max_len_of(Some(&description));
             let is_stored = |reply: &Value| *reply != Value::Nil;
-            let reply = self.changing_retention(stream, max_len, is_stored, |session| session.command(&store))?;
+            let reply = self.changing_retention(stream, max_len, is_stored, store)?;
             if is_stored(&reply) {
                 return Ok(Some(description));
             }

@@ -153,7 +153,7 @@ fn abilities(
             &[eval],
             "EVAL",
             "+eval",
-            "stores entries with ids and in several streams",
+            "stores entries with ids and in several streams, and tells what streams did lately",
         ),
     })
 }

@@ -6,10 +6,11 @@ use redis::{ServerError, Value};
 
 use super::describe::info_or_error;
 use super::generation::Watched;
-use super::link::Beside;
+use super::link::{Beside, Nobody};
 use super::mark::{END, Look, Mark, Print};
 use super::{DATA_FIELD, Session, StreamInfo, unexpected, value};
 use crate::error::StoreError;
+use crate::ids::{EntryId, StreamId};
 
 /// Of a stream: its last generated id, its length, entries ever added (-1 before Redis 7), the id of its oldest entry (empty
 /// if it has none), the bytes of both entries that were copied for this, and of the newest its id, its size (-1 unless its only
@@ -45,7 +46,37 @@ return mark";
 /// entry three times. Of heavier streams the oldest entry alone is copied, and comes with the answer.
 const LIGHT: u64 = 128 << 10;
 
+/// The largest id that a stream ever gave. Redis copies its oldest entry for that, and sends nothing of it.
+const LAST_GENERATED_SCRIPT: &str = "
+if redis.call('EXISTS', KEYS[1]) == 0 then return '0-0' end
+local info = redis.call('XINFO', 'STREAM', KEYS[1], 'FULL', 'COUNT', 1)
+for i = 1, #info, 2 do
+  if info[i] == 'last-generated-id' then return info[i + 1] end
+end";
+
 impl Session {
+    /// The largest id that each stream ever gave, `0-0` where there is none, in one round trip. None if Redis does not tell one
+    /// of them: not everybody may run scripts, and without one it sends entries along, however large.
+    pub fn last_generated(&mut self, streams: &[StreamId]) -> Result<Option<Vec<EntryId>>, StoreError> {
+        let mut packed = Vec::new();
+        for stream in streams {
+            redis::cmd("EVAL")
+                .arg(LAST_GENERATED_SCRIPT)
+                .arg(1)
+                .arg(stream.as_str())
+                .write_packed_command(&mut packed);
+        }
+        let replies = self.exchange(&packed, streams.len(), &mut Nobody)?;
+        for (stream, reply) in streams.iter().zip(&replies) {
+            let Value::ServerError(error) = reply else { continue };
+            let refused = self.stream_refusal(stream, error);
+            if refused.is_passing() {
+                return Err(refused);
+            }
+        }
+        Ok(replies.iter().map(value::entry_id).collect())
+    }
+
     /// Looks at streams in one round trip; a look for each.
     pub fn look(&mut self, streams: &[&Watched], beside: &mut dyn Beside) -> Result<Vec<Look>, StoreError> {
         // Decided once: another thread may learn their weight meanwhile.

@@ -112,15 +112,6 @@ impl Look {
         }
     }
 
-    /// The largest id that the stream ever gave; `0-0` of none, nothing if that is not known.
-    pub fn last_generated(&self) -> Option<EntryId> {
-        match self {
-            Look::There(mark) => Some(mark.last_generated),
-            Look::Gone => Some(EntryId::default()),
-            Look::Unknown => None,
-        }
-    }
-
     pub(super) fn can_become(&self, later: &Look) -> bool {
         match (self, later) {
             (Look::There(then), Look::There(now)) => then.can_become(now),

@@ -42,7 +42,7 @@ use retention::Retentions;
 
 pub use activity::Activity;
 pub use ask::{Infos, Place};
-pub use describe::StreamInfo;
+pub use describe::{LARGEST_MAX_LEN, StreamInfo, own_max_len};
 pub use entries::{Arrival, Entries};
 pub use generation::{Change, Lately, Watched};
 pub use link::{Beside, Nobody};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use super::link::Beside;
-use super::{Session, Store};
+use super::{CONNECT_TIMEOUT, Session, Store};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 use crate::limits::lock;
@@ -17,11 +17,14 @@ use crate::limits::lock;
 /// How old the known retention of a stream may be for a push: so soon it heeds a `max_len` that others than this process set.
 pub const RETENTION_AGE: Duration = Duration::from_secs(2);
 
-/// Of how many streams it is remembered, and of those that are written to just now besides.
+/// Of how many streams it is remembered, and of those that somebody has to do with just now besides.
 const MOST_REMEMBERED: usize = 4096;
 
-/// How long `PUT` and `DELETE` wait for those who write: a little longer than Redis may take over one of their commands.
-const WRITERS_PATIENCE: Duration = Duration::from_secs(6);
+/// How long Redis may take over the entries of one who writes (5 s for pushes and `POST`), and a second to spare.
+const STORING: Duration = Duration::from_secs(6);
+
+/// How long `PUT` and `DELETE` wait for those who write: they may have to connect before they store.
+const WRITERS_PATIENCE: Duration = CONNECT_TIMEOUT.saturating_add(STORING);
 
 /// What is known of all streams.
 #[derive(Default)]
@@ -41,8 +44,8 @@ struct Retention {
     /// Those who write with this version, and with older ones.
     writers: usize,
     outdated: usize,
-    /// Those who are changing it.
-    changers: usize,
+    /// Those who ask for it, write with it or change it: until they are done it is not forgotten.
+    holders: usize,
 }
 
 /// What a change of a retention came to.
@@ -54,24 +57,19 @@ enum Change {
     Unknown,
 }
 
-impl Retention {
-    fn is_in_use(&self) -> bool {
-        self.writers + self.outdated + self.changers > 0
-    }
-}
-
 /// Somebody who writes to streams, until it is dropped.
 pub struct Writing<'a> {
     store: Arc<Store>,
     streams: &'a [StreamId],
     versions: Vec<u64>,
-    max_lens: Vec<u64>,
+    /// None while it is still asked for: nobody waits for whoever has nothing to write with.
+    max_lens: Option<Vec<u64>>,
 }
 
 impl Writing<'_> {
     /// How many entries each stream keeps.
     pub fn max_lens(&self) -> &[u64] {
-        &self.max_lens
+        self.max_lens.as_deref().unwrap_or_default()
     }
 
     /// Which of the streams are not known as of so long before `since`.
@@ -87,30 +85,12 @@ impl Writing<'_> {
             .map(|(number, _)| number)
             .collect()
     }
-
-    /// Takes what is known now; false if it was changed after the writing began, or forgotten.
-    fn take_known(&mut self) -> bool {
-        let known = lock(&self.store.retentions.of_streams);
-        self.max_lens.clear();
-        for (stream, version) in self.streams.iter().zip(&self.versions) {
-            match known.get(stream) {
-                Some(Retention {
-                    max_len: Some((max_len, _)),
-                    version: now,
-                    ..
-                }) if now == version => {
-                    self.max_lens.push(*max_len);
-                }
-                _ => return false,
-            }
-        }
-        true
-    }
 }
 
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
-        self.store.retentions.end(self.streams, &self.versions);
+        let wrote = self.max_lens.is_some();
+        self.store.retentions.end(self.streams, &self.versions, wrote);
     }
 }
 
@@ -118,33 +98,40 @@ impl Retentions {
     /// Somebody begins to write to these streams; the versions of what is known of them.
     fn begin(&self, streams: &[StreamId]) -> Vec<u64> {
         let mut known = lock(&self.of_streams);
-        if known.len() > MOST_REMEMBERED {
-            known.retain(|_, retention| retention.is_in_use());
-        }
-        let begin = |stream: &StreamId| {
-            if !known.contains_key(stream) {
-                known.insert(stream.clone(), Retention::default());
-            }
-            let retention = known.get_mut(stream)?;
-            retention.writers += 1;
-            Some(retention.version)
-        };
-        streams.iter().filter_map(begin).collect()
+        streams.iter().map(|stream| hold(&mut known, stream)).collect()
     }
 
-    fn end(&self, streams: &[StreamId], versions: &[u64]) {
+    /// What whoever began with these versions writes with: from now on those who change it wait for the end of that. None if it
+    /// was changed after the beginning, or is not known.
+    fn take(&self, streams: &[StreamId], versions: &[u64]) -> Option<Vec<u64>> {
+        let mut known = lock(&self.of_streams);
+        let max_len = |(stream, version): (&StreamId, &u64)| {
+            let retention = known.get(stream).filter(|retention| retention.version == *version);
+            retention?.max_len.map(|(max_len, _)| max_len)
+        };
+        let max_lens: Vec<u64> = streams.iter().zip(versions).map(max_len).collect::<Option<_>>()?;
+        for stream in streams {
+            if let Some(retention) = known.get_mut(stream) {
+                retention.writers += 1;
+            }
+        }
+        Some(max_lens)
+    }
+
+    /// Whoever began with these versions is done, and `wrote` if it had taken what it needs for that.
+    fn end(&self, streams: &[StreamId], versions: &[u64], wrote: bool) {
         let mut settled = false;
         let mut known = lock(&self.of_streams);
         for (stream, version) in streams.iter().zip(versions) {
-            let Some(retention) = known.get_mut(stream) else {
-                continue;
-            };
-            if retention.version == *version {
-                retention.writers -= 1;
-            } else {
-                retention.outdated -= 1;
-                settled |= retention.outdated == 0;
+            if let Some(retention) = known.get_mut(stream).filter(|_| wrote) {
+                if retention.version == *version {
+                    retention.writers -= 1;
+                } else {
+                    retention.outdated -= 1;
+                    settled |= retention.outdated == 0;
+                }
             }
+            release(&mut known, stream);
         }
         drop(known);
         if settled {
@@ -164,25 +151,16 @@ impl Retentions {
 
     /// This process begins to change it; the version before.
     fn begin_change(&self, stream: &StreamId) -> u64 {
-        let mut known = lock(&self.of_streams);
-        let retention = known.entry(stream.clone()).or_default();
-        retention.changers += 1;
-        retention.version
+        hold(&mut lock(&self.of_streams), stream)
     }
 
     /// This is what the change that began with this version came to.
     fn end_change(&self, stream: &StreamId, begun: u64, change: Change) {
         let mut known = lock(&self.of_streams);
-        let retention = known.entry(stream.clone()).or_default();
-        retention.changers = retention.changers.saturating_sub(1);
-        retention.max_len = match change {
-            Change::Nothing => return,
-            // If two change it at once, only Redis knows which was last.
-            Change::To(max_len) if retention.version == begun => Some((max_len, Instant::now())),
-            Change::To(_) | Change::Unknown => None,
-        };
-        retention.version += 1;
-        retention.outdated += std::mem::take(&mut retention.writers);
+        if let Some(retention) = known.get_mut(stream) {
+            retention.change(begun, change);
+        }
+        release(&mut known, stream);
     }
 
     /// Waits until nobody writes with what was known before the last change; false if that takes too long.
@@ -193,6 +171,47 @@ impl Retentions {
         };
         let waited = self.settled.wait_timeout_while(known, WRITERS_PATIENCE, is_outdated);
         waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
+    }
+}
+
+impl Retention {
+    fn change(&mut self, begun: u64, change: Change) {
+        self.max_len = match change {
+            Change::Nothing => return,
+            // If two change it at once, only Redis knows which was last.
+            Change::To(max_len) if self.version == begun => Some((max_len, Instant::now())),
+            Change::To(_) | Change::Unknown => None,
+        };
+        self.version += 1;
+        self.outdated += std::mem::take(&mut self.writers);
+    }
+}
+
+/// Somebody has to do with a stream from now on; the version of what is known of it. For that, others may be forgotten.
+fn hold(known: &mut HashMap<StreamId, Retention>, stream: &StreamId) -> u64 {
+    if let Some(retention) = known.get_mut(stream) {
+        retention.holders += 1;
+        return retention.version;
+    }
+    if known.len() >= MOST_REMEMBERED {
+        known.retain(|_, retention| retention.holders > 0);
+    }
+    let retention = Retention {
+        holders: 1,
+        ..Retention::default()
+    };
+    let version = retention.version;
+    known.insert(stream.clone(), retention);
+    version
+}
+
+/// The opposite. Of what nobody learned anything about, nothing stays.
+fn release(known: &mut HashMap<StreamId, Retention>, stream: &StreamId) {
+    if let Some(retention) = known.get_mut(stream) {
+        retention.holders -= 1;
+        if retention.holders == 0 && retention.max_len.is_none() {
+            known.remove(stream);
+        }
     }
 }
 
@@ -214,7 +233,7 @@ impl Session {
                 store,
                 streams,
                 versions,
-                max_lens: Vec::with_capacity(streams.len()),
+                max_lens: None,
             };
             let unknown = writing.unknown(since, age);
             if !unknown.is_empty() {
@@ -225,7 +244,8 @@ impl Session {
                     self.store.retentions.learn(&streams[number], version, max_len, asked);
                 }
             }
-            if writing.take_known() {
+            writing.max_lens = self.store.retentions.take(streams, &writing.versions);
+            if writing.max_lens.is_some() {
                 return Ok(writing);
             }
             // It was changed meanwhile, and those who changed it wait for us: begin anew.

@@ -1,12 +1,16 @@
 //! docs/pulling.md: a reply that is opened while Redis is away waits, as those do that are open. A browser's `EventSource` would
 //! give up for good after any status but 200.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::{End, Followed, PATIENCE, Redis, Store, eventually, read_answer_to_head, send};
 use crate::wire::OPEN_FOLLOWERS;
 
 const EVENTS: &str = "Accept: text/event-stream";
+
+/// Fewer than there are places for.
+const MOST_OPENED: usize = 100;
 
 /// Opened well before anybody would look for the time-out of a Redis that hangs.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -165,4 +169,25 @@ fn what_is_wrong_with_the_request_itself_is_told_at_once_and_head_is_answered() 
     send(&mut stream, store.head("HEAD", "/data/s", &[EVENTS]));
     let head = read_answer_to_head(&mut stream).expect(200);
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
+}
+
+#[test]
+fn while_redis_reads_its_data_whoever_opens_a_reply_waits_like_those_who_wait_already() {
+    let redis = Redis::start_durable();
+    let store = Store::on(&redis, &[]);
+    redis.command::<String>(&["XADD", "s", "5-1", "d", "\"before\""]);
+    let mut waiting = thread::scope(|scope| {
+        let restart = scope.spawn(|| redis.restart_slowly());
+        let mut waiting = Vec::new();
+        eventually(PATIENCE, || store.get("/ping").status == 503);
+        while !restart.is_finished() && waiting.len() < MOST_OPENED {
+            waiting.push(store.follow("/data/s?last_entry_id=first", &[EVENTS]));
+            store.get("/ping");
+        }
+        waiting
+    });
+    assert!(!waiting.is_empty());
+    for events in &mut waiting {
+        assert_eq!(data(events), "before");
+    }
 }

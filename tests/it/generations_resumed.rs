@@ -108,6 +108,34 @@ fn an_empty_reply_says_how_far_a_stream_has_come_that_has_not_come_as_far_as_ask
 }
 
 #[test]
+fn an_empty_reply_has_redis_send_no_entry_however_large_the_oldest_is() {
+    const LARGE: usize = 4 << 20;
+    let redis = Redis::start();
+    let large = "x".repeat(LARGE);
+    for (id, data) in [("1-0", large.as_str()), ("2-0", "small")] {
+        redis.command::<String>(&["XADD", "s", id, "d", data]);
+    }
+    let without = redis.url_of_lab(&["~*", "+@all", "-eval"]);
+    for (store, told) in [
+        (Store::on(&redis, &[]), Some("2-0")),
+        (Store::at(&without, &redis, &[]), None),
+    ] {
+        for (newest, told) in [("2-0", None), ("3-0", told)] {
+            let before = redis.sent();
+            for _ in 0..5 {
+                let answer = store.get(&format!("/data/s?last_entry_id={newest}")).expect(200);
+                assert_eq!(
+                    (answer.body.as_slice(), answer.header("last-generated-id")),
+                    (&b""[..], told)
+                );
+            }
+            let sent = redis.sent() - before;
+            assert!(sent < LARGE, "{newest}: {sent} bytes");
+        }
+    }
+}
+
+#[test]
 fn a_pull_of_the_command_line_says_so_and_goes_on() {
     for more in [&["--json"][..], &["--json", "--newest"]] {
         let store = Store::start();

@@ -111,6 +111,7 @@ mod log;
 mod nobody_listens;
 mod operations;
 mod own_redis;
+mod own_redis_by_hand;
 mod own_redis_private;
 mod own_redis_shared;
 mod portal;

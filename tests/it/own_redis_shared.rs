@@ -2,7 +2,7 @@
 //! the others end; and one that a killed store left behind is taken over.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread::scope;
 
 use crate::harness::{
@@ -10,7 +10,7 @@ use crate::harness::{
 };
 
 /// An end in order, and what Redis takes.
-const END: std::time::Duration = std::time::Duration::from_secs(15);
+pub const END: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[test]
 fn redis_stays_until_the_last_store_leaves_whichever_that_is() {
@@ -196,39 +196,6 @@ fn a_store_with_another_data_folder_shares_the_redis_that_is_there_and_is_told_s
 }
 
 #[test]
-fn a_redis_by_hand_is_left_alone_even_in_the_data_folder_and_with_what_ours_left_there() {
-    let _turn = take_turn();
-    let directory = tempfile::tempdir().expect("a directory");
-    let data = directory.path().join("ptg-data");
-    // A killed Redis leaves its socket behind.
-    let mut store = Program::start_in(directory.path(), &[], &[]);
-    kill(&mut store);
-    kill_redis();
-    assert!(data.join("redis.sock").exists());
-
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/redis-start.sh");
-    let mut by_hand = Command::new(script);
-    by_hand
-        .arg("--dir")
-        .arg(&data)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut by_hand = Running::start(by_hand);
-    eventually(PATIENCE, own_redis_listens);
-    for arguments in [&[][..], &["--data-dir", "other"]] {
-        let mut store = Program::start_in(directory.path(), arguments, &[]);
-        eventually(PATIENCE, || store.get("/ping").status == 200);
-        store.add("x", &[b"entry"]);
-        assert!(store.log().contains("not ours"), "{}", store.log());
-        store.signal("TERM");
-        assert_eq!(store.wait(END).code(), Some(0), "{}", store.log());
-    }
-    assert!(!by_hand.has_ended());
-    assert_eq!(own_redis_is("process_id"), by_hand.pid().to_string());
-    assert_eq!(own_redis::<usize>(&["XLEN", "x"]), 2);
-}
-
-#[test]
 fn a_redis_that_hangs_does_not_keep_its_stores_from_ending_and_is_not_left_behind() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
@@ -243,6 +210,35 @@ fn a_redis_that_hangs_does_not_keep_its_stores_from_ending_and_is_not_left_behin
     eventually(PATIENCE, || !own_redis_listens());
 }
 
+#[test]
+fn a_store_that_was_stopped_while_it_ends_redis_keeps_the_next_one_waiting_for_a_time_only() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut first = Program::start_in(directory.path(), &[], &[]);
+    let pid: u32 = own_redis_is("process_id").parse().expect("a process");
+    signal("STOP", pid);
+    first.signal("TERM");
+    eventually(PATIENCE, || first.log().contains("stopping Redis"));
+    first.signal("STOP");
+
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.current_dir(directory.path());
+    let mut next = Running::start(command);
+    // Twice the time for which a store waits for another one (README, Operations).
+    eventually(PATIENCE * 4, || next.has_ended());
+    let output = next.wait();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    for word in ["redis.lock", &format!("kill -9 {}", first.pid()), "20s"] {
+        assert!(message.contains(word), "{word} in {message}");
+    }
+
+    signal("CONT", pid);
+    first.signal("CONT");
+    assert_eq!(first.wait(END).code(), Some(0), "{}", first.log());
+    end(&mut Program::start_in(directory.path(), &[], &[]));
+}
+
 /// Ends a store that is not the last one.
 #[track_caller]
 fn leave(store: &mut Program) {
@@ -253,20 +249,20 @@ fn leave(store: &mut Program) {
 
 /// Ends the last store, and Redis must be gone with it.
 #[track_caller]
-fn end(store: &mut Program) {
+pub fn end(store: &mut Program) {
     store.signal("TERM");
     assert_eq!(store.wait(END).code(), Some(0), "{}", store.log());
     assert!(!own_redis_listens(), "its Redis is still there: {}", store.log());
 }
 
 #[track_caller]
-fn kill(store: &mut Program) {
+pub fn kill(store: &mut Program) {
     store.signal("KILL");
     store.wait(PATIENCE);
 }
 
 #[track_caller]
-fn kill_redis() {
+pub fn kill_redis() {
     // What was stored is flushed once a second.
     let fsynced = || own_redis_is("aof_pending_bio_fsync") == "0";
     eventually(PATIENCE, fsynced);

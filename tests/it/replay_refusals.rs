@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::harness::{Shell, Store, text};
+use crate::harness::{Running, Shell, Store, text};
 use crate::wire::stored_data;
 use tempfile::TempDir;
 
@@ -92,6 +92,30 @@ fn a_damaged_entry_ends_it_and_what_was_before_is_there() {
     assert!(text(&output.stderr).contains("cam.data"), "{}", text(&output.stderr));
     let stored: Vec<(String, Vec<String>)> = store.redis.command(&["XRANGE", "cam", "-", "+"]);
     assert_eq!((stored.len(), stored[0].1[1].as_str()), (1, "one"));
+}
+
+/// A disk that is full, say, where the output goes.
+#[test]
+fn what_failed_is_told_also_where_its_output_cannot_be_written() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = recording(&store);
+    let told = || {
+        let mut command = shell.command(&["replay", path(&folder), "--fast"]);
+        command.stdout(fs::File::create("/dev/full").expect("the device"));
+        let output = Running::start(command).wait();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        text(&output.stderr)
+    };
+    let told_alone = told();
+    assert!(told_alone.contains("No space left"), "{told_alone}");
+    assert_eq!(
+        stored_data(&store.redis, "cam"),
+        [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]
+    );
+    fs::write(folder.path().join("cam.data"), "oneTwothree").expect("to write");
+    let told = told();
+    assert!(told.contains("cam.data"), "{told}");
 }
 
 #[test]

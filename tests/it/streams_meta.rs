@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use redis::Value as Raw;
 use serde_json::{Value, json};
 
-use crate::harness::Store;
+use crate::harness::{Redis, Shell, Store};
 
 #[test]
 fn a_stream_that_nobody_knows_has_no_meta_and_no_such_key() {
@@ -117,4 +117,64 @@ fn assert_utc(time: &Value, expected: &str) {
         .unwrap_or_else(|| panic!("{time}, not {expected}"));
     let zone = zone.strip_prefix(".000").unwrap_or(zone);
     assert!(["Z", "+00:00"].contains(&zone), "{time}");
+}
+
+#[test]
+fn without_scripts_a_description_is_changed_all_the_same() {
+    let redis = Redis::start();
+    let without = redis.url_of_lab(&["~*", "+@all", "-eval"]);
+    let renamed = Redis::start_with(&["--rename-command", "EVAL", "\"\""]);
+    for store in [
+        Store::at(&without, &redis, &["--max-len", "1"]),
+        Store::on(&renamed, &["--max-len", "1"]),
+    ] {
+        for path in [
+            "/streams/x?desc=old",
+            "/streams/x?override=true&max_len=2",
+            "/v2/streams/x?desc=new",
+        ] {
+            store.put(path).expect(200);
+        }
+        let expected = json!({ "id": "x", "description": "new", "metadata": {}, "max_len": 2 });
+        assert_eq!(store.get("/streams/x").json()["meta"], expected);
+        store.put("/streams/x").expect(400);
+        // The command line changes it, too.
+        store.add("x", &[b"1", b"2"]);
+        let shell = Shell::of(&store);
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().to_str().expect("a path of text");
+        shell.do_well(&["record", "x", "--out", out, "--from", "first", "--until", "latest"]);
+        store.put("/streams/x?override=true&max_len=1").expect(200);
+        shell.do_well(&["replay", out, "--fast", "--raise-max-len"]);
+        let kept = store.get("/streams/x").json()["meta"]["max_len"].as_u64();
+        assert!(kept >= Some(2), "{kept:?}");
+    }
+}
+
+#[test]
+fn a_description_is_changed_also_where_scripts_were_allowed_before() {
+    let redis = Redis::start();
+    let store = Store::at(&redis.url_of_lab(&["~*", "+@all"]), &redis, &[]);
+    store.put("/streams/x").expect(200);
+    for (rule, max_len) in [("+eval", 2), ("-eval", 3), ("-set", 4)] {
+        let _: () = redis.command(&["ACL", "SETUSER", "lab", rule]);
+        let answer = store.put(&format!("/streams/x?override=true&max_len={max_len}"));
+        match rule {
+            "-set" => assert!(answer.expect(500).detail().contains("'set'")),
+            _ => assert_eq!(answer.expect(200).json()["max_len"], max_len, "{rule}"),
+        }
+    }
+}
+
+#[test]
+fn a_max_len_that_others_stored_and_that_is_none_is_the_servers() {
+    let store = Store::with(&["--max-len", "7"]);
+    for odd in [json!("x"), json!(0), json!(-1), json!(u64::MAX), json!(null)] {
+        let stored = json!({ "id": "x", "description": "x", "metadata": {}, "max_len": odd });
+        let _: () = store.redis.command(&["SET", "XMETA:x", &stored.to_string()]);
+        store.add("x", &[b"1"]);
+        assert_eq!(store.get("/activity").json()["streams"][0]["max_len"], 7, "{odd}");
+        let told = store.put("/streams/x?override=true").expect(200).json();
+        assert_eq!(told["max_len"], 7, "{odd}");
+    }
 }

@@ -58,27 +58,33 @@ fn replay(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if pace.late() >= LATE {
         console.say(&format!("the store took entries up to {:.0?} late", pace.late()));
     }
-    if !flags.quiet {
-        for (part, target) in plan.parts.iter().zip(&targets) {
-            say_result(&summary(part, target))?;
-        }
-    }
-    match played {
+    let told = match flags.quiet {
+        true => Ok(()),
+        false => (plan.parts.iter().zip(&targets)).try_for_each(|(part, target)| say_result(&summary(part, target))),
+    };
+    // What became of the entries counts for more than whether it could be told.
+    let done = match played {
         // It has no other end.
-        Err(Failure::Interrupted) if flags.repeat => return Ok(Exit::Done),
-        played => played?,
-    }
+        Err(Failure::Interrupted) if flags.repeat => Ok(()),
+        Ok(()) => close(targets, &flags, &store),
+        failed => failed,
+    };
+    done.and(told).map(|()| Exit::Done)
+}
+
+/// Ends the pushes; fails if the store does not keep what it was made to keep.
+fn close(targets: Vec<Target>, flags: &Flags, store: &Store) -> Result<(), Failure> {
     let mut missing = Vec::new();
     for mut target in targets {
         let (stream, given) = (target.stream.clone(), std::mem::take(&mut target.given));
         target.close()?;
         // Whoever wants all of it to be kept wants to know if it is not.
         if flags.raise_max_len {
-            missing.extend(given.check(&store, &stream).err());
+            missing.extend(given.check(store, &stream).err());
         }
     }
     match missing.is_empty() {
-        true => Ok(Exit::Done),
+        true => Ok(()),
         false => Err(Failure::Here(missing.join("; "))),
     }
 }

@@ -1,0 +1,153 @@
+//! The two waits of a store that starts: for its turn, and for Redis. Both end when somebody hangs, and neither while Redis loads
+//! its data, which takes minutes where there is much of it.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use log::info;
+use redis::ConnectionAddr;
+
+use super::folder::{Folder, Turn};
+use super::process::Process;
+use super::{INTERRUPTED, POLL, START_PATIENCE, connection};
+
+/// Waits for the right to start or join Redis. Another store may have it for so long, and for as long as its Redis loads.
+pub fn await_turn(folder: &Folder, patience: Duration, interrupted: &AtomicBool) -> Result<Turn, String> {
+    let path = folder.path().display();
+    let (mut holder, mut moved) = (None, None);
+    loop {
+        let turn = folder.take_turn();
+        match turn.map_err(|error| format!("cannot lock the data folder {path}: {error}"))? {
+            Some(turn) => return Ok(turn),
+            None if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
+            None => {}
+        }
+        if moved.is_none() {
+            info!("another store starts or stops the Redis in {path}: waiting");
+        }
+        let now = folder.turn_holder();
+        if moved.is_none() || now != holder || answer(folder) == Answer::Loading {
+            (holder, moved) = (now, Some(Instant::now()));
+        }
+        if moved.is_some_and(|moved| moved.elapsed() > patience) {
+            return Err(match holder {
+                Some(pid) => format!(
+                    "the process {pid} has held {path}/redis.lock for {patience:?}, and Redis loads nothing: if it hangs, end it \
+                     (kill -9 {pid})"
+                ),
+                None => format!("another store has held {path}/redis.lock for {patience:?}, and Redis loads nothing"),
+            });
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// What a Redis that starts says to a ping.
+#[derive(PartialEq)]
+enum Answer {
+    None,
+    Loading,
+    Ready,
+}
+
+/// Waits until the Redis of this folder answers: as long as it likes while it loads its data.
+pub fn await_answer(folder: &Folder, process: &mut Process, interrupted: &AtomicBool) -> Result<(), String> {
+    let log = folder.log();
+    let begun = Instant::now();
+    loop {
+        // In this order: what ended was not what answers.
+        let answer = answer(folder);
+        if process.has_ended() {
+            return Err(format!(
+                "redis-server ended at once{}; see {}",
+                process.ending(),
+                log.display()
+            ));
+        }
+        match answer {
+            Answer::Ready => return Ok(()),
+            _ if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
+            Answer::None if begun.elapsed() > START_PATIENCE => {
+                return Err(format!(
+                    "Redis does not answer after {START_PATIENCE:?}; see {}",
+                    log.display()
+                ));
+            }
+            Answer::None | Answer::Loading => std::thread::sleep(POLL),
+        }
+    }
+}
+
+fn answer(folder: &Folder) -> Answer {
+    let Ok(mut connection) = connection(ConnectionAddr::Unix(folder.socket())) else {
+        return Answer::None;
+    };
+    match redis::cmd("PING").exec(&mut connection) {
+        Ok(()) => Answer::Ready,
+        Err(error) => match error.code() {
+            Some("LOADING") => Answer::Loading,
+            // It cannot save to its disk: it takes no writes, but it is there.
+            Some("MISCONF") => Answer::Ready,
+            _ => Answer::None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    const LOADS: Duration = Duration::from_millis(2500);
+    const TURN: Duration = Duration::from_secs(1);
+
+    /// Says that it loads its data, until that is done and nothing more comes.
+    fn load(listener: &UnixListener) {
+        let begun = Instant::now();
+        for stream in listener.incoming() {
+            if begun.elapsed() > LOADS {
+                return;
+            }
+            let _ = answer_loading(stream.unwrap());
+        }
+    }
+
+    fn answer_loading(mut stream: UnixStream) -> std::io::Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            let asked = match stream.read(&mut buffer)? {
+                0 => return Ok(()),
+                length => String::from_utf8_lossy(&buffer[..length]).into_owned(),
+            };
+            let names = asked.matches("SETINFO").count();
+            let pings = asked.matches("PING").count();
+            stream.write_all("+OK\r\n".repeat(names).as_bytes())?;
+            stream.write_all(
+                "-LOADING Redis is loading the dataset in memory\r\n"
+                    .repeat(pings)
+                    .as_bytes(),
+            )?;
+        }
+    }
+
+    #[test]
+    fn a_turn_is_awaited_for_as_long_as_redis_loads_and_then_for_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let busy = Folder::open(directory.path()).unwrap();
+        let turn = busy.take_turn().unwrap().unwrap();
+        let listener = UnixListener::bind(directory.path().join(super::super::folder::SOCKET)).unwrap();
+        std::thread::spawn(move || load(&listener));
+        let folder = Folder::open(directory.path()).unwrap();
+        let begun = Instant::now();
+        let sentence = await_turn(&folder, TURN, &AtomicBool::new(false))
+            .map(drop)
+            .unwrap_err();
+        assert!(begun.elapsed() > LOADS + TURN / 2, "{:?}: {sentence}", begun.elapsed());
+        for word in ["redis.lock", &std::process::id().to_string(), "1s"] {
+            assert!(sentence.contains(word), "{word} in {sentence}");
+        }
+        drop(turn);
+        await_turn(&folder, TURN, &AtomicBool::new(false)).unwrap();
+    }
+}
