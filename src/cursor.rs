@@ -14,11 +14,16 @@ use crate::units::Span;
 const FORMS: &str = "value is not an entry id (ms, ms-seq, 0), one of first, latest, * and $, a span back from now such as \
                      -30s, -5m or -2h, or a time or date such as 2026-11-25T10:00:00Z or 2026-11-25";
 
+/// Stands before an id that is only a place.
+pub const UNREAD: char = '~';
+
 /// Where reading begins: the value of `last_entry_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cursor {
     /// Everything after this entry; `0` and `first` are the start of the stream.
     After(EntryId),
+    /// The same where nobody has read this entry, as an event's id says it: `~` and an id.
+    Unread(EntryId),
     /// `*`: the newest `count` entries, then what follows.
     Newest,
     /// `latest`: the newest entry, then what follows.
@@ -77,9 +82,10 @@ impl FromStr for Cursor {
             "$" => Cursor::End,
             "first" => Cursor::After(EntryId::default()),
             "latest" => Cursor::Latest,
-            _ => match text.parse() {
-                Ok(id) => Cursor::After(id),
-                Err(_) => Cursor::Since(text.parse()?),
+            _ => match (text.parse(), text.strip_prefix(UNREAD).map(str::parse)) {
+                (Ok(id), _) => Cursor::After(id),
+                (_, Some(Ok(id))) => Cursor::Unread(id),
+                _ => Cursor::Since(text.parse()?),
             },
         })
     }
@@ -178,6 +184,7 @@ mod tests {
             ("*", Cursor::Newest),
             ("latest", Cursor::Latest),
             ("$", Cursor::End),
+            ("~7-3", Cursor::Unread(id(7, 3))),
             ("-30s", ago(30)),
             ("-5m", ago(300)),
             ("-2h", ago(7200)),
@@ -201,6 +208,9 @@ mod tests {
             "-30",
             "- 30s",
             "--30s",
+            "~",
+            "~~7",
+            "~-30s",
             "-30x",
             "-s",
             "+30s",

@@ -10,7 +10,7 @@ use super::{events, is_whole};
 use crate::batch::{Item, Joined};
 use crate::call::{self, Framing};
 use crate::ending::Ending;
-use crate::ids::{EntryId, StreamId};
+use crate::ids::StreamId;
 use crate::pull::Outlet;
 use crate::shape::{self, Format, Gap};
 use crate::store::Beside;
@@ -28,8 +28,8 @@ pub struct Follower {
     boundary: Boundary,
     format: Format,
     streams: Vec<StreamId>,
-    /// The last entry of each stream that was delivered.
-    positions: Vec<EntryId>,
+    /// The last entry of each stream that was delivered, or where it began.
+    places: Vec<String>,
     ended: Option<Ending>,
 }
 
@@ -42,7 +42,7 @@ impl Follower {
             boundary,
             format: call.format,
             streams: call.streams.clone(),
-            positions: Vec::new(),
+            places: Vec::new(),
             ended: None,
         };
         // A client that only waits should still see that it is being served.
@@ -50,9 +50,9 @@ impl Follower {
         follower
     }
 
-    /// Where each stream begins: its last entry that is not wanted.
-    pub fn start_at(&mut self, positions: Vec<EntryId>) {
-        self.positions = positions;
+    /// Where each stream begins, as an event's id says it.
+    pub fn start_at(&mut self, places: Vec<String>) {
+        self.places = places;
     }
 
     /// Ends the reply; the ending for the log.
@@ -73,11 +73,11 @@ impl Follower {
 
     /// Gives one entry out; whether it was for the client.
     fn deliver_one(&mut self, item: &Item, entry: &[u8]) -> Result<bool, Ending> {
-        self.positions[item.stream] = item.id;
         let line = || shape::line(&self.streams[item.stream], item, entry);
         match (self.framing, self.format) {
             (Framing::Events, _) => {
-                let (id, line) = (events::id(&self.positions), line());
+                self.places[item.stream] = item.id.to_string();
+                let (id, line) = (events::id(&self.places), line());
                 self.body.put(&[id.as_bytes(), &line, b"\n\n"])?;
             }
             (Framing::Mjpeg, _) if !entry.starts_with(JPEG) => return Ok(false),
@@ -119,9 +119,9 @@ impl Outlet for Follower {
             (Framing::Events, _) => {
                 // A browser that comes back goes on behind the gap, and is not told of it for ever.
                 if let Some(index) = self.streams.iter().position(|stream| *stream == gap.stream) {
-                    self.positions[index] = gap.before.before();
+                    self.places[index] = gap.before.before().to_string();
                 }
-                let id = events::id(&self.positions);
+                let id = events::id(&self.places);
                 self.body
                     .put(&[events::GAP.as_bytes(), id.as_bytes(), line.as_bytes(), b"\n\n"])
             }

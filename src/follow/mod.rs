@@ -157,7 +157,7 @@ impl Open<'_> {
                 let begun = pull.map_or_else(|| begin_later(&mut follower, &call, context), Ok);
                 let ending = match begun {
                     Ok(pull) => {
-                        follower.start_at(pull.positions());
+                        follower.start_at(pull.places());
                         pull.run(&mut follower, &tally)
                     }
                     Err(ending) => ending,

@@ -21,6 +21,9 @@ pub struct Position {
     pub stream: StreamId,
     /// The last entry that was read or passed.
     pub last: EntryId,
+    /// Whether the client has read the entry there, or the stream had come as far as that when reading began. A place that a
+    /// client only begins at, such as a time, may lie anywhere.
+    pub is_read: bool,
     /// The last entry that is wanted, if there is an end.
     pub until: Option<EntryId>,
     /// Whether everything wanted has been read.
@@ -110,11 +113,13 @@ fn begin(
         Cursor::End => (newest, added),
         Cursor::Newest => of_newest(session, call.count)?,
         Cursor::Latest => of_newest(session, 1)?,
-        Cursor::After(id) => after(id),
+        Cursor::After(id) | Cursor::Unread(id) => after(id),
         Cursor::Since(moment) => after(EntryId::first_of(moment.milliseconds(now)).before()),
     };
-    // Whoever names an entry has read it, and wants to know of what was trimmed since. `0` is nobody's last entry.
-    let resumed = matches!(from, Cursor::After(id) if id != EntryId::default());
+    // Whoever names an entry wants to know of what was trimmed since. `0` is nobody's entry.
+    let is_start = last == EntryId::default();
+    let resumed = matches!(from, Cursor::After(_) | Cursor::Unread(_)) && !is_start;
+    let is_read = call.resume && resumed && matches!(from, Cursor::After(_));
     let ledger = match last {
         last if last > newest => Ledger::ahead(),
         last if resumed && last < newest => Ledger::resumed(),
@@ -124,6 +129,7 @@ fn begin(
     let mut place = Position {
         stream: stream.clone(),
         last,
+        is_read: is_read || is_start || last == newest,
         until,
         done: false,
         gaps: Gaps::new(passed),
@@ -133,7 +139,7 @@ fn begin(
     };
     // Whoever has read an entry that is beyond the newest, or that would still be there, has read it of a former generation.
     let is_before = oldest.is_some_and(|oldest| oldest.before() > last) && trimmed == Some(0);
-    if call.resume && resumed && (last > newest || is_before) {
+    if is_read && (last > newest || is_before) {
         // How many it had read of that, nobody knows.
         let gap = place.begin_anew(&look, asked, is_before);
         place.found = Some(Gap { missed: None, ..gap });

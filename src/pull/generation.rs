@@ -78,22 +78,24 @@ impl Generation {
     }
 
     /// Whether what was learned since the pull's last look says that the stream has begun anew, or may have.
-    fn doubts(&self, lately: &Lately, last: EntryId, passed: Option<u64>) -> bool {
+    fn doubts(&self, lately: &Lately, last: EntryId, ledger: &Ledger) -> bool {
         let knew = self.is_reached && (self.known.is_some() || last != EntryId::default());
         let is_changed = lately.change.is_some_and(|change| change.before >= self.since);
         // What was seen before the last entry came says nothing of it.
         let read = self.reads.back().map_or(self.since, |(_, came)| *came).max(self.since);
         let look = lately.look.filter(|(asked, _)| *asked > read);
-        knew && (is_changed || look.is_some_and(|(_, look)| !self.can_be(&look, last, passed)))
+        knew && (is_changed || look.is_some_and(|(_, look)| !self.can_be(&look, last, ledger)))
     }
 
-    /// Whether a look can be of the generation that the pull reads.
-    fn can_be(&self, look: &Look, last: EntryId, passed: Option<u64>) -> bool {
+    /// Whether a look can be of the generation that the pull reads. Only exact books prove that it cannot: an entry that was
+    /// removed right behind a read makes those of `Gaps` count one too many.
+    fn can_be(&self, look: &Look, last: EntryId, ledger: &Ledger) -> bool {
         match look {
             Look::Unknown => true,
             Look::Gone => self.known.is_none() && last == EntryId::default(),
             Look::There(mark) => {
-                let lost = passed
+                let lost = ledger
+                    .passed()
                     .zip(mark.entries_added)
                     .is_some_and(|(passed, added)| passed > added);
                 let is_other = mark.newest.zip(self.print);
@@ -141,7 +143,7 @@ impl Position {
     pub fn is_doubtful(&self) -> bool {
         let generation = &self.generation;
         let watched = &generation.watched;
-        watched.version() != generation.version && generation.doubts(&watched.lately(), self.last, self.passed())
+        watched.version() != generation.version && generation.doubts(&watched.lately(), self.last, &self.ledger)
     }
 
     /// The same, and takes notice of what does not say so.
@@ -151,7 +153,7 @@ impl Position {
             return false;
         }
         let lately = self.generation.watched.lately();
-        if self.generation.doubts(&lately, self.last, self.passed()) {
+        if self.generation.doubts(&lately, self.last, &self.ledger) {
             return true;
         }
         self.generation.version = version;
@@ -171,7 +173,7 @@ impl Position {
         let knew = generation.known.is_some() || self.last != EntryId::default();
         let is_anew = *look != Look::Unknown
             && generation.is_reached
-            && ((knew && change.is_some()) || !self.generation.can_be(look, self.last, self.passed()));
+            && ((knew && change.is_some()) || !self.generation.can_be(look, self.last, &self.ledger));
         if !is_anew {
             self.generation.know(look, asked);
             return None;
@@ -274,5 +276,47 @@ impl Beside for Watching<'_> {
     fn see_to(&mut self) -> bool {
         let is_doubtful = |place: &Position| !place.done && place.is_doubtful();
         self.outlet.see_to() && !self.places.iter().any(is_doubtful)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn an_entry_that_was_removed_right_behind_its_read_is_no_proof_of_another_generation() {
+        let id = |ms| EntryId { ms, seq: 0 };
+        let store = Store::new("redis://127.0.0.1:1", 1, Arc::default()).unwrap();
+        let session = Arc::new(store).session(Duration::ZERO);
+        let stream = StreamId::new("s").unwrap();
+        // Of nine entries the last one, which was read, was removed before the gap was counted.
+        let look = |last, added| {
+            Look::There(Mark {
+                last_generated: id(last),
+                length: 8,
+                entries_added: Some(added),
+                first: Some(id(1)),
+                newest: None,
+            })
+        };
+        let mut place = Position {
+            stream: stream.clone(),
+            last: id(9),
+            is_read: true,
+            until: None,
+            done: false,
+            gaps: Gaps::new(Some(10)),
+            ledger: Ledger::new(Some(9)),
+            generation: Generation::watch(&session, &stream),
+            found: None,
+        };
+        place.generation.begin(look(9, 9).mark(), true);
+        assert_eq!(place.meet(&look(9, 9), Instant::now()), None);
+        // Fewer than were read of it are proof.
+        let gap = place.meet(&look(9, 8), Instant::now());
+        assert!(gap.is_some_and(|gap| gap.anew));
     }
 }

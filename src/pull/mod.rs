@@ -23,7 +23,7 @@ use crate::ids::EntryId;
 use crate::metrics::Counter;
 use crate::shape::{Format, Gap};
 use crate::store::{Beside, ReadAhead, Session};
-use begin::Clock;
+use begin::{Clock, Position};
 use delivery::Delivery;
 
 pub use delivery::MAX_REPLY;
@@ -174,6 +174,15 @@ impl Pull {
     /// The last entry of each stream that was passed.
     pub fn positions(&self) -> Vec<EntryId> {
         self.delivery.places.iter().map(|place| place.last).collect()
+    }
+
+    /// The same, as a client that comes back may say what it has read.
+    pub fn places(&self) -> Vec<String> {
+        let place = |place: &Position| match place.is_read {
+            true => place.last.to_string(),
+            false => format!("{}{}", cursor::UNREAD, place.last),
+        };
+        self.delivery.places.iter().map(place).collect()
     }
 
     /// Whether nothing that is wanted is there, or can still come.

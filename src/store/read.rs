@@ -211,7 +211,7 @@ impl Start {
     /// Where a cursor begins. `count` is for `*`, and `now` is Redis's clock.
     pub fn of(cursor: Cursor, count: usize, now: u64) -> Start {
         match cursor {
-            Cursor::After(id) => Start::After(id),
+            Cursor::After(id) | Cursor::Unread(id) => Start::After(id),
             Cursor::Since(moment) => Start::After(EntryId::first_of(moment.milliseconds(now)).before()),
             Cursor::Newest => Start::Newest(count),
             Cursor::Latest => Start::Newest(1),

@@ -223,6 +223,45 @@ fn what_was_added_while_the_browser_was_away_is_delivered_also_of_a_stream_that_
 }
 
 #[test]
+fn an_idle_stream_is_not_taken_for_read_by_a_browser_that_comes_back() {
+    let store = Store::start();
+    let add = |id: &str, n: &str| {
+        let _: String = store.redis.command(&["XADD", "alarm", id, "d", n]);
+    };
+    for (id, n) in [("1-0", "1"), ("2-0", "2"), ("3-0", "3")] {
+        add(id, n);
+    }
+    // A time, and a place that the stream has not come to.
+    for from in ["-10s", "0+20-0"] {
+        let path = format!("/data/cam+alarm?last_entry_id={from}");
+        store.add("cam", &[b"10"]);
+        let mut id = next(&mut open(&store, &path, &[])).id;
+        for n in 11..14 {
+            let (_, place) = id.split_once('+').expect("two places");
+            assert!(place.starts_with('~'), "{id}");
+            let mut events = open(&store, &path, &[&format!("Last-Event-ID: {id}")]);
+            store.add("cam", &[n.to_string().as_bytes()]);
+            let event = next(&mut events);
+            assert_eq!((event.kind.as_str(), data(&event)), ("", json!(n)), "{from}");
+            id = event.id;
+        }
+        // It keeps its place: what comes before that is not wanted, what comes behind it is.
+        if from.starts_with('0') {
+            add("20-0", "20");
+            add("21-0", "21");
+        } else {
+            store.add("alarm", &[b"21"]);
+        }
+        let mut events = open(&store, &path, &[&format!("Last-Event-ID: {id}")]);
+        let event = next(&mut events);
+        assert_eq!((event.kind.as_str(), data(&event)), ("", json!(21)), "{from}");
+        assert!(!event.id.contains('~'), "{}", event.id);
+        let _: usize = store.redis.command(&["DEL", "cam", "alarm"]);
+        add("3-0", "3");
+    }
+}
+
+#[test]
 fn a_last_event_id_that_does_not_parse_is_422() {
     let store = Store::start();
     store.add("s", &[b"entry"]);

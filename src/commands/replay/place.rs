@@ -13,7 +13,7 @@ pub fn from(text: Option<&str>) -> Result<EntryId, Failure> {
         return Ok(EntryId::default());
     };
     match text.parse().map_err(|fault: String| wrong("--from", text, &fault))? {
-        Cursor::After(id) => Ok(id),
+        Cursor::After(id) | Cursor::Unread(id) => Ok(id),
         Cursor::Since(moment) => Ok(EntryId {
             ms: milliseconds(moment),
             seq: 0,
