@@ -19,6 +19,18 @@ pub struct Head {
 }
 
 impl Head {
+    /// A head of these headers and nothing else.
+    #[cfg(test)]
+    pub fn with(headers: &[(&str, &str)]) -> Head {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        Head {
+            headers: headers.collect(),
+            ..Head::default()
+        }
+    }
+
     /// Splits what a request asks for, which begins with a slash or is `*`, into path and query.
     pub fn set_resource(&mut self, resource: &str) {
         let (path, query) = resource.split_once('?').unwrap_or((resource, ""));

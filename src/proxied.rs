@@ -33,16 +33,6 @@ pub fn is_secure(head: &Head) -> bool {
 mod tests {
     use super::*;
 
-    fn head(headers: &[(&str, &str)]) -> Head {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()));
-        Head {
-            headers: headers.collect(),
-            ..Head::default()
-        }
-    }
-
     #[test]
     fn a_prefix_is_a_path_and_nothing_else() {
         for (given, prefix) in [
@@ -53,7 +43,7 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(
-                super::prefix(&head(&[("x-forwarded-prefix", given)])),
+                super::prefix(&Head::with(&[("x-forwarded-prefix", given)])),
                 prefix,
                 "{given}"
             );
@@ -80,18 +70,18 @@ mod tests {
             "/a\r\nSet-Cookie: x=y",
         ] {
             assert_eq!(
-                super::prefix(&head(&[("X-Forwarded-Prefix", hostile)])),
+                super::prefix(&Head::with(&[("X-Forwarded-Prefix", hostile)])),
                 "",
                 "{hostile}"
             );
         }
         let two = [("X-Forwarded-Prefix", "/a"), ("X-Forwarded-Prefix", "/b")];
-        assert_eq!(super::prefix(&head(&two)), "");
+        assert_eq!(super::prefix(&Head::with(&two)), "");
     }
 
     #[test]
     fn the_host_is_the_one_that_the_client_asked() {
-        let host = |headers: &[(&str, &str)]| super::host(&head(headers)).map(|host| host.to_string());
+        let host = |headers: &[(&str, &str)]| super::host(&Head::with(headers)).map(|host| host.to_string());
         assert_eq!(host(&[("Host", "LAB:80")]), Some("lab:80".into()));
         let forwarded = ("X-Forwarded-Host", "lab.example, inner");
         assert_eq!(

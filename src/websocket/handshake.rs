@@ -15,16 +15,12 @@ pub fn check(head: &Head) -> Result<String, Error> {
     if head.minor_version == 0 {
         return bad("A WebSocket handshake needs HTTP/1.1.");
     }
-    let only = |name| {
-        let mut values = head.all(name);
-        values.next().filter(|_| values.next().is_none())
-    };
-    match only("Sec-WebSocket-Version") {
+    match head.only("Sec-WebSocket-Version") {
         Some("13") => {}
         Some(_) => return Err(Error::refused(426, "Only WebSocket version 13 is spoken here.")),
         None => return bad("The handshake needs one Sec-WebSocket-Version."),
     }
-    let Some(key) = only("Sec-WebSocket-Key") else {
+    let Some(key) = head.only("Sec-WebSocket-Key") else {
         return bad("The handshake needs one Sec-WebSocket-Key.");
     };
     if !is_key(key) {

@@ -167,43 +167,36 @@ fn a_pull_of_the_command_line_says_so_and_goes_on() {
     }
 }
 
-#[test]
-fn a_pull_of_the_command_line_that_finds_another_stream_after_a_restart_says_so() {
+/// What the command line prints that pulls behind `from` from a stream of so many entries, while the store restarts and the
+/// stream begins anew with so many.
+#[track_caller]
+fn pulled_over_a_restart(from: &str, count: &str, old: usize, new: usize) -> String {
     let redis = Redis::start();
     let mut store = Store::on(&redis, &[]);
     let shell = Shell::of(&store);
-    stream(&store, 1, "old", 20);
-    let running = shell.start(&["pull", "s", "--from", "19-0", "--json", "--count", "3"]);
+    stream(&store, 1, "old", old);
+    let running = shell.start(&["pull", "s", "--from", from, "--json", "--count", count]);
     eventually(PATIENCE, || store.metric("ptg_entries_out_total{via=\"pull\"}") >= 1.0);
     let address = store.addr().to_string();
     store.stop();
     let _: usize = redis.command(&["DEL", "s"]);
-    number(&redis, "s", 1, &names("new", 1..=2));
-    store = Store::on(&redis, &["--listen", &address]);
+    number(&redis, "s", 1, &names("new", 1..=new));
+    let _store = Store::on(&redis, &["--listen", &address]);
     let output = running.wait();
     let said = text(&output.stderr);
     assert!(output.status.success() && said.contains("begun anew"), "{said}");
-    let printed = text(&output.stdout);
+    text(&output.stdout).to_owned()
+}
+
+#[test]
+fn a_pull_of_the_command_line_that_finds_another_stream_after_a_restart_says_so() {
+    let printed = pulled_over_a_restart("19-0", "3", 20, 2);
     assert_eq!(printed.lines().count(), 4, "{printed}");
-    drop(store);
 }
 
 #[test]
 fn a_pull_of_the_command_line_that_finds_another_entry_under_the_id_of_its_last_after_a_restart_says_so() {
-    let redis = Redis::start();
-    let mut store = Store::on(&redis, &[]);
-    let shell = Shell::of(&store);
-    stream(&store, 1, "old", 3);
-    let running = shell.start(&["pull", "s", "--from", "2-0", "--json", "--count", "6"]);
-    eventually(PATIENCE, || store.metric("ptg_entries_out_total{via=\"pull\"}") >= 1.0);
-    let address = store.addr().to_string();
-    store.stop();
-    let _: usize = redis.command(&["DEL", "s"]);
-    number(&redis, "s", 1, &names("new", 1..=5));
-    store = Store::on(&redis, &["--listen", &address]);
-    let output = running.wait();
-    let (printed, said) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success() && said.contains("begun anew"), "{said}");
+    let printed = pulled_over_a_restart("2-0", "6", 3, 5);
     let lines: Vec<Value> = printed
         .lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
@@ -214,7 +207,6 @@ fn a_pull_of_the_command_line_that_finds_another_entry_under_the_id_of_its_last_
     );
     let ids: Vec<&str> = lines.iter().filter_map(|line| line["id"].as_str()).collect();
     assert_eq!(ids, ["3-0", "1-0", "2-0", "3-0", "4-0", "5-0"]);
-    drop(store);
 }
 
 /// What a recording of ours has, and what `replay` makes of it.
