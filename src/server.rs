@@ -64,7 +64,8 @@ impl Server {
             .map_err(|error| format!("cannot tell the address: {error}"))?;
         let (url, redis) = find_redis(&config, interrupted)?;
         let metrics = Arc::new(Metrics::default());
-        let store = Arc::new(Store::new(&url, config.max_len, metrics.clone())?);
+        let store = Store::new(&url, config.max_len, metrics.clone())?;
+        let store = Arc::new(store.with_log(redis.as_ref().map(|own| own.log.clone())));
         // Whoever can reach the REST workers directly passes the door by, so only we can.
         let private = tempfile::Builder::new()
             .prefix("ptg-store-")
@@ -225,7 +226,7 @@ fn fixed_descriptors(config: &Config) -> usize {
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
         RedisChoice::Named(url) => Ok((url.clone(), None)),
-        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, interrupted)? {
+        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, config.own_redis_port, interrupted)? {
             Found::Ours(server) => Ok((server.url.clone(), Some(server))),
             Found::Theirs => Ok((redis_server::default_url(), None)),
         },

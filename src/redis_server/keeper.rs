@@ -8,6 +8,8 @@ use log::{error, info, warn};
 
 use super::folder::{Folder, Share, Turn};
 use super::process::Process;
+use super::program::remember;
+use super::ready::make_ready;
 use super::{POLL, STOP_PATIENCE};
 use crate::log_line;
 
@@ -19,6 +21,8 @@ pub struct Keeper {
     folder: Folder,
     process: Process,
     share: Share,
+    /// Where Redis listens besides its socket; nowhere if it is 0.
+    port: u16,
     /// Gives the time by which Redis is to have stopped.
     stopped: Receiver<Instant>,
     /// Held from a start until the Redis listens.
@@ -31,11 +35,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Looks after this process.
-    pub fn new(folder: Folder, process: Process, share: Share, stopped: Receiver<Instant>) -> Keeper {
+    pub fn new(folder: Folder, process: Process, share: Share, port: u16, stopped: Receiver<Instant>) -> Keeper {
         Keeper {
             folder,
             process,
             share,
+            port,
             stopped,
             starting: None,
             told: false,
@@ -55,6 +60,9 @@ impl Keeper {
                 self.see_to_another();
             } else if self.starting.is_some() && self.folder.connect().is_ok() {
                 self.starting = None;
+                if let Some(program) = self.process.program() {
+                    remember(&self.folder, program);
+                }
                 self.is_back();
             }
         };
@@ -63,7 +71,7 @@ impl Keeper {
 
     /// Starts Redis again, unless another store has the turn, or has done it.
     fn see_to_another(&mut self) {
-        let ending = self.process.ending();
+        let ending = self.process.ending(&self.folder);
         if self.starting.take().is_some() {
             let log = self.folder.log();
             self.complain(format!("Redis does not start{ending}; see {}", log.display()));
@@ -89,7 +97,7 @@ impl Keeper {
             }
             Err(_) => {}
         }
-        match Process::start(&self.folder) {
+        match make_ready(&self.folder).and_then(|ready| Process::start(&self.folder, ready, self.port)) {
             Ok(process) => {
                 self.process = process;
                 self.starting = Some(turn);
