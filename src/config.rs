@@ -15,6 +15,9 @@ use crate::units::{Size, Span};
 /// Where Redis is looked for, and started, when none is named.
 pub const DEFAULT_REDIS_PORT: u16 = 6789;
 
+/// Where the Redis that the program starts keeps its data unless `--data-dir` says otherwise.
+pub const DEFAULT_DATA_DIR: &str = "ptg-data";
+
 /// The environment variable that names a Redis when `--redis` does not.
 pub const REDIS_VARIABLE: &str = "REDIS_URL";
 
@@ -35,7 +38,7 @@ pub struct Flags {
     pub redis: Option<String>,
 
     /// folder for the data of a Redis that the program starts itself; only your account can enter it (default ptg-data)
-    #[argh(option, default = "PathBuf::from(\"ptg-data\")")]
+    #[argh(option, default = "PathBuf::from(DEFAULT_DATA_DIR)")]
     pub data_dir: PathBuf,
 
     /// port of 127.0.0.1 for a Redis of this data folder's own, which no Redis that is there already replaces; 0 is none: then it
@@ -344,8 +347,12 @@ mod tests {
         let variable = Some("redis://variable".to_string());
         let config = Config::from_flags(flags(&["--redis", "redis://flag"]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://flag".into()));
-        let config = Config::from_flags(flags(&[]), variable).unwrap();
+        let config = Config::from_flags(flags(&[]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://variable".into()));
+        let config = Config::from_flags(flags(&["--own-redis-port", "0"]), variable).unwrap();
+        assert_eq!(config.redis, RedisChoice::OwnIfNone);
+        let both = flags(&["--own-redis-port", "0", "--redis", "redis://flag"]);
+        assert!(Config::from_flags(both, None).unwrap_err().contains("give one of them"));
     }
 
     #[test]
@@ -358,6 +365,7 @@ mod tests {
             (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
             (["--listen", "nowhere"], "--listen"),
+            (["--own-redis-port", "7890"], "--own-redis-port"),
             (["--allow-origin", "lab"], "--allow-origin"),
             (["--allow-host", "lab:80"], "--allow-host"),
         ] {

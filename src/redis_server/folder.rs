@@ -39,6 +39,9 @@ const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK,
 /// Rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
+/// The right of anybody to write.
+const WRITE: u32 = 0o222;
+
 /// The longest path of a Unix socket (`sun_path` of unix(7), less its terminating zero).
 const LONGEST_SOCKET_PATH: usize = 107;
 
@@ -126,9 +129,21 @@ impl Folder {
             info!("the data folder {} is private now (mode 700)", self.path.display());
         }
         for name in names.iter().filter(|name| is_known(name)) {
+            self.drop_strangers_record(name)?;
             hide(&self.path.join(name));
         }
         Ok(())
+    }
+
+    /// What names a program to run is not to be what others could have written.
+    fn drop_strangers_record(&self, name: &str) -> Result<(), String> {
+        let about = self.path.join(name).symlink_metadata();
+        match about {
+            Ok(about) if name == RECORD && about.mode() & OTHERS & WRITE != 0 => {
+                self.remove(name).map_err(|error| self.cannot("make private", &error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Tries whether files can be made and written here, as Redis will.
@@ -175,6 +190,11 @@ impl Folder {
     /// Its socket's path. Through the folder's descriptor it is short enough for a socket, however long the folder's path is.
     pub fn socket(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", self.handle.as_raw_fd()))
+    }
+
+    /// Whether it is there, also if nobody listens.
+    pub fn has_socket(&self) -> bool {
+        self.path.join(SOCKET).symlink_metadata().is_ok()
     }
 
     /// The socket as a URL, if the folder's path is short enough for one, and is text.

@@ -64,9 +64,23 @@ impl Keeper {
                     remember(&self.folder, program);
                 }
                 self.is_back();
+            } else if self.starting.is_none() && !self.folder.has_socket() {
+                self.stop_without_socket();
             }
         };
         self.leave(deadline);
+    }
+
+    /// Stops a Redis whose socket somebody removed: nobody can reach it there. It is started again like one that ended.
+    fn stop_without_socket(&mut self) {
+        // Who has the turn starts or stops it.
+        if let Ok(Some(_turn)) = self.folder.take_turn()
+            && !self.process.has_ended()
+        {
+            warn!("the socket of Redis was removed; it is stopped, to be started again");
+            self.told = true;
+            self.process.stop(Instant::now() + STOP_PATIENCE);
+        }
     }
 
     /// Starts Redis again, unless another store has the turn, or has done it.

@@ -293,7 +293,11 @@ impl RedisServer {
             remember(&folder, program);
         }
         drop(turn);
-        let (path, log, url) = (folder.path().to_owned(), folder.log(), folder.url().unwrap_or_else(|| url_of(port)));
+        let (path, log, url) = (
+            folder.path().to_owned(),
+            folder.log(),
+            folder.url().unwrap_or_else(|| url_of(port)),
+        );
         match (started, first) {
             (true, _) => {}
             (false, true) => info!("takes over the Redis that an earlier store left in {}", path.display()),
