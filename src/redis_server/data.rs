@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::folder::{DUMP, ONE_FILE, PARTS};
+use super::folder::{DUMP, ONE_FILE, PARTS, TEMPORARY};
 use super::rdb::{self, Header};
 use super::trouble::why;
 use crate::files;
@@ -87,6 +87,9 @@ fn check_parts(parts: &Path) -> Result<(), String> {
     };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(TEMPORARY) {
+            continue;
+        }
         let size = entry.metadata().map_or(0, |about| about.len());
         if name.ends_with(ANY_MANIFEST) || size > EMPTY_PART || (name.ends_with(".aof") && size > 0) {
             return Err(format!(

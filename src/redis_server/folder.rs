@@ -31,7 +31,7 @@ const MARK: &str = "redis.ours";
 pub const PARTS: &str = "appendonlydir";
 pub const ONE_FILE: &str = "appendonly.aof";
 pub const DUMP: &str = "dump.rdb";
-const TEMPORARY: &str = "temp-";
+pub const TEMPORARY: &str = "temp-";
 
 /// Every name that Redis and the stores give to something in the folder.
 const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK, RECORD];

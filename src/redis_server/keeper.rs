@@ -10,7 +10,7 @@ use super::folder::{Folder, Share, Turn};
 use super::process::Process;
 use super::program::remember;
 use super::ready::make_ready;
-use super::{POLL, STOP_PATIENCE};
+use super::{POLL, START_PATIENCE, STOP_PATIENCE};
 use crate::log_line;
 
 /// How often a running Redis is looked at.
@@ -25,8 +25,8 @@ pub struct Keeper {
     port: u16,
     /// Gives the time by which Redis is to have stopped.
     stopped: Receiver<Instant>,
-    /// Held from a start until the Redis listens.
-    starting: Option<Turn>,
+    /// Held from a start until the Redis listens, with the time by which it is to do so.
+    starting: Option<(Turn, Instant)>,
     /// It was said that Redis ended.
     told: bool,
     /// Why it could not be started again, as it was last said.
@@ -58,13 +58,20 @@ impl Keeper {
             }
             if self.process.has_ended() {
                 self.see_to_another();
-            } else if self.starting.is_some() && self.folder.connect().is_ok() {
+            } else if let Some((_, until)) = &self.starting {
+                if self.folder.connect().is_err() {
+                    if *until < Instant::now() {
+                        // Its socket may have been removed. Where it is stopped, it is started again.
+                        self.process.stop(Instant::now() + STOP_PATIENCE);
+                    }
+                    continue;
+                }
                 self.starting = None;
                 if let Some(program) = self.process.program() {
                     remember(&self.folder, program);
                 }
                 self.is_back();
-            } else if self.starting.is_none() && !self.folder.has_socket() {
+            } else if !self.folder.has_socket() {
                 self.stop_without_socket();
             }
         };
@@ -114,7 +121,7 @@ impl Keeper {
         match make_ready(&self.folder).and_then(|ready| Process::start(&self.folder, ready, self.port)) {
             Ok(process) => {
                 self.process = process;
-                self.starting = Some(turn);
+                self.starting = Some((turn, Instant::now() + START_PATIENCE));
             }
             Err(sentence) => self.complain(sentence),
         }
@@ -134,7 +141,12 @@ impl Keeper {
 
     /// Leaves Redis to the others that use it, and stops it if there is nobody else.
     fn leave(mut self, deadline: Instant) {
-        let Some(_turn) = self.starting.take().or_else(|| self.turn_by(deadline)) else {
+        let Some(_turn) = self
+            .starting
+            .take()
+            .map(|(turn, _)| turn)
+            .or_else(|| self.turn_by(deadline))
+        else {
             error!("another store is busy with Redis: it is left running");
             return;
         };

@@ -39,6 +39,8 @@ pub fn make_ready(folder: &Folder) -> Result<Ready, String> {
         }
         Err(error) => return Err(folder.cannot("write to", &error)),
     };
+    // While somebody else writes, what is there is not to be judged.
+    let mark = claim(folder)?;
     let data = data::look(folder.path())?;
     let (program, note) = program::choose(folder, &data)?;
     notes.extend(note);
@@ -53,7 +55,7 @@ pub fn make_ready(folder: &Folder) -> Result<Ready, String> {
     Ok(Ready {
         program,
         data,
-        mark: claim(folder)?,
+        mark,
         is_full,
         notes,
     })

@@ -75,7 +75,7 @@ fn told(said: &str) -> String {
         true => said
             .lines()
             .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.contains(" * "))
+            .filter(|line| !line.is_empty() && !line.contains(" * ") && !line.contains(" # "))
             .collect(),
     };
     let last: Vec<String> = lines
@@ -111,7 +111,10 @@ mod tests {
             told("*** FATAL CONFIG FILE ERROR ***\nBad directive\n\n"),
             ": \"*** FATAL CONFIG FILE ERROR ***; Bad directive\""
         );
-        assert_eq!(told("7:M 28 Nov 2026 * Ready\n"), "");
+        assert_eq!(
+            told("7:M 28 Nov 2026 # Server initialized\n7:M 28 Nov 2026 * Ready\n"),
+            ""
+        );
         assert_eq!(told(""), "");
         assert!(told(&"x".repeat(100_000)).len() < 2 * LONGEST_LINE);
     }

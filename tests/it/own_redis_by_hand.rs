@@ -57,7 +57,7 @@ fn a_redis_by_hand_that_listens_where_ours_would_is_never_stopped_and_never_star
         assert!(store.log().contains("not ours"), "{round}: {}", store.log());
         assert!(store.log().contains("redis-stop.sh"), "{round}: {}", store.log());
         if folder != "ptg-data" {
-            for name in ["redis.lock", "redis.users", "redis.ours", "redis.log"] {
+            for name in ["redis.lock", "redis.users", "redis.server", "redis.log"] {
                 assert!(!data.join(name).exists(), "{round}: the store left {name} in it");
             }
         }

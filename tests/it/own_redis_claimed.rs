@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::harness::{PATIENCE, Program, Running, eventually, next_port, own_redis_listens, real_server, take_turn};
-use crate::own_redis_port::{info, leave, listens_in, pid_in, refused_command};
+use crate::own_redis_port::{is_written, leave, listens_in, pid_in, refused_command};
 
 const OWN: [&str; 2] = ["--own-redis-port", "0"];
 
@@ -35,7 +35,9 @@ fn a_folder_in_which_a_redis_by_hand_writes_is_refused_with_its_process_and_noth
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let mut by_hand = Running::start(by_hand);
-        eventually(PATIENCE, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).expect("its address");
+        let ping = || redis::cmd("PING").exec(&mut client.get_connection()?);
+        eventually(PATIENCE, || ping().is_ok());
         let before = listing(&data);
         let message = refused(directory.path());
         for word in [
@@ -85,7 +87,7 @@ fn a_redis_that_a_store_started_holds_its_folder_when_its_socket_and_its_store_a
     let mut store = Program::start_in(directory.path(), &OWN, &[]);
     let pid = pid_in(&data);
     store.add("x", &[b"kept"]);
-    eventually(PATIENCE, || info(&data, "aof_pending_bio_fsync") == "0");
+    eventually(PATIENCE, || is_written(&data));
     store.signal("KILL");
     store.wait(PATIENCE);
     fs::rename(data.join("redis.sock"), directory.path().join("elsewhere")).expect("to hide its socket");

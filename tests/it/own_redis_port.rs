@@ -1,9 +1,12 @@
 //! `--own-redis-port`: a Redis of the data folder's own, on another port or on none, whatever else runs on the machine.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{PATIENCE, Program, Redis, eventually, holds_within, next_port, redis_in, signal};
+use rustix::fs::{FlockOperation, flock};
+
+use crate::harness::{PATIENCE, Program, Redis, ask_redis_in, eventually, holds_within, next_port, redis_in, signal};
 
 #[test]
 fn two_stores_with_two_data_folders_run_side_by_side_each_with_a_redis_of_its_own() {
@@ -119,10 +122,11 @@ fn a_redis_that_dies_or_loses_its_socket_comes_back_where_it_was() {
         let ways: [&dyn Fn(); 2] = [&kill, &remove];
         for way in ways {
             store.add("x", &[b"kept"]);
-            eventually(PATIENCE, || info(&folder, "aof_pending_bio_fsync") == "0");
+            eventually(PATIENCE, || is_written(&folder) && is_settled(&folder));
             let before = pid_in(&folder);
             way();
-            eventually(PATIENCE * 2, || listens_in(&folder) && pid_in(&folder) != before);
+            let is_back = || info(&folder, "process_id").is_some_and(|pid| pid != before);
+            assert!(holds_within(PATIENCE * 2, is_back), "{}", store.log());
             eventually(PATIENCE, || store.get("/ping").status == 200);
             assert_eq!(port_in(&folder), port);
         }
@@ -213,13 +217,25 @@ fn port_in(folder: &Path) -> String {
 
 #[track_caller]
 pub fn pid_in(folder: &Path) -> String {
-    info(folder, "process_id")
+    info(folder, "process_id").expect("its process")
 }
 
-#[track_caller]
-pub fn info(folder: &Path, name: &str) -> String {
-    let about: String = redis_in(folder, &["INFO"]);
-    let mut lines = about.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    value.unwrap_or_default().to_owned()
+/// A field of its INFO; none while it does not answer.
+pub fn info(folder: &Path, name: &str) -> Option<String> {
+    let about: String = ask_redis_in(folder, &["INFO"]).ok()?;
+    let value = about
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    value.map(str::to_owned)
+}
+
+/// Whether nobody starts or stops its Redis, of all stores that use it.
+fn is_settled(folder: &Path) -> bool {
+    let lock = File::open(folder.join("redis.lock")).expect("the lock of who does");
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Whether all that was stored is on its way to the disk: a kill costs nothing then.
+pub fn is_written(folder: &Path) -> bool {
+    info(folder, "aof_pending_bio_fsync").as_deref() == Some("0")
 }

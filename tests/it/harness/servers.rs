@@ -52,8 +52,12 @@ pub fn real_server() -> PathBuf {
 /// What the Redis that listens in this data folder says to a command.
 #[track_caller]
 pub fn redis_in<T: redis::FromRedisValue>(folder: &Path, words: &[&str]) -> T {
-    let client = redis::Client::open(format!("unix:{}", folder.join("redis.sock").display())).expect("its address");
-    let mut connection = client.get_connection().expect("a connection to its socket");
+    ask_redis_in(folder, words).expect("a reply of the Redis in the folder")
+}
+
+/// The same of one that may be just going.
+pub fn ask_redis_in<T: redis::FromRedisValue>(folder: &Path, words: &[&str]) -> redis::RedisResult<T> {
+    let client = redis::Client::open(format!("unix:{}", folder.join("redis.sock").display()))?;
     let mut command = redis::cmd(words[0]);
-    command.arg(&words[1..]).query(&mut connection).expect("a reply")
+    command.arg(&words[1..]).query(&mut client.get_connection()?)
 }
