@@ -17,7 +17,7 @@ use super::folder::{Folder, PARTS};
 /// How long a Redis that was killed, or its child that rewrites the append-only file, may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a server's process is called (proc_pid_comm(5)).
+/// What a server's process is called (proc_pid_comm(5), proc_pid_cmdline(5)).
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// The access mode in the flags of an open file (proc_pid_fdinfo(5)), which are octal: 0 is for reading only.
@@ -66,15 +66,26 @@ fn writer(folder: &Folder) -> Option<Writer> {
         .find_map(|pid: u32| {
             let process = format!("/proc/{pid}");
             let process = Path::new(&process);
-            let works_here = folder.is_at(&process.join("cwd"));
+            if !folder.is_at(&process.join("cwd")) {
+                return None;
+            }
             let name = fs::read_to_string(process.join("comm"))
                 .unwrap_or_default()
                 .trim_end()
                 .to_string();
-            // Through a loader of its own a server has the loader's name.
-            let is_server = NAMES.contains(&name.as_str()) || appends(process, folder);
-            (works_here && is_server).then_some(Writer { pid, name })
+            let is_server = NAMES.contains(&name.as_str()) || is_titled(process) || appends(process, folder);
+            is_server.then_some(Writer { pid, name })
         })
+}
+
+/// Whether it calls itself a server, as all of them do (`set-proc-title` of redis.conf), also where a loader of its own or a
+/// script has given it another name.
+fn is_titled(process: &Path) -> bool {
+    let line = fs::read(process.join("cmdline")).unwrap_or_default();
+    let first = line.split(|byte| b"\0 ".contains(byte)).next().unwrap_or_default();
+    NAMES
+        .iter()
+        .any(|name| first.rsplit(|byte| *byte == b'/').next() == Some(name.as_bytes()))
 }
 
 /// Whether it has a part of the append-only file open for writing.

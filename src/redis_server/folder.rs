@@ -6,18 +6,19 @@
 //! starts has `redis.ours` as its standard input, which no other Redis has, and a lock on it for as long as it lives (`claim`).
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid};
 
 use super::trouble::why;
+use crate::files;
 
 /// The socket on which Redis listens, its log, the two locks, the mark, and which server wrote the data (`program`).
 pub const SOCKET: &str = "redis.sock";
@@ -35,6 +36,9 @@ pub const TEMPORARY: &str = "temp-";
 
 /// Every name that Redis and the stores give to something in the folder.
 const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK, RECORD];
+
+/// The most digits of a process id.
+const LONGEST_PID: u64 = 10;
 
 /// Rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -229,7 +233,10 @@ impl Folder {
 
     /// The process that has the turn, if it says so.
     pub fn turn_holder(&self) -> Option<u32> {
-        fs::read_to_string(self.path.join(LOCK)).ok()?.parse().ok()
+        let mut text = String::new();
+        let lock = files::open(&self.path.join(LOCK)).ok()?;
+        lock.take(LONGEST_PID).read_to_string(&mut text).ok()?;
+        text.parse().ok()
     }
 
     /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.
@@ -258,9 +265,27 @@ impl Folder {
         matches!((of(Path::new(&input)), of(&self.path.join(MARK))), (Ok(input), Ok(mark)) if input == mark)
     }
 
+    /// Opens the log, to write at its end. It may be a link to another place.
+    pub fn open_log(&self) -> io::Result<File> {
+        let mut options = File::options();
+        options
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        options.open(self.log())
+    }
+
     fn own_file(&self, name: &str) -> io::Result<File> {
         let mut options = File::options();
-        options.create(true).write(true).truncate(false).mode(0o600);
+        // A pipe that has the name would have us wait for its other side.
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+        options
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags);
         options.open(self.path.join(name))
     }
 

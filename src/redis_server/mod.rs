@@ -31,7 +31,7 @@ use crate::config::DEFAULT_REDIS_PORT;
 use crate::log_line::sentence;
 use folder::{Folder, SOCKET};
 use keeper::Keeper;
-use neighbour::{Neighbour, is_taken, neighbour};
+use neighbour::{Neighbour, is_taken, neighbour, stranger};
 use process::Process;
 use program::remember;
 use ready::make_ready;
@@ -143,14 +143,21 @@ fn find_any(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
                     }
                 }
                 Neighbour::Theirs => {
-                    unused(&format!(
-                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT} and is used (scripts/redis-stop.sh ends it)"
-                    ));
+                    unused(&match stranger(DEFAULT_REDIS_PORT) {
+                        Some(account) => format!(
+                            "a Redis that is not ours, but of another account (uid {account}), listens on port \
+                             {DEFAULT_REDIS_PORT} and is used"
+                        ),
+                        None => format!(
+                            "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT} and is used \
+                             (scripts/redis-stop.sh ends it)"
+                        ),
+                    });
                     return Ok(Found::Theirs);
                 }
                 Neighbour::Useless(why) => {
                     return Err(format!(
-                        "the Redis on 127.0.0.1:{DEFAULT_REDIS_PORT} cannot be used: {why}. Give this store a Redis of its own \
+                        "what listens on 127.0.0.1:{DEFAULT_REDIS_PORT} cannot be used: {why}. Give this store a Redis of its own \
                          with --own-redis-port 0 (or another port), or name one with --redis"
                     ));
                 }

@@ -1,10 +1,9 @@
 //! The process of a Redis of ours: started with the rights and settings that it is to have, watched and stopped by a
 //! descriptor of its own (pidfd_open(2)), so that no other process can ever be taken for it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -55,8 +54,7 @@ impl Process {
             program, data, mark, ..
         } = ready;
         let failed = |error: io::Error| format!("cannot start {}: {}", program.path.display(), why(&error));
-        let log = File::options().create(true).append(true).mode(0o600).open(folder.log());
-        let log = log.map_err(failed)?;
+        let log = folder.open_log().map_err(failed)?;
         let said_from = log.metadata().map_err(failed)?.len();
         let reads_dump = data.kind == Kind::Dump;
         let mut command = Command::new("/bin/sh");

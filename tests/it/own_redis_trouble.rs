@@ -5,7 +5,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{PATIENCE, Program, eventually, expect_close, redis_in, send_binary};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::harness::{
+    PATIENCE, Program, Redis, Running, eventually, expect_close, holds_within, redis_in, send_binary,
+};
 use crate::own_redis_port::{leave, pid_in, refused_command};
 
 const OWN: [&str; 2] = ["--own-redis-port", "0"];
@@ -31,6 +35,35 @@ fn what_is_no_folder_is_named_as_such() {
     store.assert_serves();
     leave(&mut store);
     assert!(directory.path().join("real/redis.server").exists());
+}
+
+#[test]
+fn a_pipe_that_has_a_name_of_ours_keeps_nobody_waiting() {
+    for name in [
+        "redis.lock",
+        "redis.users",
+        "redis.ours",
+        "redis.log",
+        "redis.server",
+        "dump.rdb",
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let data = directory.path().join("ptg-data");
+        fs::create_dir(&data).expect("a folder");
+        mknodat(CWD, data.join(name), FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+        let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+        command.args(OWN).current_dir(directory.path());
+        let mut running = Running::start(command);
+        // What only tells who wrote the folder can be done without.
+        let serves = name == "redis.server";
+        let socket = || data.join("redis.sock").exists();
+        assert!(
+            holds_within(PATIENCE, || running.has_ended() || (serves && socket())),
+            "{name}: it hangs"
+        );
+        let output = if serves { running.interrupt() } else { running.wait() };
+        assert_eq!(output.status.code() == Some(1), !serves, "{name}: {output:?}");
+    }
 }
 
 #[test]
@@ -64,10 +97,16 @@ fn a_folder_that_our_account_may_not_write_to_is_named_with_the_account() {
 #[test]
 fn a_disk_that_is_full_at_the_start_is_named_and_what_is_there_can_be_read() {
     let directory = tempfile::tempdir().expect("a directory");
-    // Where the first files cannot be written.
+    // Where a dump can be read, but not kept.
+    let redis = Redis::start();
+    redis.command::<()>(&["XADD", "theirs", "1-1", "d", "kept"]);
+    redis.command::<()>(&["SAVE"]);
+    let data = directory.path().join("ptg-data");
+    fs::create_dir(&data).expect("a folder");
+    fs::copy(redis.directory().join("dump.rdb"), data.join("dump.rdb")).expect("a dump");
     let message = refused_command(with_file_size(0, directory.path(), &OWN));
     assert!(
-        message.contains("no room on its disk") || message.contains("no room on the disk"),
+        message.contains("dump.rdb") && message.contains("no room on the disk"),
         "{message}"
     );
     if let Some(disk) = Disk::mount() {
@@ -80,6 +119,10 @@ fn a_disk_that_is_full_at_the_start_is_named_and_what_is_there_can_be_read() {
         assert!(store.log().contains("there is no room on the disk"), "{}", store.log());
         assert_eq!(store.get("/data/x").expect(200).body, b"kept");
         leave(&mut store);
+        // And one that cannot be written at all.
+        disk.make_read_only();
+        let message = refused(directory, "ptg-data");
+        assert!(message.contains("its file system is read-only"), "{message}");
     }
 }
 
@@ -172,6 +215,14 @@ impl Disk {
 
     fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    fn make_read_only(&self) {
+        let again = Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(self.path())
+            .status();
+        assert!(again.is_ok_and(|status| status.success()), "no read-only disk");
     }
 
     fn fill(&self) {

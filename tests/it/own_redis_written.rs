@@ -11,6 +11,10 @@ use crate::own_redis_port::{leave, refused_command};
 
 const OWN: [&str; 2] = ["--own-redis-port", "0"];
 
+/// Servers of which nobody knows what they read: the data of this machine's server, whichever it is, too.
+const REDIS: &str = "Redis server v=98.0.0";
+const VALKEY: &str = "Valkey server v=97.1.2";
+
 /// What Valkey 9 writes when it starts for the first time.
 const VALKEY_9: &[u8] = b"VALKEY080\xfa\x0avalkey-ver\x059.1.2\xfa\x0aredis-bits\xc0\x40\xff";
 
@@ -18,8 +22,8 @@ const VALKEY_9: &[u8] = b"VALKEY080\xfa\x0avalkey-ver\x059.1.2\xfa\x0aredis-bits
 fn the_server_that_wrote_a_folder_is_used_again_though_another_is_found_first() {
     let directory = tempfile::tempdir().expect("a directory");
     let (first, later) = (
-        Servers::new(&[("valkey-server", "Valkey server v=9.1.2")]),
-        Servers::new(&[("redis-server", "Redis server v=7.0.15")]),
+        Servers::new(&[("valkey-server", VALKEY)]),
+        Servers::new(&[("redis-server", REDIS)]),
     );
     for servers in [&first, &later] {
         let mut store = Program::start_in(directory.path(), &OWN, &[("PATH", servers.path())]);
@@ -31,7 +35,7 @@ fn the_server_that_wrote_a_folder_is_used_again_though_another_is_found_first() 
     let record = fs::read_to_string(directory.path().join("ptg-data/redis.server")).expect("a record");
     assert_eq!(
         record,
-        format!("Valkey 9.1.2\n{}\n", first.program("valkey-server").display())
+        format!("Valkey 97.1.2\n{}\n", first.program("valkey-server").display())
     );
     // One that is killed is followed by the same.
     let mut store = Program::start_in(directory.path(), &OWN, &[("PATH", later.path())]);
@@ -44,7 +48,7 @@ fn the_server_that_wrote_a_folder_is_used_again_though_another_is_found_first() 
         assert_eq!(store.get("/streams/x").expect(200).json()["info"]["length"], 2);
         let log = store.log();
         assert_eq!(
-            log.contains("was written by Valkey 9.1.2") && log.contains("Redis 7.0.15"),
+            log.contains("was written by Valkey 97.1.2") && log.contains("Redis 98.0.0"),
             told,
             "{log}"
         );
@@ -56,10 +60,7 @@ fn the_server_that_wrote_a_folder_is_used_again_though_another_is_found_first() 
 fn of_servers_that_are_new_to_a_folder_one_of_the_kind_that_wrote_it_comes_first() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = folder(directory.path(), &[("dump.rdb", &dump())]);
-    let both = Servers::new(&[
-        ("redis-server", "Redis server v=8.0.2"),
-        ("valkey-server", "Valkey server v=8.1.1"),
-    ]);
+    let both = Servers::new(&[("redis-server", REDIS), ("valkey-server", VALKEY)]);
     fs::write(data.join("redis.server"), "Valkey 8.0.1\n/nowhere/valkey-server\n").expect("a record");
     let mut store = Program::start_in(directory.path(), &OWN, &[("PATH", both.path())]);
     leave(&mut store);
@@ -122,7 +123,7 @@ fn what_nobody_knows_is_tried_and_the_words_of_redis_tell_why_it_failed() {
         directory.path(),
         &[("dump.rdb", b"REDIS0999\xfa\x09redis-ver\x0699.0.0\xff")],
     );
-    let unknown = Servers::new(&[("redis-server", "Redis server v=98.0.0")]);
+    let unknown = Servers::new(&[("redis-server", REDIS)]);
     let message = refused(directory.path(), unknown.path());
     for word in ["RDB format version 999", "redis.log", "redis-server"] {
         assert!(message.contains(word), "{word} in {message}");
@@ -134,11 +135,8 @@ fn what_nobody_knows_is_tried_and_the_words_of_redis_tell_why_it_failed() {
 #[test]
 fn a_record_never_has_a_program_run_that_is_not_a_known_server_or_that_others_could_have_put_there() {
     let directory = tempfile::tempdir().expect("a directory");
-    let servers = Servers::new(&[("redis-server", "Redis server v=7.0.15")]);
-    let planted = Servers::new(&[
-        ("redis-server", "Valkey server v=9.1.2"),
-        ("run-me", "Valkey server v=9.1.2"),
-    ]);
+    let servers = Servers::new(&[("redis-server", REDIS)]);
+    let planted = Servers::new(&[("redis-server", VALKEY), ("run-me", VALKEY)]);
     fs::set_permissions(planted.program("redis-server"), Permissions::from_mode(0o777)).expect("to open it");
     let data = folder(directory.path(), &[]);
     let inside = data.join("redis-server");
@@ -151,7 +149,7 @@ fn a_record_never_has_a_program_run_that_is_not_a_known_server_or_that_others_co
     ] {
         fs::write(
             data.join("redis.server"),
-            format!("Valkey 9.1.2\n{}\n", program.display()),
+            format!("Valkey 97.1.2\n{}\n", program.display()),
         )
         .expect("a record");
         let mut store = Program::start_in(directory.path(), &OWN, &[("PATH", servers.path())]);
@@ -161,8 +159,8 @@ fn a_record_never_has_a_program_run_that_is_not_a_known_server_or_that_others_co
     assert_eq!(planted.starts("redis-server") + planted.starts("run-me"), 0);
     assert!(!data.join("redis-server.starts").exists());
     // One that others could write to is not believed at all.
-    let trusted = Servers::new(&[("valkey-server", "Valkey server v=9.1.2")]);
-    let record = format!("Valkey 9.1.2\n{}\n", trusted.program("valkey-server").display());
+    let trusted = Servers::new(&[("valkey-server", VALKEY)]);
+    let record = format!("Valkey 97.1.2\n{}\n", trusted.program("valkey-server").display());
     for (mode, starts) in [(0o666, 0), (0o600, 1)] {
         fs::write(data.join("redis.server"), &record).expect("a record");
         fs::set_permissions(data.join("redis.server"), Permissions::from_mode(mode)).expect("to open it");
