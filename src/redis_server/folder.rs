@@ -5,14 +5,13 @@
 //! held, shared, by every store that uses Redis, so that the last one knows that it is. And a mark: the Redis that a store
 //! starts has `redis.ours` as its standard input, which no other Redis has, and a lock on it for as long as it lives (`claim`).
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use log::{info, warn};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid};
@@ -35,16 +34,10 @@ pub const DUMP: &str = "dump.rdb";
 pub const TEMPORARY: &str = "temp-";
 
 /// Every name that Redis and the stores give to something in the folder.
-const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK, RECORD];
+pub const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK, RECORD];
 
 /// The most digits of a process id.
 const LONGEST_PID: u64 = 10;
-
-/// Rights of everybody but the owner.
-const OTHERS: u32 = 0o077;
-
-/// The right of anybody to write.
-const WRITE: u32 = 0o222;
 
 /// The longest path of a Unix socket (`sun_path` of unix(7), less its terminating zero).
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -55,7 +48,7 @@ const TRIAL: usize = 64 << 10;
 /// A folder that is there.
 pub struct Folder {
     path: PathBuf,
-    handle: File,
+    pub(super) handle: File,
 }
 
 /// The right to start, join or stop the Redis of a folder, until it is dropped.
@@ -93,61 +86,14 @@ impl Folder {
 
     /// Whether it belongs to the account that we run as.
     pub fn is_ours(&self) -> bool {
-        self.handle.metadata().is_ok_and(|about| belongs_to_us(&about))
+        self.handle
+            .metadata()
+            .is_ok_and(|about| about.uid() == geteuid().as_raw())
     }
 
     /// Where Redis says what it does.
     pub fn log(&self) -> PathBuf {
         self.path.join(LOG)
-    }
-
-    /// Takes away what rights other accounts of this machine have: whoever gets in has all the data, and, through the socket,
-    /// Redis. A folder that is somebody else's, or that holds other things as well, is refused instead.
-    pub fn make_private(&self) -> Result<(), String> {
-        let cannot = |error| self.cannot("look at", &error);
-        let about = self.handle.metadata().map_err(cannot)?;
-        let names = self.names().map_err(cannot)?;
-        if about.mode() & OTHERS != 0 {
-            let other = match names.iter().find(|name| !is_known(name)) {
-                _ if !belongs_to_us(&about) => Some("belongs to another account".to_owned()),
-                _ if self.path.parent().is_none() => Some("is the root folder".to_owned()),
-                Some(name) => Some(format!("holds more than a store's data ({name})")),
-                None => None,
-            };
-            if let Some(other) = other {
-                return Err(format!(
-                    "other accounts can enter the data folder {path} (mode {mode:03o}), and it {other}: name a folder of its own \
-                     with --data-dir, or run chmod 700 '{path}'",
-                    path = self.path.display(),
-                    mode = about.mode() & 0o777,
-                ));
-            }
-            let private = self.handle.set_permissions(Permissions::from_mode(0o700));
-            private.map_err(|error| {
-                format!(
-                    "cannot make the data folder {} private: {}",
-                    self.path.display(),
-                    why(&error)
-                )
-            })?;
-            info!("the data folder {} is private now (mode 700)", self.path.display());
-        }
-        for name in names.iter().filter(|name| is_known(name)) {
-            self.drop_strangers_record(name)?;
-            hide(&self.path.join(name));
-        }
-        Ok(())
-    }
-
-    /// What names a program to run is not to be what others could have written.
-    fn drop_strangers_record(&self, name: &str) -> Result<(), String> {
-        let about = self.path.join(name).symlink_metadata();
-        match about {
-            Ok(about) if name == RECORD && about.mode() & OTHERS & WRITE != 0 => {
-                self.remove(name).map_err(|error| self.cannot("make private", &error))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Tries whether files can be made and written here, as Redis will.
@@ -288,45 +234,11 @@ impl Folder {
             .custom_flags(flags);
         options.open(self.path.join(name))
     }
-
-    fn names(&self) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(&self.path)?;
-        entries
-            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
-            .collect()
-    }
 }
 
 impl Share {
     /// Whether nobody else is a user. It is the last question: who is not the last one is no user any more afterwards.
     pub fn is_last(&self) -> bool {
         flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
-    }
-}
-
-fn belongs_to_us(about: &Metadata) -> bool {
-    about.uid() == geteuid().as_raw()
-}
-
-fn is_known(name: &str) -> bool {
-    KNOWN.contains(&name) || name.starts_with(TEMPORARY)
-}
-
-/// Takes others' rights from a file, or from a folder and what is in it.
-fn hide(path: &Path) {
-    let Ok(about) = path.symlink_metadata() else { return };
-    if about.is_symlink() {
-        return;
-    }
-    let mode = about.mode() & 0o7777;
-    if mode & OTHERS != 0
-        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))
-    {
-        // The folder around it is closed all the same.
-        warn!("cannot make {} private: {error}", path.display());
-    }
-    if about.is_dir() {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.for_each(|entry| hide(&entry.path()));
     }
 }

@@ -7,9 +7,11 @@
 
 mod claim;
 mod data;
+mod find;
 mod folder;
 mod keeper;
 mod neighbour;
+mod private;
 mod process;
 mod program;
 mod rdb;
@@ -19,7 +21,7 @@ mod version;
 mod waiting;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,11 +29,13 @@ use crossbeam_channel::{Sender, bounded};
 use log::{info, warn};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
+pub use find::find;
+
 use crate::config::DEFAULT_REDIS_PORT;
 use crate::log_line::sentence;
-use folder::{Folder, SOCKET};
+use folder::Folder;
 use keeper::Keeper;
-use neighbour::{Neighbour, is_taken, neighbour, stranger};
+use neighbour::is_taken;
 use process::Process;
 use program::remember;
 use ready::make_ready;
@@ -92,111 +96,6 @@ pub fn url_in(data_dir: &Path) -> Option<String> {
         0 => folder.url(),
         port => Some(url_of(port)),
     }
-}
-
-/// Finds the Redis to use: one of the folder's own if a port is given (0 is none), else whichever there is.
-pub fn find(data_dir: &Path, port: Option<u16>, interrupted: &AtomicBool) -> Result<Found, String> {
-    match port {
-        Some(port) => find_own(data_dir, port, interrupted).map(Found::Ours),
-        None => find_any(data_dir, interrupted),
-    }
-}
-
-/// Finds the Redis of this folder that listens on this port and nowhere else, or starts it.
-fn find_own(data_dir: &Path, port: u16, interrupted: &AtomicBool) -> Result<RedisServer, String> {
-    let folder = Folder::make(data_dir)?;
-    folder.make_private()?;
-    if port == 0 && folder.url().is_none() {
-        return Err(format!(
-            "a Redis without a port is reached at {}/{SOCKET}, which is too long for a socket (107 bytes) or no UTF-8: give it a \
-             port with --own-redis-port, or name another folder with --data-dir",
-            folder.path().display()
-        ));
-    }
-    RedisServer::enter(folder, Entry::On(port), interrupted)?.ok_or_else(|| not_ours(data_dir))
-}
-
-/// Finds the Redis of this folder, else the one at the default port, else starts one there with its data in this folder, and
-/// waits until it answers.
-fn find_any(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> {
-    let until = Instant::now() + START_PATIENCE;
-    let unused = |why: &str| {
-        warn!(
-            "{}",
-            sentence(&format!(
-                "{why}: --data-dir {} is not used. --own-redis-port 0 gives this store a Redis of its own, with its data there",
-                data_dir.display()
-            ))
-        );
-    };
-    loop {
-        let left = Folder::open(data_dir).is_ok_and(|folder| listens_in(&folder));
-        if !left && is_taken(DEFAULT_REDIS_PORT) {
-            match neighbour(DEFAULT_REDIS_PORT) {
-                Neighbour::Ours(folder) => {
-                    unused(&format!(
-                        "the Redis on port {DEFAULT_REDIS_PORT} was started by a store with another data folder, {}, and is shared",
-                        folder.path().display()
-                    ));
-                    if let Some(server) = RedisServer::enter(folder, Entry::Join, interrupted)? {
-                        return Ok(Found::Ours(server));
-                    }
-                }
-                Neighbour::Theirs => {
-                    unused(&match stranger(DEFAULT_REDIS_PORT) {
-                        Some(account) => format!(
-                            "a Redis that is not ours, but of another account (uid {account}), listens on port \
-                             {DEFAULT_REDIS_PORT} and is used"
-                        ),
-                        None => format!(
-                            "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT} and is used \
-                             (scripts/redis-stop.sh ends it)"
-                        ),
-                    });
-                    return Ok(Found::Theirs);
-                }
-                Neighbour::Useless(why) => {
-                    return Err(format!(
-                        "what listens on 127.0.0.1:{DEFAULT_REDIS_PORT} cannot be used: {why}. Give this store a Redis of its own \
-                         with --own-redis-port 0 (or another port), or name one with --redis"
-                    ));
-                }
-                Neighbour::Leaving => {}
-            }
-        } else {
-            let folder = Folder::make(data_dir)?;
-            folder.make_private()?;
-            match RedisServer::enter(folder, Entry::Any, interrupted) {
-                Ok(Some(server)) => return Ok(Found::Ours(server)),
-                // Another store may just have started one with another data folder: then the port is taken.
-                Err(_)
-                    if !left
-                        && !interrupted.load(Relaxed)
-                        && Instant::now() < until
-                        && is_taken(DEFAULT_REDIS_PORT) => {}
-                Err(sentence) => return Err(sentence),
-                Ok(None) if is_taken(DEFAULT_REDIS_PORT) => {}
-                Ok(None) => return Err(not_ours(data_dir)),
-            }
-        }
-        if interrupted.load(Relaxed) {
-            return Err(INTERRUPTED.into());
-        }
-        if Instant::now() > until {
-            return Err(format!(
-                "the Redis on port {DEFAULT_REDIS_PORT} comes and goes, and none could be used for {START_PATIENCE:?}"
-            ));
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
-fn not_ours(data_dir: &Path) -> String {
-    format!(
-        "a Redis that is not ours listens in the data folder {}: end it, name it with --redis, or name another folder with \
-         --data-dir",
-        data_dir.display()
-    )
 }
 
 /// Why a start was given up.

@@ -19,8 +19,8 @@ use crate::store::{State, Store};
 pub enum Neighbour {
     /// A Redis that a store of our account started in another folder.
     Ours(Folder),
-    /// Somebody else's Redis, or what may be one.
-    Theirs,
+    /// Somebody else's Redis, or what may be one; and where its data is, if it says so and we can see it.
+    Theirs(Option<Folder>),
     /// What will never let us in as it is: no Redis, or one that wants a password. The sentence says which.
     Useless(String),
     /// One that is just going.
@@ -37,8 +37,8 @@ pub fn neighbour(port: u16) -> Neighbour {
         Ok(told) => told,
         Err(error) if error.is_io_error() && !is_taken(port) => return Neighbour::Leaving,
         // It speaks as Redis does, and what it refuses now it may grant later, but for this.
-        Err(error) if error.code().is_some_and(|code| code != "NOAUTH") => return Neighbour::Theirs,
-        Err(_) => return useless(port).map_or(Neighbour::Theirs, Neighbour::Useless),
+        Err(error) if error.code().is_some_and(|code| code != "NOAUTH") => return Neighbour::Theirs(None),
+        Err(_) => return useless(port).map_or(Neighbour::Theirs(None), Neighbour::Useless),
     };
     let folder = dir.get(1).and_then(|dir| Folder::open(Path::new(dir)).ok());
     // Anybody can say anything on the port; that it is the one that listens in a folder of ours is what counts.
@@ -46,9 +46,9 @@ pub fn neighbour(port: u16) -> Neighbour {
         let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut here| run_id(&mut here));
         id.is_ok_and(|id| id.is_some() && id == run)
     };
-    match folder.filter(|folder| folder.is_ours() && listens_in(folder) && is_that_of(folder)) {
-        Some(folder) => Neighbour::Ours(folder),
-        None => Neighbour::Theirs,
+    match folder {
+        Some(folder) if folder.is_ours() && listens_in(&folder) && is_that_of(&folder) => Neighbour::Ours(folder),
+        folder => Neighbour::Theirs(folder),
     }
 }
 

@@ -6,13 +6,16 @@ use std::net::{TcpListener, TcpStream};
 use crate::harness::{OWN_REDIS_PORT, PATIENCE, Program, Redis, eventually, own_redis, take_turn};
 use crate::own_redis_port::{leave, refused_command};
 
+/// What it does with a connection, and the words by which it is named.
+type Case = (fn(TcpStream), &'static str);
+
 #[test]
 fn what_is_no_redis_or_lets_nobody_in_ends_the_start_with_what_it_is_and_what_to_do() {
     let _turn = take_turn();
     let web = |mut stream: TcpStream| drop(stream.write_all(b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n"));
     // A TLS alert, `protocol_version` (RFC 8446, section 6.2).
     let tls = |mut stream: TcpStream| drop(stream.write_all(&[21, 3, 1, 0, 2, 2, 70]));
-    let cases: [(fn(TcpStream), &str); 2] = [(web, "no Redis: it says \"HTTP/1.1 400 Bad Request\""), (tls, "TLS")];
+    let cases: [Case; 2] = [(web, "no Redis: it says \"HTTP/1.1 400 Bad Request\""), (tls, "TLS")];
     for (talk, words) in cases {
         let listener = Listener::start(talk);
         refused(words);
@@ -36,7 +39,7 @@ fn what_says_nothing_or_closes_at_once_may_become_a_redis_and_is_named_until_it_
     let _turn = take_turn();
     let silent = |mut stream: TcpStream| drop(stream.read_to_end(&mut Vec::new()));
     let closing = |stream: TcpStream| drop(stream);
-    let cases: [(fn(TcpStream), &str); 2] = [(silent, "it hangs, or is no Redis"), (closing, "or what is no Redis")];
+    let cases: [Case; 2] = [(silent, "it hangs, or is no Redis"), (closing, "or what is no Redis")];
     let directory = tempfile::tempdir().expect("a directory");
     for (talk, words) in cases {
         let listener = Listener::start(talk);
