@@ -49,24 +49,26 @@ pub struct Program {
 
 /// The program to start in this folder; and what to say if it is another one than wrote the data.
 pub fn choose(folder: &Folder, data: &Data) -> Result<(Program, Option<String>), String> {
-    let record = read_record(folder);
-    let writer = record
-        .as_ref()
-        .map(|record| record.0)
-        .or(data.header.and_then(|header| header.writer));
-    let last = record.map(|record| record.1);
-    let mut found: Vec<Program> = last
-        .iter()
-        .filter(|path| is_trusted(path, folder))
-        .cloned()
-        .chain(on_path())
-        .map(ask)
-        .collect();
-    // The sort is stable: the last one comes first, and within each group the order of the search path holds.
+    let (kept, last) = read_record(folder).unzip();
+    let writer = kept.or(data.header.and_then(|header| header.writer));
+    let mut paths: Vec<PathBuf> = last.iter().filter(|path| is_trusted(path, folder)).cloned().collect();
+    for path in on_path() {
+        // Folders of the search path may be links to others.
+        if !paths
+            .iter()
+            .any(|known| known.canonicalize().ok() == path.canonicalize().ok())
+        {
+            paths.push(path);
+        }
+    }
+    let mut found: Vec<Program> = paths.into_iter().map(ask).collect();
+    // The sort is stable: the last one comes first, unless another version is in its place now, and within each group the order
+    // of the search path holds.
     found.sort_by_key(|program| {
         let is_last = last.as_ref() == Some(&program.path);
+        let is_same = kept.is_some() && program.version == kept;
         let is_kin = matches!((program.version, writer), (Some(here), Some(writer)) if here.product == writer.product);
-        (!is_last, !is_kin)
+        (!is_same, !is_last, !is_kin)
     });
     let Some(first) = found.first().cloned() else {
         return Err(NONE_INSTALLED.into());
@@ -192,7 +194,8 @@ fn change(program: &Program, writer: Option<Version>, data: &Data) -> Option<Ver
 }
 
 fn refusal(folder: &Folder, data: &Data, writer: Option<Version>, last: Option<&Path>, first: &Program) -> String {
-    let was_at = last.map_or(String::new(), |path| {
+    let elsewhere = last.filter(|path| *path != first.path);
+    let was_at = elsewhere.map_or(String::new(), |path| {
         format!(" ({}, which cannot be used)", path.display())
     });
     let needed = writer.map_or("a server that reads it".into(), |writer| format!("{writer} or later"));

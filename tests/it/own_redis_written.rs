@@ -68,6 +68,18 @@ fn of_servers_that_are_new_to_a_folder_one_of_the_kind_that_wrote_it_comes_first
 }
 
 #[test]
+fn one_that_was_replaced_by_another_version_in_its_place_gives_way_to_the_one_that_wrote_the_folder() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = folder(directory.path(), &[("dump.rdb", &dump())]);
+    let here = Servers::new(&[("redis-server", REDIS)]);
+    let both = Servers::new(&[("valkey-server", VALKEY), ("redis-server", "Redis server v=99.0.0")]);
+    let record = format!("Redis 99.0.0\n{}\n", here.program("redis-server").display());
+    fs::write(data.join("redis.server"), record).expect("a record");
+    leave(&mut Program::start_in(directory.path(), &OWN, &[("PATH", both.path())]));
+    assert_eq!((here.starts("redis-server"), both.starts("redis-server")), (0, 1));
+}
+
+#[test]
 fn what_a_newer_server_wrote_is_refused_before_the_start_with_who_wrote_it_and_what_to_do() {
     let old = Servers::new(&[("redis-server", "Redis server v=7.0.15")]);
     for (name, bytes) in [
