@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ptg_store::Config;
-use ptg_store::config::{self, REDIS_VARIABLE};
+use ptg_store::config::{self, DEFAULT_DATA_DIR, REDIS_VARIABLE};
 use ptg_store::redis_server;
 use redis::{Connection, FromRedisValue};
 
@@ -76,7 +77,7 @@ impl Examination {
     pub fn new(flags: Flags, interrupted: &Interrupted) -> Result<Examination, Failure> {
         let mut store = Store::at(flags.url.as_deref(), interrupted)?;
         store.patience = PATIENCE;
-        let redis = Redis::new(flags.redis.as_deref(), interrupted)?;
+        let redis = Redis::new(flags.redis.as_deref(), flags.data_dir.as_deref(), interrupted)?;
         Ok(Examination {
             store,
             redis,
@@ -179,10 +180,12 @@ impl Examination {
 }
 
 impl Redis {
-    fn new(flag: Option<&str>, interrupted: &Interrupted) -> Result<Redis, Failure> {
+    fn new(flag: Option<&str>, data_dir: Option<&Path>, interrupted: &Interrupted) -> Result<Redis, Failure> {
         let variable = config::variable(REDIS_VARIABLE).map_err(Failure::Usage)?;
         let named = flag.map(str::to_owned).or(variable);
-        let url = named.clone().unwrap_or_else(redis_server::default_url);
+        // The one that stores keep in their data folder may have another port, or none.
+        let own = || redis_server::url_in(data_dir.unwrap_or(Path::new(DEFAULT_DATA_DIR)));
+        let url = named.clone().or_else(own).unwrap_or_else(redis_server::default_url);
         let direct = Direct::new(&url, PATIENCE).map_err(Failure::Usage)?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),

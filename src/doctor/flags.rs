@@ -17,8 +17,8 @@ pub struct Flags {
     #[argh(option)]
     pub token: Option<String>,
 
-    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL, else
-    /// redis://127.0.0.1:6789)
+    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL, else the one that stores
+    /// run in --data-dir, else redis://127.0.0.1:6789)
     #[argh(option)]
     pub redis: Option<String>,
 

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use ptg_store::config::DEFAULT_DATA_DIR;
+
 use super::examination::Examination;
 use super::finding::{Finding, Verdict};
 use super::machine;
-
-/// Where a store puts the data of a Redis of its own.
-const DEFAULT_DATA_DIR: &str = "ptg-data";
 
 /// The open files that a store may have which is started from this shell.
 pub fn shell(examination: &Examination) -> Result<Finding, String> {

@@ -74,7 +74,7 @@ pub fn identity(examination: &Examination) -> Result<Finding, String> {
         false => Finding::wrong(format!(
             "the Redis at {address} is not the store's: what is pushed through the store is not in it"
         ))
-        .mend("ptg-store doctor --redis redis://HOST:PORT  # the one that the store names when it starts"),
+        .mend("ptg-store doctor --redis redis://HOST:PORT  # the one that the store names when it starts; or --data-dir its folder"),
     })
 }
 
@@ -99,9 +99,12 @@ pub fn policy(examination: &Examination) -> Result<Finding, String> {
 /// What a crash of it costs.
 pub fn persistence(examination: &Examination) -> Result<Finding, String> {
     let info = examination.info()?;
-    let [appendfsync, save, stop_writes_on_bgsave_error] =
-        settings(examination, ["appendfsync", "save", "stop-writes-on-bgsave-error"]);
+    let [appendfsync, save, stop_writes_on_bgsave_error, dir] = settings(
+        examination,
+        ["appendfsync", "save", "stop-writes-on-bgsave-error", "dir"],
+    );
     let settings = Settings {
+        dir,
         appendfsync,
         save,
         stop_writes_on_bgsave_error,
@@ -194,7 +197,9 @@ fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, S
             true => format!(
                 "the Redis at {address} needs the password that the store has: REDIS_URL=redis://USER:PASSWORD@HOST:PORT"
             ),
-            false => format!("the store has another Redis than {address}, which --redis names; {sentence}"),
+            false => format!(
+                "the store has another Redis than {address}, which --redis names, or --data-dir its folder; {sentence}"
+            ),
         });
     }
     if !redis.named && examination.known.address.get().is_some() && !examination.store_is_here() {
