@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use argh::FromArgs;
 use ptg_store::visible;
 use serde_json::{Value, json};
 
@@ -38,7 +37,7 @@ use streams::{Prefix, Stream};
 use wire::Interrupted;
 
 use crate::client::{self, Console, Exit};
-use crate::{commands, signals};
+use crate::{arguments, commands, signals};
 
 /// Which way the work takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,15 +65,9 @@ pub struct Bench {
 
 /// Runs the benchmark with these arguments.
 pub fn main(arguments: &[&str]) -> ExitCode {
-    let flags = match Flags::from_args(&["ptg-store", "bench"], arguments) {
+    let flags: Flags = match arguments::of_command("bench", arguments) {
         Ok(flags) => flags,
-        Err(exit) if exit.status.is_ok() => {
-            return commands::print(&exit.output).into();
-        }
-        Err(exit) => {
-            console().complain_in_lines(&commands::in_lines(&exit.output, arguments));
-            return ExitCode::FAILURE;
-        }
+        Err(stop) => return commands::stopped(stop, |sentence| console().complain_in_lines(sentence)).into(),
     };
     let interrupted = Interrupted::default();
     let Err(sentence) = run(&flags, &interrupted) else {

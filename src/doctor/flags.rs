@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Examines a store and the Redis behind it from this machine, and says of everything whether it is fine; if not, what is
 /// wrong and the command that mends it. Exits with 1 if something is wrong, with 0 if there are warnings at most.
 /// It pushes into a stream of its own, named doctor-…, and removes it.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]

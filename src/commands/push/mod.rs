@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::EntryId;
 use ptg_store::units::{Size, Span};
 
@@ -26,7 +26,7 @@ use pictures::Pictures;
 /// Pushes each file as one entry into STREAM; without a FILE, or with - for one, standard input.
 /// Ends when the store has confirmed every entry. When the connection breaks, it connects again and sends what was not
 /// confirmed once more: every entry is stored at least once.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the stream; it need not exist
     #[argh(positional)]
