@@ -28,6 +28,7 @@
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`files`] | opening files that others may have put there |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
+//! | [`listeners`] | what has a port of this machine |
 //! | [`nearest`] | the name that somebody meant who wrote another |
 //! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
@@ -92,6 +93,7 @@ pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod listeners;
 pub mod log_line;
 pub mod metrics;
 pub mod nearest;

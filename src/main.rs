@@ -39,9 +39,11 @@ fn main() -> ExitCode {
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [HELP] => serve(&["--help"]),
         // The help of a command is asked for in its place, too.
-        [HELP | "-h" | "--help", name, ..] if !arguments::looks_like_flag(name) => command(name, &["--help"]),
+        [HELP | "-h" | "--help", name, ..] if name != HELP && !arguments::looks_like_flag(name) => {
+            command(name, &["--help"])
+        }
+        [HELP, ..] => serve(&["--help"]),
         [name, ref rest @ ..] if !arguments::looks_like_flag(name) => command(name, rest),
         _ => serve(&arguments),
     }
@@ -61,13 +63,20 @@ fn serve(arguments: &[&str]) -> ExitCode {
             let list = commands::list(arguments::help::width());
             return commands::print(&format!("{text}\n{list}")).into();
         }
+        Err(Stop::Wrong(sentence)) => {
+            let name = arguments.iter().find(|word| commands::find(word).is_some());
+            let hint = name.map_or(String::new(), |name| format!(". A command stands first: ptg-store {name}"));
+            return fail(&format!("{sentence}{hint}"), Exit::Usage);
+        }
         Err(stop) => return commands::stopped(stop, commands::complain).into(),
     };
-    // Of a flag whose variable said it, the variable is told.
-    let told = |sentence: &str| environment.named_in(&arguments::in_lines(sentence, arguments));
     let config = match configure(flags) {
         Ok(config) => config,
-        Err(sentence) => return fail(&told(&sentence), Exit::Usage),
+        Err(sentence) => {
+            // Of a flag whose variable said it, the variable is told.
+            let sentence = environment.named_in(&arguments::in_lines(&sentence, &[arguments, &environment.words()].concat()));
+            return fail(&sentence, Exit::Usage);
+        }
     };
     allocator::settle();
     let lines = match logging::start() {
@@ -82,7 +91,7 @@ fn serve(arguments: &[&str]) -> ExitCode {
     }
     let done = run(config, &lines);
     if let Err(sentence) = &done {
-        lines.say(&format!("ptg-store: {}", told(sentence)));
+        lines.say(&format!("ptg-store: {}", arguments::in_lines(sentence, arguments)));
     }
     lines.finish();
     match done {

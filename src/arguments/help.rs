@@ -29,11 +29,12 @@ pub fn width() -> usize {
 }
 
 /// The help of a command, `program` being all that is typed to call it. Of each flag, `variable` tells the variable of the
-/// environment that does the same.
+/// environment that does the same; `more` are rows of flags that argh does not know.
 pub fn help(
     program: &str,
     known: &CommandInfoWithArgs,
     variable: impl Fn(&FlagInfo<'static>) -> Option<String>,
+    more: &[Row],
     width: usize,
 ) -> String {
     let shown = || known.positionals.iter().filter(|one| !one.hidden);
@@ -44,15 +45,21 @@ pub fn help(
         let rows: Vec<Row> = shown().map(|one| (one.name.to_uppercase(), one.description.to_owned())).collect();
         text += &format!("\n{}", table(&rows, width));
     }
-    let rows: Vec<Row> = known.flags.iter().filter(|flag| !flag.hidden).map(|flag| row(flag, variable(flag))).collect();
+    // argh has its own first.
+    let (own, others): (Vec<_>, _) = known.flags.iter().partition(|flag| flag.long == "--help");
+    let flags = others.into_iter().chain(own).filter(|flag| !flag.hidden);
+    let rows = flags.map(|flag| row(flag, variable(flag)));
+    let rows: Vec<Row> = rows.chain(more.iter().cloned()).collect();
     text + &format!("\nFlags:\n{}", table(&rows, width))
 }
 
 /// Rows in two columns that are aligned, each line at most so wide.
 pub fn table(rows: &[Row], width: usize) -> String {
     let widths = rows.iter().map(|(name, _)| count(name)).filter(|width| *width <= WIDEST_NAME);
-    // On a narrow terminal the text needs the room.
-    let left = widths.max().unwrap_or(0).min(width / 3);
+    // On a narrow terminal the text needs the room, and so does its longest word.
+    let words = rows.iter().flat_map(|(_, about)| about.split_whitespace());
+    let room = width.saturating_sub(MARGIN + GAP + words.map(count).max().unwrap_or(0));
+    let left = widths.max().unwrap_or(0).min(width / 3).min(room);
     let indent = MARGIN + left + GAP;
     let mut text = String::new();
     for (name, about) in rows {
@@ -105,8 +112,6 @@ fn name(flag: &FlagInfo) -> String {
     match flag.kind {
         _ if flag.long == "--help" => "-h, --help".into(),
         FlagInfoKind::Switch => flag.long.into(),
-        // Unless it has a name of its own, argh calls the value like the flag.
-        FlagInfoKind::Option { arg_name } if flag.long.ends_with(arg_name) => format!("{} VALUE", flag.long),
         FlagInfoKind::Option { arg_name } => format!("{} {}", flag.long, arg_name.to_uppercase()),
     }
 }

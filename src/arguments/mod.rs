@@ -32,7 +32,7 @@ pub fn of_command<F: FromArgs + ArgsInfo>(name: &str, arguments: &[&str]) -> Res
     let program = format!("{PROGRAM} {name}");
     let wrong = |sentence: &str| wrong(sentence, &program, arguments);
     match prepare(&known, arguments).map_err(|sentence| wrong(&sentence))? {
-        Prepared::Help => Err(Stop::Help(help::help(&program, &known, |_| None, help::width()))),
+        Prepared::Help => Err(Stop::Help(help::help(&program, &known, |_| None, &[], help::width()))),
         Prepared::Version => Err(Stop::Version),
         Prepared::Work(words) => parse(&program, &words.for_argh(&[])).map_err(|sentence| wrong(&sentence)),
     }
@@ -45,7 +45,8 @@ pub fn of_store(arguments: &[&str]) -> Result<(Flags, Environment), Stop> {
     match prepare(&known, arguments).map_err(|sentence| wrong(&sentence))? {
         Prepared::Help => {
             let variable = |flag: &argh::FlagInfo| environment::variable_of(flag.long);
-            Err(Stop::Help(help::help(PROGRAM, &known, variable, help::width())))
+            let version = ("-V, --version".into(), "print the version and exit".into());
+            Err(Stop::Help(help::help(PROGRAM, &known, variable, &[version], help::width())))
         }
         Prepared::Version => Err(Stop::Version),
         Prepared::Work(words) => {
@@ -53,8 +54,8 @@ pub fn of_store(arguments: &[&str]) -> Result<(Flags, Environment), Stop> {
             match with_environment(&words, &environment) {
                 Ok(flags) => Ok((flags, environment)),
                 Err(sentence) => {
-                    let sentence = in_lines(&sentence, &environment.words());
-                    Err(wrong(&environment.named_in(&sentence)))
+                    let all = [arguments, &environment.words()].concat();
+                    Err(self::wrong(&environment.named_in(&sentence), PROGRAM, &all))
                 }
             }
         }

@@ -36,7 +36,7 @@ use report::{Round, Row};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
-use crate::client::{self, Console, Exit};
+use crate::client::{self, Console, Exit, Failure};
 use crate::{arguments, commands, signals};
 
 /// Which way the work takes.
@@ -70,13 +70,15 @@ pub fn main(arguments: &[&str]) -> ExitCode {
         Err(stop) => return commands::stopped(stop, |sentence| console().complain_in_lines(sentence)).into(),
     };
     let interrupted = Interrupted::default();
-    let Err(sentence) = run(&flags, &interrupted) else {
+    let Err(failure) = run(&flags, &interrupted) else {
         return ExitCode::SUCCESS;
     };
-    console().complain(&sentence);
-    match interrupted.load(Relaxed) {
-        true => Exit::Interrupted.into(),
-        false => ExitCode::FAILURE,
+    console().complain(&failure.to_string());
+    match (interrupted.load(Relaxed), failure.exit()) {
+        (true, _) => Exit::Interrupted.into(),
+        (false, Exit::Usage) => Exit::Usage.into(),
+        // Whatever else it was, nothing can be measured.
+        (false, _) => Exit::Failed.into(),
     }
 }
 
@@ -85,28 +87,29 @@ fn console() -> Console {
     Console::new("bench", false)
 }
 
-fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), String> {
-    flags.check()?;
+fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), Failure> {
+    flags.check().map_err(Failure::Usage)?;
     let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|part| name.contains(part.as_str()));
     let operations: Vec<Operation> = operations::all().into_iter().filter(|one| wanted(one.name)).collect();
     let idle = wanted(IDLE_PULLS);
     if operations.is_empty() && !idle {
         let only = flags.only.join(", ");
-        return Err(format!(
+        return Err(Failure::Usage(format!(
             "--only {only}: no operation's name contains it; --list shows them"
-        ));
+        )));
     }
     if flags.list {
         let idle = idle.then_some(IDLE_PULLS);
         return idle
             .into_iter()
             .chain(operations.iter().map(|one| one.name))
-            .try_for_each(print);
+            .try_for_each(print)
+            .map_err(Failure::Here);
     }
     let bench = Bench::new(flags, interrupted)?;
     let measured = bench.measure(flags, &operations, idle);
     // A signal also breaks off system calls, and what they say then is not the cause.
-    bench.check().and(measured)
+    bench.check().and(measured).map_err(Failure::Here)
 }
 
 /// Prints a line, right away also into a pipe.
@@ -138,28 +141,31 @@ fn headline(about: &Value) -> String {
 }
 
 impl Bench {
-    fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, String> {
+    fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, Failure> {
         for signal in signals::ending() {
             signal_hook::flag::register(signal, Arc::clone(interrupted))
-                .map_err(|error| format!("cannot wait for signals: {error}"))?;
+                .map_err(|error| Failure::Here(format!("cannot wait for signals: {error}")))?;
         }
+        let direct = Direct::new(&flags.redis, wire::PATIENCE);
+        let direct = direct.map_err(|error| Failure::Usage(format!("--redis {error}")))?;
         let known = client::Store::look(
             flags.url.as_deref(),
             flags.token.as_deref(),
             &client::Interrupted::default(),
         );
-        let known = known.map_err(|failure| match &flags.url {
-            Some(url) => format!("--url {url}: {failure}"),
-            None => failure.to_string(),
+        let known = known.map_err(|failure| match (&flags.url, failure) {
+            (Some(url), Failure::Usage(sentence)) => Failure::Usage(format!("--url {url}: {sentence}")),
+            (_, failure) => failure,
         })?;
         let mut store = Store::new(&known, interrupted);
         if known.token().is_none() {
-            store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?;
+            let signed_in = store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user));
+            signed_in.map_err(Failure::Here)?;
         }
         Ok(Bench {
             url: known.url(),
             store,
-            direct: Direct::new(&flags.redis, wire::PATIENCE)?,
+            direct,
             prefix: Prefix::random(),
             seconds: flags.seconds.0,
             pid: flags.pid,

@@ -10,6 +10,7 @@ use crate::units::{Size, Span};
 
 /// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
 /// Sizes are bytes, or take KiB, MiB, GiB; times are seconds, or take ms, s, m, h, d.
+/// What no flag says, the variable of the environment in brackets may; where a flag may be given more than once, with commas.
 #[derive(FromArgs, ArgsInfo, Debug, Clone)]
 pub struct Flags {
     /// address to serve on (default 127.0.0.1:7890; port 0 takes a free one)

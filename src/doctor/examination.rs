@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ptg_store::Config;
-use ptg_store::config::{self, REDIS_VARIABLE};
+use ptg_store::config::environment;
 use ptg_store::redis_server;
 use redis::{Connection, FromRedisValue};
 
@@ -81,7 +81,10 @@ impl Examination {
             store,
             redis,
             interrupted: interrupted.clone(),
-            defaults: Config::from_args(&[]).map_err(Failure::Usage)?,
+            // With an environment that no store would start with, its own defaults are of more use than none.
+            defaults: Config::from_environment()
+                .or_else(|_| Config::from_args(&[]))
+                .map_err(Failure::Usage)?,
             known: Known::default(),
             flags,
         })
@@ -180,10 +183,12 @@ impl Examination {
 
 impl Redis {
     fn new(flag: Option<&str>, interrupted: &Interrupted) -> Result<Redis, Failure> {
-        let variable = config::variable(REDIS_VARIABLE).map_err(Failure::Usage)?;
-        let named = flag.map(str::to_owned).or(variable);
-        let url = named.clone().unwrap_or_else(redis_server::default_url);
-        let direct = Direct::new(&url, PATIENCE).map_err(Failure::Usage)?;
+        let named = match flag {
+            Some(url) => Some((url.to_owned(), "--redis".to_owned())),
+            None => environment::redis().map_err(Failure::Usage)?,
+        };
+        let (url, by) = named.clone().unwrap_or_else(|| (redis_server::default_url(), String::new()));
+        let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by} {error}")))?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),
             direct,

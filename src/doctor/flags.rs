@@ -17,8 +17,8 @@ pub struct Flags {
     #[argh(option)]
     pub token: Option<String>,
 
-    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL, else
-    /// redis://127.0.0.1:6789)
+    /// the Redis behind the store, as it is reached from here (default: the environment's PTG_STORE_REDIS
+    /// or REDIS_URL, else redis://127.0.0.1:6789)
     #[argh(option)]
     pub redis: Option<String>,
 
@@ -26,7 +26,8 @@ pub struct Flags {
     #[argh(option)]
     pub pid: Option<u32>,
 
-    /// folder with the data of a Redis that the store starts itself (default ptg-data)
+    /// folder with the data of a Redis that the store starts itself (default: the environment's PTG_STORE_DATA_DIR, else
+    /// ptg-data)
     #[argh(option)]
     pub data_dir: Option<PathBuf>,
 

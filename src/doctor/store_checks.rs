@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ptg_store::listeners;
+
 use super::clocks::{Asked, Skew};
 use super::examination::{Examination, PATIENCE, within};
 use super::finding::Finding;
-use super::listeners;
 use super::machine::is_here;
 use super::probe::random_name;
 use super::token::{self, Token};

@@ -107,12 +107,7 @@ enum Next {
 
 /// Runs the command.
 pub fn main(arguments: &[&str]) -> ExitCode {
-    // A lone dash looks like a flag to argh.
-    let arguments: Vec<&str> = arguments
-        .iter()
-        .map(|word| if *word == "-" { inputs::STDIN } else { word })
-        .collect();
-    super::run("push", &arguments, run)
+    super::run("push", arguments, run)
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
@@ -136,7 +131,8 @@ impl Source {
     fn of(flags: &Flags) -> Result<Source, Failure> {
         let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
         let of_folders = flags.new_only || flags.suffix.is_some();
-        let files = flags.files.iter().map(PathBuf::from).collect();
+        let path = |file: &String| PathBuf::from(if file == "-" { inputs::STDIN } else { file });
+        let files = flags.files.iter().map(path).collect();
         match &flags.watch {
             _ if flags.lines && flags.jpegs => usage("--lines and --jpegs do not go together"),
             Some(_) if flags.lines || flags.jpegs || !flags.files.is_empty() => {
