@@ -1,9 +1,10 @@
 //! What listens on a port of this machine, from `/proc` (proc(5)): who can reach it, and which process has it. The doctor asks
-//! about a store's port, and a store that cannot have the port it wants tells who has it.
+//! about a store's port, a store that cannot have the port it wants tells who has it, and `ptg-store login` asks whether several
+//! names of this machine lead to one store.
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::visible;
 
@@ -34,20 +35,42 @@ pub fn exposed(port: u16) -> Option<bool> {
     (!found.is_empty()).then(|| found.iter().any(|one| one.exposed))
 }
 
+/// Whether everything that listens on this port, whatever its address, is one program: one socket, or several of one process.
+pub fn is_one(port: u16) -> bool {
+    let inodes = inodes(port);
+    match inodes.len() {
+        0 => false,
+        1 => true,
+        _ => process_with(|held| inodes.iter().all(|inode| held.contains(inode))).is_some(),
+    }
+}
+
 /// Who listens on this port; none if nobody does, or if that is somebody else's process, which only root may see.
 pub fn holder(port: u16) -> Option<Holder> {
-    let inodes: Vec<String> = all(port).into_iter().map(|one| one.inode).collect();
-    let has = |folder: &Path| {
-        let descriptors = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
-        let mut targets = descriptors.filter_map(|one| fs::read_link(one.path()).ok());
-        targets.any(|target| inodes.iter().any(|inode| target.as_os_str() == format!("socket:[{inode}]").as_str()))
-    };
+    let inodes = inodes(port);
+    process_with(|held| inodes.iter().any(|inode| held.contains(inode)))
+}
+
+fn inodes(port: u16) -> Vec<String> {
+    all(port).into_iter().map(|one| one.inode).collect()
+}
+
+/// The first process that we may look into whose sockets are like this.
+fn process_with(is_it: impl Fn(&[String]) -> bool) -> Option<Holder> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let mut processes = processes.filter_map(|one| Some((one.file_name().to_str()?.parse().ok()?, one.path())));
-    let (pid, folder) = processes.find(|(_, folder)| has(folder))?;
+    let (pid, folder) = processes.find(|(_, folder)| is_it(&sockets(folder)))?;
     let name = fs::read(folder.join("comm")).unwrap_or_default();
     let name = String::from_utf8_lossy(&name).trim_end().to_owned();
     Some(Holder { pid, name })
+}
+
+/// The numbers of a process's sockets.
+fn sockets(process: &Path) -> Vec<String> {
+    let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let targets = descriptors.filter_map(|one| fs::read_link(one.path()).ok());
+    let inode = |target: PathBuf| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned());
+    targets.filter_map(inode).collect()
 }
 
 impl fmt::Display for Holder {
@@ -110,7 +133,9 @@ mod tests {
         let holder = holder(port).unwrap();
         assert_eq!(holder.pid, std::process::id());
         assert!(!holder.name.is_empty());
+        assert!(is_one(port));
         drop(taken);
+        assert!(!is_one(port));
         assert_eq!(super::holder(port), None);
     }
 

@@ -6,6 +6,7 @@ mod push;
 mod record;
 mod replay;
 mod streams;
+mod token;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -35,6 +36,7 @@ pub struct Command {
 #[rustfmt::skip]
 const COMMANDS: &[Command] = &[
     Command { name: "login",   about: "signs in to a store and keeps the token",                   main: login::main },
+    Command { name: "token",   about: "prints the token, for curl and other programs",              main: token::main },
     Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
     Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
     Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },

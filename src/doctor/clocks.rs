@@ -70,11 +70,11 @@ pub fn judge(store: Option<Skew>, redis: Option<Skew>) -> Finding {
     let worst = known().map(|(skew, _)| skew.by).max();
     let words: Vec<String> = known().map(|(skew, whose)| skew.words(whose)).collect();
     let found = words.join(", ");
-    let mend = "sudo timedatectl set-ntp true  # on the machine whose clock is wrong";
+    let (mend, where_) = ("sudo timedatectl set-ntp true", "on the machine whose clock is wrong");
     match worst {
         None => Finding::not_checked("neither the store nor Redis tells its time"),
-        Some(by) if by >= FAR_OFF => Finding::wrong(format!("{found}; entry ids are times of Redis")).mend(mend),
-        Some(by) if by >= SKEWED => Finding::warning(format!("{found}; entry ids are times of Redis")).mend(mend),
+        Some(by) if by >= FAR_OFF => Finding::wrong(format!("{found}; entry ids are times of Redis")).mend_for(where_, mend),
+        Some(by) if by >= SKEWED => Finding::warning(format!("{found}; entry ids are times of Redis")).mend_for(where_, mend),
         Some(_) => Finding::ok(found),
     }
 }

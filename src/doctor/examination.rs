@@ -16,10 +16,9 @@ use super::flags::Flags;
 use super::info::Info;
 use super::machine::is_here;
 use super::probe::Probe;
-use super::shell::RedisCli;
+use super::shell::{self, RedisCli};
 use super::streams::Activity;
 use crate::bench::direct::{Direct, sentence};
-use crate::client::shell::quote;
 use crate::client::{Failure, Interrupted, Store, TICK};
 
 /// How long the store, or Redis, may take for one answer. What is fine takes milliseconds; nobody waits long for a doctor.
@@ -171,14 +170,6 @@ impl Examination {
     pub fn store_is_here(&self) -> bool {
         self.known.address.get().is_some_and(|address| is_here(address.ip()))
     }
-
-    /// `ptg-store` with these words and the flags that name the store, for its clients.
-    pub fn client_command(&self, words: &str) -> String {
-        match &self.flags.url {
-            Some(url) => format!("ptg-store {words} --url {}", quote(url)),
-            None => format!("ptg-store {words}"),
-        }
-    }
 }
 
 impl Redis {
@@ -200,6 +191,11 @@ impl Redis {
     /// Where it is, without a password.
     pub fn address(&self) -> String {
         self.direct.address()
+    }
+
+    /// A command line that asks for its password, and runs this one with it.
+    pub fn with_password(&self, command: &str) -> String {
+        shell::with_password(self.direct.info(), command)
     }
 
     /// Whether it runs on this machine, as far as its address tells.

@@ -1,10 +1,10 @@
 //! What to think of what Redis says about itself. Pure: the asking is done elsewhere.
 
-use super::finding::Finding;
+use super::finding::{Finding, Mend};
 use super::info::Info;
 use super::shell::RedisCli;
 use crate::client::figures::{bytes, share};
-use crate::client::shell::quote;
+use crate::client::shell::{program, quote};
 
 /// The oldest Redis that has every command the store uses, and the oldest that tells a slow puller what it missed.
 const OLDEST: (u32, u32) = (6, 2);
@@ -47,7 +47,7 @@ pub fn version(info: &Info) -> Finding {
         return Finding::wrong(format!(
             "{found}, a read-only replica of {host}:{port}: nothing can be pushed"
         ))
-        .mend(format!("ptg-store --redis {}", quote(&primary)));
+        .mend_for("instead of the store that runs", format!("{} --redis {}", program(), quote(&primary)));
     }
     if info.text("redis_mode") == Some("cluster") {
         return Finding::warning(format!(
@@ -114,7 +114,7 @@ pub fn policy(info: &Info, cli: &RedisCli) -> Finding {
         "noeviction" if evicted > 0 => Finding::warning(format!(
             "noeviction now, but {evicted} keys were evicted since Redis started: whole streams may have been"
         ))
-        .mend(cli.command("config resetstat  # once you know")),
+        .mend_for("once you know", cli.command("config resetstat")),
         "noeviction" => Finding::ok("noeviction: a full Redis refuses and forgets nothing"),
         _ if policy.starts_with("allkeys-") => {
             let so_far = match evicted {
@@ -138,7 +138,7 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     let snapshots = settings.save.as_deref().is_some_and(|save| !save.is_empty());
     if aof == 1 && info.text("aof_last_write_status").is_some_and(|status| status != "ok") {
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
-            .mend("df -h  # make room, or see to the disk; the log of Redis names the error");
+            .mend_for("make room, or see to the disk; the log of Redis names the error", "df -h");
     }
     if info.text("rdb_last_bgsave_status").is_some_and(|status| status != "ok") && snapshots {
         return snapshot_failed(info, settings, cli);
@@ -156,7 +156,7 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
         .is_some_and(|status| status != "ok")
     {
         return Finding::warning("the last rewrite of the append-only file failed, so it grows without end")
-            .mend(cli.command("bgrewriteaof  # after making room on its disk"));
+            .mend_for("after making room on its disk", cli.command("bgrewriteaof"));
     }
     match settings.appendfsync.as_deref() {
         Some("no") => {
@@ -204,15 +204,18 @@ fn snapshot_failed(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     match info.number("aof_enabled") {
         // The append-only file has everything already.
         Some(1) => finding.mend_all(set(cli, info, "save", "''")),
-        _ => finding.mend(cli.command("bgsave  # after making room on its disk; the log of Redis names the error")),
+        _ => finding.mend_for(
+            "after making room on its disk; the log of Redis names the error",
+            cli.command("bgsave"),
+        ),
     }
 }
 
 /// Sets it now, and in its file if it has one, for its next start.
-fn set(cli: &RedisCli, info: &Info, name: &str, value: &str) -> Vec<String> {
-    let mut commands = vec![cli.command(&format!("config set {name} {value}"))];
+fn set(cli: &RedisCli, info: &Info, name: &str, value: &str) -> Vec<Mend> {
+    let mut commands = vec![Mend::new(cli.command(&format!("config set {name} {value}")))];
     if info.text("config_file").is_some() {
-        commands.push(cli.command("config rewrite  # keeps it for the next start"));
+        commands.push(Mend::new(cli.command("config rewrite")).why("keeps it for the next start"));
     }
     commands
 }
