@@ -65,7 +65,9 @@ fn serve(arguments: &[&str]) -> ExitCode {
         }
         Err(Stop::Wrong(sentence)) => {
             let name = arguments.iter().find(|word| commands::find(word).is_some());
-            let hint = name.map_or(String::new(), |name| format!(". A command stands first: ptg-store {name}"));
+            let hint = name.map_or(String::new(), |name| {
+                format!(". A command stands first: ptg-store {name}")
+            });
             return fail(&format!("{sentence}{hint}"), Exit::Usage);
         }
         Err(stop) => return commands::stopped(stop, commands::complain).into(),
@@ -74,7 +76,10 @@ fn serve(arguments: &[&str]) -> ExitCode {
         Ok(config) => config,
         Err(sentence) => {
             // Of a flag whose variable said it, the variable is told.
-            let sentence = environment.named_in(&arguments::in_lines(&sentence, &[arguments, &environment.words()].concat()));
+            let sentence = environment.named_in(&arguments::in_lines(
+                &sentence,
+                &[arguments, &environment.words()].concat(),
+            ));
             return fail(&sentence, Exit::Usage);
         }
     };

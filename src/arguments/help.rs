@@ -23,7 +23,11 @@ pub type Row = (String, String);
 /// The columns of the terminal that reads standard output; what `COLUMNS` says comes first.
 pub fn width() -> usize {
     let said = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let terminal = || tcgetwinsize(std::io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    let terminal = || {
+        tcgetwinsize(std::io::stdout())
+            .ok()
+            .map(|size| usize::from(size.ws_col))
+    };
     let columns = said.or_else(terminal).filter(|columns| *columns > 0);
     columns.unwrap_or(USUAL_WIDTH).clamp(LEAST_WIDTH, MOST_WIDTH)
 }
@@ -42,7 +46,9 @@ pub fn help(
     text += "\n\n";
     text += &wrapped(known.description, width);
     if shown().next().is_some() {
-        let rows: Vec<Row> = shown().map(|one| (one.name.to_uppercase(), one.description.to_owned())).collect();
+        let rows: Vec<Row> = shown()
+            .map(|one| (one.name.to_uppercase(), one.description.to_owned()))
+            .collect();
         text += &format!("\n{}", table(&rows, width));
     }
     // argh has its own first.
@@ -55,7 +61,10 @@ pub fn help(
 
 /// Rows in two columns that are aligned, each line at most so wide.
 pub fn table(rows: &[Row], width: usize) -> String {
-    let widths = rows.iter().map(|(name, _)| count(name)).filter(|width| *width <= WIDEST_NAME);
+    let widths = rows
+        .iter()
+        .map(|(name, _)| count(name))
+        .filter(|width| *width <= WIDEST_NAME);
     // On a narrow terminal the text needs the room, and so does its longest word.
     let words = rows.iter().flat_map(|(_, about)| about.split_whitespace());
     let room = width.saturating_sub(MARGIN + GAP + words.map(count).max().unwrap_or(0));
@@ -80,8 +89,15 @@ pub fn table(rows: &[Row], width: usize) -> String {
 
 /// The line that says how a command is called.
 pub fn usage(program: &str, known: &CommandInfoWithArgs) -> String {
-    let words = known.positionals.iter().filter(|one| !one.hidden).map(|one| format!(" {}", word(one)));
-    let flags = known.flags.iter().filter(|flag| matches!(flag.optionality, Optionality::Required));
+    let words = known
+        .positionals
+        .iter()
+        .filter(|one| !one.hidden)
+        .map(|one| format!(" {}", word(one)));
+    let flags = known
+        .flags
+        .iter()
+        .filter(|flag| matches!(flag.optionality, Optionality::Required));
     let flags = flags.map(|flag| format!(" {}", name(flag)));
     let all: String = words.chain(flags).collect();
     format!("Usage: {program}{all} [flags]")
@@ -144,7 +160,10 @@ mod tests {
 
     fn rows(names: &[&str]) -> Vec<Row> {
         let about = "some words that are said of it, more than fit into one line";
-        names.iter().map(|name| ((*name).to_owned(), about.to_owned())).collect()
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), about.to_owned()))
+            .collect()
     }
 
     #[test]

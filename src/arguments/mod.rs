@@ -46,7 +46,13 @@ pub fn of_store(arguments: &[&str]) -> Result<(Flags, Environment), Stop> {
         Prepared::Help => {
             let variable = |flag: &argh::FlagInfo| environment::variable_of(flag.long);
             let version = ("-V, --version".into(), "print the version and exit".into());
-            Err(Stop::Help(help::help(PROGRAM, &known, variable, &[version], help::width())))
+            Err(Stop::Help(help::help(
+                PROGRAM,
+                &known,
+                variable,
+                &[version],
+                help::width(),
+            )))
         }
         Prepared::Version => Err(Stop::Version),
         Prepared::Work(words) => {
@@ -74,14 +80,20 @@ fn parse<F: FromArgs>(program: &str, words: &[&str]) -> Result<F, String> {
 fn wrong(sentence: &str, program: &str, arguments: &[&str]) -> Stop {
     let sentence = sentence.trim_end();
     let end = if sentence.ends_with('?') { "" } else { ";" };
-    Stop::Wrong(in_lines(&format!("{sentence}{end} {program} --help says more"), arguments))
+    Stop::Wrong(in_lines(
+        &format!("{sentence}{end} {program} --help says more"),
+        arguments,
+    ))
 }
 
 /// What argh, or whoever starts the store, says in lines of their own. An argument that is said again there begins none.
 pub fn in_lines(said: &str, arguments: &[&str]) -> String {
     let mut said = said.trim_end().to_owned();
     // Also of what stands behind the `=` of a flag.
-    let values = arguments.iter().filter_map(|argument| argument.split_once('=')).map(|(_, value)| value);
+    let values = arguments
+        .iter()
+        .filter_map(|argument| argument.split_once('='))
+        .map(|(_, value)| value);
     for argument in arguments.iter().copied().chain(values) {
         let shown = visible::line(argument);
         if shown != argument {

@@ -42,7 +42,10 @@ impl<'a> Words<'a> {
 
 /// Prepares the words of a command that has these flags and words. The error is a sentence for the user.
 pub fn prepare<'a>(known: &CommandInfoWithArgs, arguments: &[&'a str]) -> Result<Prepared<'a>, String> {
-    let flags_end = arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len());
+    let flags_end = arguments
+        .iter()
+        .position(|word| *word == "--")
+        .unwrap_or(arguments.len());
     let has = |names: [&str; 2]| arguments[..flags_end].iter().any(|word| names.contains(word));
     // Where no word may stand, this one was meant as it reads.
     let is_help = known.positionals.is_empty() && arguments.first() == Some(&"help");
@@ -95,7 +98,9 @@ impl<'a> Words<'a> {
             (FlagInfoKind::Option { .. }, None) => match rest.next() {
                 // Not what was forgotten, but what comes behind it.
                 Some(next) if next == "--" || find(known, name_of(next)).is_some() => {
-                    return Err(format!("{long} needs a value, and behind it stands {next}; {long}={next} would be one"));
+                    return Err(format!(
+                        "{long} needs a value, and behind it stands {next}; {long}={next} would be one"
+                    ));
                 }
                 Some(next) => self.flags.extend([long, next]),
                 None => return Err(format!("{long} needs a value")),
@@ -109,13 +114,18 @@ impl<'a> Words<'a> {
         let is_required = |optionality: &Optionality| matches!(optionality, Optionality::Required);
         let required = known.positionals.iter().filter(|one| is_required(&one.optionality));
         if let Some(missing) = required.skip(self.words.len()).next() {
-            return Err(format!("{} is missing: {}", missing.name.to_uppercase(), missing.description));
+            return Err(format!(
+                "{} is missing: {}",
+                missing.name.to_uppercase(),
+                missing.description
+            ));
         }
         let mut required = known.flags.iter().filter(|flag| is_required(&flag.optionality));
         if let Some(missing) = required.find(|flag| !self.given.contains(&flag.long)) {
             return Err(format!("{} is missing: {}", missing.long, missing.description));
         }
-        let takes_all = |one: &argh::PositionalInfo| matches!(one.optionality, Optionality::Repeating | Optionality::Greedy);
+        let takes_all =
+            |one: &argh::PositionalInfo| matches!(one.optionality, Optionality::Repeating | Optionality::Greedy);
         match self.words.get(known.positionals.len()) {
             Some(word) if !known.positionals.iter().any(takes_all) => Err(match known.positionals.len() {
                 0 => format!("'{word}' stands where only flags may"),

@@ -35,7 +35,11 @@ mod tests {
 
     #[test]
     fn names_of_loopback_with_one_port_and_prefix_may_be_one() {
-        let names = ["http://localhost:7890/a", "http://127.0.0.1:7890/a", "http://[::1]:7890/a"];
+        let names = [
+            "http://localhost:7890/a",
+            "http://127.0.0.1:7890/a",
+            "http://[::1]:7890/a",
+        ];
         for one in names {
             assert!(names.iter().all(|other| may_be_one(one, other) == (one != *other)));
             for other in [

@@ -125,7 +125,9 @@ impl Store {
     /// A failure of this store with what to do about it: of a token that it does not take, which one that is.
     pub fn advise(&self, failure: Failure) -> Failure {
         match failure {
-            Failure::Refused { status: 401, detail, .. } => Failure::Refused {
+            Failure::Refused {
+                status: 401, detail, ..
+            } => Failure::Refused {
                 status: 401,
                 detail,
                 advice: Some(self.advice()),

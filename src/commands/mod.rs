@@ -48,7 +48,10 @@ const COMMANDS: &[Command] = &[
 
 /// Words that other programs have for some of this, and what it is here.
 const OTHER_WORDS: &[(&[&str], &str)] = &[
-    (&["serve", "server", "start", "run"], "ptg-store without a command is the store"),
+    (
+        &["serve", "server", "start", "run"],
+        "ptg-store without a command is the store",
+    ),
     (&["ls", "list"], "ptg-store streams lists the streams"),
     (&["logout"], "ptg-store login --logout does that"),
     (&["version"], "ptg-store --version prints the version"),
@@ -68,7 +71,9 @@ pub fn unknown(name: &str) -> ExitCode {
         None => other().map_or(String::new(), |(_, meant)| format!("{meant}; ")),
     };
     let name = visible::line(name);
-    complain(&format!("there is no command '{name}'; {hint}ptg-store --help lists them"));
+    complain(&format!(
+        "there is no command '{name}'; {hint}ptg-store --help lists them"
+    ));
     Exit::Usage.into()
 }
 

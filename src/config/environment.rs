@@ -61,12 +61,19 @@ pub fn redis() -> Result<Option<(String, String)>, String> {
 /// Variables that are none of ours, but nearly: each with the one that was probably meant.
 pub fn misspelt() -> Vec<(String, String)> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter_map(|name| Some((meant(&name)?, name))).map(|(meant, name)| (name, meant)).collect()
+    names
+        .filter_map(|name| Some((meant(&name)?, name)))
+        .map(|(meant, name)| (name, meant))
+        .collect()
 }
 
 fn meant(name: &str) -> Option<String> {
     let word = name.strip_prefix(PREFIX)?;
-    let known: Vec<String> = Flags::get_args_info().flags.iter().filter_map(|flag| variable_of(flag.long)).collect();
+    let known: Vec<String> = Flags::get_args_info()
+        .flags
+        .iter()
+        .filter_map(|flag| variable_of(flag.long))
+        .collect();
     if known.iter().any(|known| known == name) || OF_CLIENTS.contains(&name) {
         return None;
     }
@@ -95,7 +102,12 @@ impl Environment {
                 (FlagInfoKind::Switch, _) => match boolean_of(&value) {
                     Some(true) => vec![flag.long.to_owned()],
                     Some(false) => Vec::new(),
-                    None => return Err(format!("{name} is '{}', and must be true or false", visible::line(&value))),
+                    None => {
+                        return Err(format!(
+                            "{name} is '{}', and must be true or false",
+                            visible::line(&value)
+                        ));
+                    }
                 },
                 (_, Optionality::Repeating) => value.split(',').flat_map(|one| flag_with(one.trim())).collect(),
                 _ => flag_with(&value).into(),
@@ -107,7 +119,11 @@ impl Environment {
 
     /// The flags as words of a command line.
     pub fn words(&self) -> Vec<&str> {
-        self.given.iter().flat_map(|one| &one.words).map(String::as_str).collect()
+        self.given
+            .iter()
+            .flat_map(|one| &one.words)
+            .map(String::as_str)
+            .collect()
     }
 
     /// What is said of these flags, said of their variables.
@@ -155,7 +171,11 @@ mod tests {
 
     #[test]
     fn a_variable_stands_for_its_flag_unless_that_is_given() {
-        let variables = [("PTG_STORE_MAX_LEN", "5"), ("PTG_STORE_DATA_DIR", "-x y"), ("OTHER", "7")];
+        let variables = [
+            ("PTG_STORE_MAX_LEN", "5"),
+            ("PTG_STORE_DATA_DIR", "-x y"),
+            ("OTHER", "7"),
+        ];
         let environment = with(&[], &variables).unwrap();
         assert_eq!(environment.words(), ["--data-dir", "-x y", "--max-len", "5"]);
         let environment = with(&["--max-len", "--listen"], &variables).unwrap();
@@ -175,10 +195,19 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_of_the_variable_and_not_of_flags_that_begin_alike() {
-        let environment = with(&["--ping-interval"], &[("PTG_STORE_MAX_BODY", "1"), ("PTG_STORE_MAX_LEN", "x")]);
+        let environment = with(
+            &["--ping-interval"],
+            &[("PTG_STORE_MAX_BODY", "1"), ("PTG_STORE_MAX_LEN", "x")],
+        );
         let named = |sentence| environment.as_ref().unwrap().named_in(sentence);
-        assert_eq!(named("--max-len: bad (--max-len)"), "PTG_STORE_MAX_LEN: bad (PTG_STORE_MAX_LEN)");
-        assert_eq!(named("--max-body-x and --ping-interval"), "--max-body-x and --ping-interval");
+        assert_eq!(
+            named("--max-len: bad (--max-len)"),
+            "PTG_STORE_MAX_LEN: bad (PTG_STORE_MAX_LEN)"
+        );
+        assert_eq!(
+            named("--max-body-x and --ping-interval"),
+            "--max-body-x and --ping-interval"
+        );
         assert_eq!(named("of --max-body"), "of PTG_STORE_MAX_BODY");
         assert_eq!(named(""), "");
     }
@@ -199,7 +228,13 @@ mod tests {
         assert_eq!(meant("PTG_STORE_LISTN").as_deref(), Some("PTG_STORE_LISTEN"));
         assert_eq!(meant("PTG_STORE_MAXLEN").as_deref(), Some("PTG_STORE_MAX_LEN"));
         // The second of each is what Kubernetes sets beside a service of this name.
-        for name in ["PTG_STORE_LISTEN", "PTG_STORE_PORT", "PTG_STORE_URL", "PTG_STORE_SERVICE_HOST", "LISTN"] {
+        for name in [
+            "PTG_STORE_LISTEN",
+            "PTG_STORE_PORT",
+            "PTG_STORE_URL",
+            "PTG_STORE_SERVICE_HOST",
+            "LISTN",
+        ] {
             assert_eq!(meant(name), None, "{name}");
         }
     }

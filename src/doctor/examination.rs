@@ -178,7 +178,9 @@ impl Redis {
             Some(url) => Some((url.to_owned(), "--redis".to_owned())),
             None => environment::redis().map_err(Failure::Usage)?,
         };
-        let (url, by) = named.clone().unwrap_or_else(|| (redis_server::default_url(), String::new()));
+        let (url, by) = named
+            .clone()
+            .unwrap_or_else(|| (redis_server::default_url(), String::new()));
         let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by} {error}")))?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),

@@ -8,6 +8,7 @@ use ptg_store::{Config, server};
 use rustix::process::{Resource, getrlimit};
 
 use super::finding::{Finding, Mend};
+use super::shell::as_root;
 use crate::client::figures::{bytes, share};
 use crate::client::shell::quote;
 
@@ -41,7 +42,7 @@ pub fn shell_descriptors(config: &Config) -> Finding {
         &format!("{} granted to this shell{of}", count(limit.maximum)),
         config,
         |needed| {
-            Mend::new(format!("sudo prlimit --pid $$ --nofile={needed}:{needed}")).why(format!(
+            Mend::new(as_root(&format!("prlimit --pid $$ --nofile={needed}:{needed}"))).why(format!(
                 "in the shell that starts the store; LimitNOFILE={needed} for systemd"
             ))
         },
@@ -85,7 +86,7 @@ fn judge_process(pid: u32, limit: Option<u64>, used: u64, config: &Config) -> Fi
     };
     let found = format!("{used} of {limit} in use ({})", share(used, limit));
     let raise = |needed| {
-        Mend::new(format!("sudo prlimit --pid {pid} --nofile={needed}:{needed}"))
+        Mend::new(as_root(&format!("prlimit --pid {pid} --nofile={needed}:{needed}")))
             .why("until its next start, which needs as many")
     };
     let raised = [raise(server::descriptors(config))];
@@ -153,7 +154,9 @@ mod tests {
         assert_eq!(verdict(Some(needed)), Verdict::Ok);
         assert_eq!(verdict(Some(needed - 1)), Verdict::Warning);
         assert_eq!(verdict(Some(0)), Verdict::Wrong);
-        let low = granted(Some(1024), "1024 granted", &config(), |needed| Mend::new(needed.to_string()));
+        let low = granted(Some(1024), "1024 granted", &config(), |needed| {
+            Mend::new(needed.to_string())
+        });
         assert!(low.found.contains("WebSockets at most"), "{low:?}");
         assert_eq!(low.mend[0].command, needed.to_string());
     }

@@ -199,9 +199,7 @@ fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, S
         let address = redis.address();
         return Err(match is_locked {
             // It may well be the store's, which knows the password.
-            true => format!(
-                "the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"
-            ),
+            true => format!("the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"),
             false => format!("the store has another Redis than {address}, which --redis names; {sentence}"),
         });
     }

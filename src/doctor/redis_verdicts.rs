@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Mend};
 use super::info::Info;
-use super::shell::RedisCli;
+use super::shell::{RedisCli, as_root};
 use crate::client::figures::{bytes, share};
 use crate::client::shell::{program, quote};
 
@@ -47,7 +47,10 @@ pub fn version(info: &Info) -> Finding {
         return Finding::wrong(format!(
             "{found}, a read-only replica of {host}:{port}: nothing can be pushed"
         ))
-        .mend_for("instead of the store that runs", format!("{} --redis {}", program(), quote(&primary)));
+        .mend_for(
+            "instead of the store that runs",
+            format!("{} --redis {}", program(), quote(&primary)),
+        );
     }
     if info.text("redis_mode") == Some("cluster") {
         return Finding::warning(format!(
@@ -61,12 +64,12 @@ pub fn version(info: &Info) -> Finding {
         None => Finding::warning(format!("{found}: unknown to the doctor; the store needs 6.2 or newer")),
         Some(numbers) if numbers < OLDEST => {
             Finding::wrong(format!("{found} is too old: the store needs 6.2 or newer"))
-                .mend("sudo apt-get install redis-server")
+                .mend(as_root("apt-get install redis-server"))
         }
         Some(numbers) if numbers < OLDEST_THAT_COUNTS => Finding::warning(format!(
             "{found} cannot tell what slow pullers missed: gaps are not counted before 7.0"
         ))
-        .mend("sudo apt-get install redis-server"),
+        .mend(as_root("apt-get install redis-server")),
         Some(_) => Finding::ok(found),
     }
 }
@@ -138,7 +141,10 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     let snapshots = settings.save.as_deref().is_some_and(|save| !save.is_empty());
     if aof == 1 && info.text("aof_last_write_status").is_some_and(|status| status != "ok") {
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
-            .mend_for("make room, or see to the disk; the log of Redis names the error", "df -h");
+            .mend_for(
+                "make room, or see to the disk; the log of Redis names the error",
+                "df -h",
+            );
     }
     if info.text("rdb_last_bgsave_status").is_some_and(|status| status != "ok") && snapshots {
         return snapshot_failed(info, settings, cli);

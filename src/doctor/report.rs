@@ -96,7 +96,9 @@ fn text(name: &str, finding: &Finding, colour: bool) -> String {
     let mut lines = format!("{word} {name:NAME_WIDTH$} {reason}{}", visible::line(&finding.found));
     for Mend { command, why } in &finding.mend {
         // What is to be given to a shell ends the line, and nothing else stands behind it.
-        let why = why.as_ref().map_or(String::new(), |why| format!(" ({})", visible::line(why)));
+        let why = why
+            .as_ref()
+            .map_or(String::new(), |why| format!(" ({})", visible::line(why)));
         lines += &format!("\n{:VERDICT_WIDTH$} mend{why}: {}", "", visible::line(command));
     }
     lines

@@ -24,6 +24,14 @@ const UNQUOTED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug, Clone, PartialEq)]
 pub struct RedisCli(String);
 
+/// A command that only root may give. As root it needs no sudo, and bare systems have none.
+pub fn as_root(command: &str) -> String {
+    match rustix::process::geteuid().is_root() {
+        true => command.to_string(),
+        false => format!("sudo {command}"),
+    }
+}
+
 /// A command line that asks for the password of a Redis, and runs a command with it. Passwords are not shown, and stand in no
 /// list of processes. It is of the words that every shell has (POSIX).
 pub fn with_password(info: &ConnectionInfo, command: &str) -> String {

@@ -1,6 +1,6 @@
 //! The checks of the store itself, asked as any client asks it.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ptg_store::listeners;
@@ -207,13 +207,18 @@ fn connect(host: &str) -> Result<(SocketAddr, Duration), String> {
 fn no_store(host: &str, cause: &str) -> Finding {
     let finding = Finding::wrong(format!("{host} {cause}"));
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let here = name == "localhost" || name.trim_matches(['[', ']']).parse().is_ok_and(is_here);
-    match (here, host == DEFAULT_HOST) {
-        (true, true) => finding.mend(program()),
-        (true, false) => finding.mend(format!("{} --listen {}", program(), quote(host))),
-        (false, _) => finding.mend_for(
+    let address: Option<IpAddr> = match name {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        name => name.trim_matches(['[', ']']).parse().ok(),
+    };
+    let listen = format!("{} --listen {}", program(), quote(host));
+    match address.filter(|address| is_here(*address)) {
+        Some(_) if host == DEFAULT_HOST => finding.mend(program()),
+        Some(address) if address.is_loopback() => finding.mend(listen),
+        Some(_) => finding.mend_for("if the network is yours", format!("{listen} --insecure-dev-auth")),
+        None => finding.mend_for(
             "is it there, and does ptg-store run on it?",
-            format!("ping -c 3 {}", quote(name)),
+            format!("curl -m 5 {}", quote(&format!("http://{host}/health"))),
         ),
     }
 }

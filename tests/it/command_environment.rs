@@ -18,7 +18,10 @@ fn flags(help: &str) -> Vec<(String, String)> {
     let named = rows.map(|row| {
         let flag = row.split_whitespace().next().expect("a name");
         let variable = format!("PTG_STORE_{}", flag.to_uppercase().replace('-', "_"));
-        assert!(row.contains(&format!("[{variable}]")), "--{flag} has no variable: {row}");
+        assert!(
+            row.contains(&format!("[{variable}]")),
+            "--{flag} has no variable: {row}"
+        );
         (format!("--{flag}"), variable)
     });
     named.collect()
@@ -33,7 +36,10 @@ fn every_flag_has_a_variable_in_the_help_and_in_the_readme() {
     let readme = include_str!("../../README.md");
     for (flag, variable) in &flags {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{flag}` |")));
-        assert!(row.is_some_and(|row| row.contains(&format!("`{variable}`"))), "{flag}: {row:?}");
+        assert!(
+            row.is_some_and(|row| row.contains(&format!("`{variable}`"))),
+            "{flag}: {row:?}"
+        );
     }
 }
 
@@ -132,7 +138,18 @@ fn an_address_in_use_is_told_with_who_has_it_and_what_names_another() {
             assert!(said.contains(words), "no {words}: {said}");
         }
     }
-    let elsewhere = run(&["--redis", &redis.url(), "--listen=192.0.2.1:7890", "--insecure-dev-auth"], &[]);
+    let elsewhere = run(
+        &[
+            "--redis",
+            &redis.url(),
+            "--listen=192.0.2.1:7890",
+            "--insecure-dev-auth",
+        ],
+        &[],
+    );
     let said = text(&elsewhere.stderr);
-    assert!(said.contains("no network of this machine has that address. --listen"), "{said}");
+    assert!(
+        said.contains("no network of this machine has that address. --listen"),
+        "{said}"
+    );
 }

@@ -2,7 +2,9 @@
 
 use crate::harness::{Program, Running, Shell, Terminal, text};
 
-const COMMANDS: [&str; 8] = ["login", "streams", "push", "pull", "record", "replay", "bench", "doctor"];
+const COMMANDS: [&str; 8] = [
+    "login", "streams", "push", "pull", "record", "replay", "bench", "doctor",
+];
 
 #[track_caller]
 fn printed(arguments: &[&str]) -> String {
@@ -44,8 +46,16 @@ fn help_is_the_same_however_it_is_asked_for() {
 
 #[test]
 fn version_is_the_same_however_it_is_asked_for() {
-    for arguments in [["--version"].as_slice(), &["-V"], &["push", "-V"], &["--listen", "x", "--version"]] {
-        assert_eq!(printed(arguments), concat!("ptg-store ", env!("CARGO_PKG_VERSION"), "\n"));
+    for arguments in [
+        ["--version"].as_slice(),
+        &["-V"],
+        &["push", "-V"],
+        &["--listen", "x", "--version"],
+    ] {
+        assert_eq!(
+            printed(arguments),
+            concat!("ptg-store ", env!("CARGO_PKG_VERSION"), "\n")
+        );
     }
 }
 
@@ -75,7 +85,10 @@ fn help_is_as_wide_as_columns_says_in_two_aligned_columns() {
             command.env("COLUMNS", columns.to_string());
             let help = text(&Program::run_to_end(command).stdout);
             let (widest, begins) = shape(&help);
-            assert!(widest <= columns && widest > columns - 25, "{widest} of {columns}: {help}");
+            assert!(
+                widest <= columns && widest > columns - 25,
+                "{widest} of {columns}: {help}"
+            );
             assert_eq!(begins.len(), 1, "{begins:?}: {help}");
         }
     }
@@ -96,7 +109,10 @@ fn help_is_as_wide_as_the_terminal() {
         let output = Running::start(shell.script(&script)).wait();
         let help = text(&output.stdout).replace('\r', "");
         let (widest, begins) = shape(&help);
-        assert!(widest <= columns && widest > columns - 25, "{widest} of {columns}: {help}");
+        assert!(
+            widest <= columns && widest > columns - 25,
+            "{widest} of {columns}: {help}"
+        );
         assert_eq!(begins.len(), 1, "{help}");
     }
     // One that does not know its width is no reason to fail.

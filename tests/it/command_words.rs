@@ -32,13 +32,23 @@ fn refused(arguments: &[&str], words: &str) -> Output {
 #[test]
 fn a_flag_may_have_its_value_behind_an_equals_sign() {
     let redis = Redis::start();
-    let store = Program::start(&[&*format!("--redis={}", redis.url()), "--max-len=3", "--insecure-dev-auth=false"]);
+    let store = Program::start(&[
+        &*format!("--redis={}", redis.url()),
+        "--max-len=3",
+        "--insecure-dev-auth=false",
+    ]);
     let shell = Shell::of(&store);
     shell.feed(&["push", "s", "--lines", "--quiet=true"], b"one\ntwo\n");
-    assert_eq!(shell.print(&["pull", "--from=first", "--count=2", "--lines", "s"]), "one\ntwo\n");
+    assert_eq!(
+        shell.print(&["pull", "--from=first", "--count=2", "--lines", "s"]),
+        "one\ntwo\n"
+    );
     let url = format!("--url={}", store.url(""));
     shell.print(&["streams", "--json=yes", &url]);
-    assert_eq!(shell.print(&["pull", "s", "--from=-5m", "--until=latest", "--lines"]), "one\ntwo\n");
+    assert_eq!(
+        shell.print(&["pull", "s", "--from=-5m", "--until=latest", "--lines"]),
+        "one\ntwo\n"
+    );
 }
 
 #[test]
@@ -56,11 +66,20 @@ fn behind_two_dashes_a_name_may_look_like_a_flag() {
 
 #[test]
 fn an_unknown_flag_is_code_2_with_the_nearest_in_every_command() {
-    refused(&["--lisen", "127.0.0.1:0"], "there is no flag --lisen; did you mean --listen?");
+    refused(
+        &["--lisen", "127.0.0.1:0"],
+        "there is no flag --lisen; did you mean --listen?",
+    );
     refused(&["--max_len=5"], "there is no flag --max_len; did you mean --max-len?");
-    refused(&["--nonsense"], "there is no flag --nonsense; ptg-store --help says more");
+    refused(
+        &["--nonsense"],
+        "there is no flag --nonsense; ptg-store --help says more",
+    );
     for command in COMMANDS {
-        refused(&[*command, &["--uri=http://127.0.0.1:1"]].concat(), "there is no flag --uri; did you mean --url?");
+        refused(
+            &[*command, &["--uri=http://127.0.0.1:1"]].concat(),
+            "there is no flag --uri; did you mean --url?",
+        );
         let more = format!("there is no flag -x; ptg-store {} --help says more", command[0]);
         refused(&[*command, &["-x"]].concat(), &more);
     }
@@ -71,14 +90,20 @@ fn a_command_line_that_makes_no_sense_is_code_2_in_every_command() {
     for command in COMMANDS {
         refused(&[*command, &["--url"]].concat(), "--url needs a value");
         refused(&[*command, &["--url", "--url=x"]].concat(), "--url needs a value");
-        refused(&[*command, &["--url=http://127.0.0.1:1", "--url=http://127.0.0.1:1"]].concat(), "--url");
+        refused(
+            &[*command, &["--url=http://127.0.0.1:1", "--url=http://127.0.0.1:1"]].concat(),
+            "--url",
+        );
     }
     refused(&["push"], "STREAM is missing");
     refused(&["replay"], "FOLDER is missing");
     refused(&["record", "s"], "--out is missing");
     refused(&["streams", "s"], "'s' stands where only flags may");
     refused(&["login", "ada", "bob"], "'bob' is a word too many");
-    refused(&["pull", "s", "--json=perhaps"], "--json takes no value but true or false, and not 'perhaps'");
+    refused(
+        &["pull", "s", "--json=perhaps"],
+        "--json takes no value but true or false, and not 'perhaps'",
+    );
     refused(&["bench", "--rounds", "many"], "--rounds");
     refused(&["bench", "--rounds=0"], "--rounds must be at least 1");
     refused(&["bench", "--only=nothing"], "--only nothing");
@@ -86,7 +111,10 @@ fn a_command_line_that_makes_no_sense_is_code_2_in_every_command() {
     refused(&["bench", "--url=https://lab"], "--url https://lab");
     refused(&["doctor", "--redis=nonsense"], "--redis is not like");
     refused(&["--max-len=0"], "--max-len must be at least 1");
-    refused(&["--url", "http://127.0.0.1:1", "streams"], "A command stands first: ptg-store streams");
+    refused(
+        &["--url", "http://127.0.0.1:1", "streams"],
+        "A command stands first: ptg-store streams",
+    );
 }
 
 #[test]

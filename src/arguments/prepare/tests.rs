@@ -66,7 +66,9 @@ fn a_value_stands_behind_its_flag_or_behind_an_equals_sign() {
 
 #[test]
 fn a_value_may_be_empty_or_look_like_anything() {
-    for value in ["", "=", "a=b", "-5m", "-", "--", "--quiet", "-h", "x y", "ä", "--from=x"] {
+    for value in [
+        "", "=", "a=b", "-5m", "-", "--", "--quiet", "-h", "x y", "ä", "--from=x",
+    ] {
         let word = format!("--from={value}");
         assert_eq!(parsed(&["s", &word]).from.as_deref(), Some(value));
     }
@@ -88,11 +90,19 @@ fn a_flag_without_its_value_does_not_swallow_what_follows() {
 
 #[test]
 fn a_switch_takes_true_and_false_and_nothing_else() {
-    for (word, quiet) in [("--quiet", true), ("--quiet=true", true), ("--quiet=NO", false), ("--quiet=0", false)] {
+    for (word, quiet) in [
+        ("--quiet", true),
+        ("--quiet=true", true),
+        ("--quiet=NO", false),
+        ("--quiet=0", false),
+    ] {
         assert_eq!(parsed(&["s", word]).quiet, quiet, "{word}");
     }
     for word in ["--quiet=", "--quiet=very", "--quiet=true=true"] {
-        assert!(refused(&["s", word]).starts_with("--quiet takes no value but true or false"), "{word}");
+        assert!(
+            refused(&["s", word]).starts_with("--quiet takes no value but true or false"),
+            "{word}"
+        );
     }
     // The word behind it is none of its.
     assert_eq!(parsed(&["--quiet", "false"]).stream, "false");
@@ -109,7 +119,10 @@ fn behind_two_dashes_every_word_is_a_word() {
 #[test]
 fn one_dash_and_the_word_help_are_words() {
     let flags = parsed(&["help", "-", "help"]);
-    assert_eq!((flags.stream.as_str(), flags.files), ("help", vec!["-".into(), "help".into()]));
+    assert_eq!(
+        (flags.stream.as_str(), flags.files),
+        ("help", vec!["-".into(), "help".into()])
+    );
     // Where no word may stand, it is a request.
     assert_eq!(prepare(&Lists::get_args_info(), &["help"]), Ok(Prepared::Help));
 }
@@ -153,7 +166,10 @@ fn an_unknown_flag_is_told_with_the_nearest() {
     }
     for typed in ["--nonsense", "-x", "-5m", "--=x", "---"] {
         let sentence = refused(&["s", typed]);
-        assert!(sentence.starts_with("there is no flag -") && !sentence.contains("mean"), "{sentence}");
+        assert!(
+            sentence.starts_with("there is no flag -") && !sentence.contains("mean"),
+            "{sentence}"
+        );
     }
 }
 
@@ -175,9 +191,17 @@ fn argh_takes_every_flag_that_the_table_has_and_no_other() {
                 FlagInfoKind::Switch => vec![flag.long],
                 FlagInfoKind::Option { .. } => vec![flag.long, "1"],
             };
-            let said = F::from_args(&["p"], &words).map_err(|exit| exit.output).err().unwrap_or_default();
-            assert!(!said.contains("Unrecognized") && !said.contains("No value"), "{words:?}: {said}");
-            let said = F::from_args(&["p"], &[&format!("{}x", flag.long)]).map_err(|exit| exit.output).err();
+            let said = F::from_args(&["p"], &words)
+                .map_err(|exit| exit.output)
+                .err()
+                .unwrap_or_default();
+            assert!(
+                !said.contains("Unrecognized") && !said.contains("No value"),
+                "{words:?}: {said}"
+            );
+            let said = F::from_args(&["p"], &[&format!("{}x", flag.long)])
+                .map_err(|exit| exit.output)
+                .err();
             assert!(said.is_some_and(|said| said.contains("Unrecognized")), "{}x", flag.long);
         }
     }
