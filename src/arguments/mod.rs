@@ -74,7 +74,25 @@ fn with_environment(words: &Words, environment: &Environment) -> Result<Flags, S
 }
 
 fn parse<F: FromArgs>(program: &str, words: &[&str]) -> Result<F, String> {
-    F::from_args(&[program], words).map_err(|exit| exit.output)
+    F::from_args(&[program], words).map_err(|exit| shorter(exit.output.trim_end()))
+}
+
+/// What argh says of a value, in the words of the other sentences.
+fn shorter(said: &str) -> String {
+    let about = said.strip_prefix("Error parsing option '");
+    let about = about.and_then(|about| about.split_once("' with value '"));
+    let about = about.and_then(|(flag, rest)| Some((flag, rest.rsplit_once("': ")?)));
+    let Some((flag, (value, why))) = about else {
+        return said.to_owned();
+    };
+    let why = match why {
+        "duplicate values provided" => return format!("{flag} is given more than once"),
+        // The standard library's words, which are those of programmers.
+        "invalid digit found in string" | "cannot parse integer from empty string" => "that is no whole number",
+        "invalid float literal" | "cannot parse float from empty string" => "that is no number",
+        why => why,
+    };
+    format!("{flag} is '{value}': {why}")
 }
 
 fn wrong(sentence: &str, program: &str, arguments: &[&str]) -> Stop {
@@ -101,4 +119,35 @@ pub fn in_lines(said: &str, arguments: &[&str]) -> String {
         }
     }
     visible::lines(&said).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(arguments: &[&str]) -> String {
+        match of_store(arguments) {
+            Err(Stop::Wrong(sentence)) => sentence,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_parse_is_told_with_its_flag_and_the_cause() {
+        for (arguments, sentence) in [
+            (
+                ["--max-len=many"].as_slice(),
+                "--max-len is 'many': that is no whole number",
+            ),
+            (&["--max-len", ""], "--max-len is '': that is no whole number"),
+            (&["--max-body=12XB"], "--max-body is '12XB': "),
+            (&["--max-len=a': b"], "--max-len is 'a': b': that is no whole number"),
+            (&["--max-len=1", "--max-len=2"], "--max-len is given more than once"),
+        ] {
+            let said = refused(arguments);
+            assert!(said.starts_with(sentence), "{said}");
+            assert!(said.ends_with("; ptg-store --help says more"), "{said}");
+        }
+    }
 }

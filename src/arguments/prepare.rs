@@ -112,8 +112,8 @@ impl<'a> Words<'a> {
     /// Whether there is what must be there, and no word too many.
     fn check(&self, known: &CommandInfoWithArgs) -> Result<(), String> {
         let is_required = |optionality: &Optionality| matches!(optionality, Optionality::Required);
-        let required = known.positionals.iter().filter(|one| is_required(&one.optionality));
-        if let Some(missing) = required.skip(self.words.len()).next() {
+        let mut required = known.positionals.iter().filter(|one| is_required(&one.optionality));
+        if let Some(missing) = required.nth(self.words.len()) {
             return Err(format!(
                 "{} is missing: {}",
                 missing.name.to_uppercase(),

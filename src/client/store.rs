@@ -262,7 +262,7 @@ mod tests {
             ("http://lab:99999", "port"),
             ("http://lab:", "port"),
             ("http://lab:80:80", "port"),
-            ("http://ada:secret@lab", "ptg-store login"),
+            ("http://ada:secret@lab", " login --url http://lab"),
             ("http://lab/?a=b", "query"),
             ("http://lab/a b", "spaces"),
             ("http://lab\r\nX: y", "control"),
