@@ -74,11 +74,9 @@ pub fn main(arguments: &[&str]) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     console().complain(&failure.to_string());
-    match (interrupted.load(Relaxed), failure.exit()) {
-        (true, _) => Exit::Interrupted.into(),
-        (false, Exit::Usage) => Exit::Usage.into(),
-        // Whatever else it was, nothing can be measured.
-        (false, _) => Exit::Failed.into(),
+    match interrupted.load(Relaxed) {
+        true => Exit::Interrupted.into(),
+        false => failure.exit().into(),
     }
 }
 
@@ -151,17 +149,18 @@ impl Bench {
         let known = client::Store::look(
             flags.url.as_deref(),
             flags.token.as_deref(),
-            &client::Interrupted::default(),
+            &interrupted.clone().into(),
         );
         let known = known.map_err(|failure| match (&flags.url, failure) {
             (Some(url), Failure::Usage(sentence)) => Failure::Usage(format!("--url {url}: {sentence}")),
             (_, failure) => failure,
         })?;
-        let mut store = Store::new(&known, interrupted);
-        if known.token().is_none() {
-            let signed_in = store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user));
-            signed_in.map_err(Failure::Here)?;
-        }
+        // Whatever keeps the store from being asked is told here, as in every other command.
+        let token = match known.token() {
+            Some(token) => known.get("/streams/").map(|_| token.to_owned())?,
+            None => known.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?,
+        };
+        let store = Store::new(&known, token, interrupted);
         Ok(Bench {
             url: known.url(),
             store,

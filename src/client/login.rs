@@ -14,6 +14,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::shell::quote;
 use super::{Failure, names};
 
 /// The largest login file that is read, in bytes: thousands of logins.
@@ -128,7 +129,7 @@ fn read(path: &Path) -> Result<Logins, Failure> {
         return Err(failed(&format!(
             "is open to others (mode {:03o}), so its tokens are not used; make it yours alone: chmod 600 {}",
             mode & 0o777,
-            path.display()
+            quote(&path.to_string_lossy())
         )));
     }
     let mut text = Vec::new();

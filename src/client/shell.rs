@@ -3,7 +3,8 @@
 
 /// This program as it was called, which is how a shell here finds it.
 pub fn program() -> String {
-    let name = std::env::args().next().filter(|name| !name.is_empty());
+    let name = std::env::args_os().next().and_then(|name| name.into_string().ok());
+    let name = name.filter(|name| !name.is_empty());
     name.map_or("ptg-store".into(), |name| quote(&name))
 }
 

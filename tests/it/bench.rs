@@ -125,18 +125,18 @@ fn a_token_may_come_from_the_environment() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_one_sentence_with_code_1_and_a_wrong_flag_with_code_2() {
+fn what_cannot_be_measured_is_one_sentence_with_the_code_of_every_command() {
     let bed = Bed::new();
     let closed = closed_port();
     let nowhere = format!("127.0.0.1:{closed}");
     let (url, redis) = (format!("http://{nowhere}"), format!("redis://{nowhere}"));
     let cases: &[(&[&str], &str, i32)] = &[
-        (&["--url", &url], &nowhere, 1),
+        (&["--url", &url], &nowhere, 4),
         (&["--url", "https://127.0.0.1"], "--url", 2),
         (&["--redis", &redis], &nowhere, 1),
         (&["--redis", "nonsense"], "--redis", 2),
-        (&["--token", "nonsense"], "401", 1),
-        (&["--user", "ada", "--password", "wrong"], "401", 1),
+        (&["--token", "nonsense"], "it refuses the token of --token", 3),
+        (&["--user", "ada", "--password", "wrong"], "Incorrect username", 3),
         (&["--rounds", "0"], "--rounds", 2),
         (&["--seconds", "0"], "--seconds", 2),
         (&["--seconds", "5parsecs"], "--seconds", 2),
