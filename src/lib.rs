@@ -28,6 +28,7 @@
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`files`] | opening files that others may have put there |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
+//! | [`nearest`] | the name that somebody meant who wrote another |
 //! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
@@ -93,6 +94,7 @@ pub mod ids;
 pub mod limits;
 pub mod log_line;
 pub mod metrics;
+pub mod nearest;
 pub mod object;
 pub mod openapi;
 pub mod origin;
