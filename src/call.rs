@@ -4,6 +4,7 @@
 mod pull;
 mod push;
 mod put_stream;
+mod unknown;
 
 use crate::auth::Auth;
 use crate::error::Error;
@@ -56,7 +57,9 @@ impl Call {
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
             auth.user_of(head, params.text("token"), changes)?;
         }
+        let (route, dialect) = (found.route, found.dialect);
         let call = read(found, &mut params, head, default_max_len);
+        unknown::refuse(route, dialect, &mut params);
         params.finish()?;
         call.check_body(head)?;
         Ok(call)

@@ -52,7 +52,18 @@ mod tests {
 
     #[test]
     fn words_of_their_own_are_near_to_nothing() {
-        for word in ["", "_", "t", "ur", "v", "token", "cachebuster", "colour", "fold", "x-request-id"] {
+        for word in [
+            "",
+            "_",
+            "t",
+            "ur",
+            "v",
+            "token",
+            "cachebuster",
+            "colour",
+            "fold",
+            "x-request-id",
+        ] {
             assert_eq!(near(word), None, "{word}");
         }
         assert_eq!(nearest("count", []), None);

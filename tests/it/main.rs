@@ -17,6 +17,7 @@ mod liveness;
 mod origins;
 mod origins_allowed;
 mod parameters;
+mod parameters_unknown;
 mod paths;
 
 mod data_in;
