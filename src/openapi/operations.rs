@@ -203,8 +203,8 @@ fn put_stream() -> Operation {
                 "a description; the id if there is none yet, or if empty",
             ),
             json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object, such as `{\"fps\":30}`, which comes back as it was written; no name in it twice, no number that a double does not hold",
-                // Swagger UI would make up an object and send it, were the type said outright.
-                "content": { "application/json": { "schema": { "allOf": [{ "type": "object" }] } } } }),
+                // An object. Were that said outright, Swagger UI would make an empty one up and send it, and that overwrites.
+                "content": { "application/json": { "schema": { "not": { "type": ["array", "boolean", "null", "number", "string"] } } } } }),
             boolean("override", "change an earlier description"),
             query(
                 "max_len",

@@ -24,8 +24,8 @@ fn parameters<'a>(operation: &'a Value, place: &'a str) -> impl Iterator<Item = 
     all.filter(move |parameter| parameter["in"] == place)
 }
 
-/// What Swagger UI 5 fills in, in the order in which it looks (`setDefaultValue` of its parameter rows). For an object it makes a
-/// value up if there is no other.
+/// What Swagger UI 5 fills in, in the order in which it looks (`setDefaultValue` of its parameter rows). For an object, also one that is
+/// said by `allOf`, `anyOf` or `oneOf`, it makes a value up if there is no other.
 fn filled_in(parameter: &Value) -> Option<String> {
     let content = parameter["content"]
         .as_object()
@@ -37,7 +37,13 @@ fn filled_in(parameter: &Value) -> Option<String> {
         &parameter["schema"]
     };
     let examples = parameter["examples"].as_object().and_then(|all| all.values().next());
-    let made_up = match schema["type"] == "object" && examples.is_none() {
+    let parts = ["allOf", "anyOf", "oneOf"]
+        .iter()
+        .filter_map(|word| schema[word].get(0));
+    let is_object = std::iter::once(schema)
+        .chain(parts)
+        .any(|schema| schema["type"] == "object");
+    let made_up = match is_object && examples.is_none() {
         true => json!({}),
         false => Value::Null,
     };
