@@ -194,7 +194,7 @@ fn put_stream() -> Operation {
     let most = crate::store::LARGEST_MAX_LEN;
     let example = json!({ "id": "cam0", "description": "front camera", "metadata": { "fps": 30 }, "max_len": 1000 });
     Operation::new("put_stream", "streams", "Describe a stream")
-        .about("400 if it was created before, unless `override=true`: then what is not given stays, and what is given empty is the default again. Under `/v2` what is given is changed unless `override=false`. A stream need not be created to be pushed to.")
+        .about("400 if it was created before, unless `override=true`: then what is not given stays, and what is given empty is the default again. A body is refused. Under `/v2`, which is for clients of the Python server that was before this one, what is given is changed unless `override=false`, and a JSON object may be the body. A stream need not be created to be pushed to.")
         .takes(vec![
             stream_id(),
             query(
