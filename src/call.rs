@@ -55,7 +55,8 @@ impl Call {
         if found.route.access == Access::SignedIn {
             let socket = matches!(found.route.endpoint, Endpoint::Push | Endpoint::Pull);
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
-            auth.user_of(head, params.text("token"), changes)?;
+            let user = auth.user_of(head, params.text("token"), changes);
+            user.map_err(|error| unknown::or_token(error, &params))?;
         }
         let (route, dialect) = (found.route, found.dialect);
         let call = read(found, &mut params, head, default_max_len);

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use crate::csrf;
+use crate::error::Error;
 use crate::http::Head;
 use crate::nearest::nearest;
 use crate::params::Params;
@@ -60,6 +61,19 @@ pub fn refuse(route: &Route, dialect: Dialect, params: &mut Params) {
             told.push(meant);
             params.refuse_name(name, sentence);
         }
+    }
+}
+
+/// What somebody is told who is not signed in, perhaps because of a slip in the name of the token. The value is never told.
+pub fn or_token(error: Error, params: &Params) -> Error {
+    let slips = params.unasked();
+    let slip = slips.iter().find(|name| meant(name, params.asked()).is_some());
+    match slip.filter(|_| error == Error::NotAuthenticated) {
+        Some(name) => Error::refused(
+            401,
+            format!("{error}: there is no parameter '{name}'; did you mean 'token'?"),
+        ),
+        None => error,
     }
 }
 
