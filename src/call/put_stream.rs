@@ -12,6 +12,9 @@ use crate::store::{LARGEST_MAX_LEN, own_max_len};
 /// How FastAPI's clients know a complaint of a body as a whole.
 const WHOLE_BODY: &str = "__root__";
 
+/// Bodies that say nothing. Some libraries send an empty object where they were given none.
+const NOTHING_SAID: [&[u8]; 2] = [b"", b"{}"];
+
 const NO_BODY: &str = "PUT /streams/{stream_id} takes no body: send desc, meta, max_len and override in the query";
 const NO_BODY_HINT: &str = "curl -X PUT 'http://HOST/streams/NAME?desc=TEXT&max_len=5000&override=true'; \
     or send a JSON object to http://HOST/v2/streams/NAME";
@@ -62,7 +65,7 @@ impl PutStream {
     /// say them, and metadata. The other dialect takes everything from the query, and refuses a body: there `meta` is a name for all
     /// metadata, so that the same object would mean something else in each of them, and to ignore it would mislead.
     pub fn with_body(mut self, body: &[u8]) -> Result<PutStream, Error> {
-        if body.trim_ascii().is_empty() {
+        if NOTHING_SAID.contains(&body.trim_ascii()) {
             return Ok(self);
         }
         if self.dialect == Dialect::Seed {
@@ -203,12 +206,12 @@ mod tests {
         let body = r#"{ "desc": "a", "override": true, "max_len": 9, "fps": 30, "meta": {} }"#;
         let metadata = json!({ "fps": 30, "meta": {} });
         assert_eq!(put(Dialect::V2, "", body), told("a", metadata, 9, Some(true)));
-        for body in [body, "{}", "null", "max_len=9", "\u{1}"] {
+        for body in [body, "[]", "{\"\":1}", "not json", "max_len=9", "\u{1}"] {
             let refused = put(Dialect::Seed, "max_len=9", body).unwrap_err();
             assert_eq!(refused.status(), 422, "{body}");
             assert!(refused.to_string().contains("in the query"), "{refused}");
         }
-        for blank in ["", " \r\n\t"] {
+        for blank in ["", " \r\n\t", " {}\n"] {
             assert_eq!(put(Dialect::Seed, "", blank), told("dev one", json!({}), 7, None));
         }
         let nothing = r#"{ "desc": null, "override": null, "max_len": null }"#;

@@ -143,7 +143,7 @@ fn put_of_the_default_dialect_refuses_a_body_and_says_where_it_goes() {
     let json = "application/json";
     for (kind, body) in [
         (json, r#"{"desc":"front camera","max_len":5000}"#),
-        (json, "{}"),
+        (json, "{desc: 'not json'}"),
         ("application/x-www-form-urlencoded", "max_len=5000&override=true"),
     ] {
         let answer = put("/streams/one?desc=x", kind, body);
@@ -166,7 +166,7 @@ fn put_of_the_default_dialect_refuses_a_body_and_says_where_it_goes() {
     let keys: usize = store.redis.command(&["DBSIZE"]);
     assert_eq!(keys, 0, "what is refused changes nothing");
     put("/streams/one?max_len=5", json, "").expect(200);
-    put("/streams/one?max_len=6&override=true", json, " \r\n").expect(200);
+    put("/streams/one?max_len=6&override=true", json, " {}\r\n").expect(200);
     let made = put("/v2/streams/one", json, r#"{"max_len":7}"#).expect(200);
     assert_eq!(made.json()["max_len"], 7);
 }
