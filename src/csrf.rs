@@ -14,7 +14,7 @@ use crate::random;
 pub const HEADER: &str = "X-CSRF-Token";
 
 /// The parameter of a request that has it.
-pub const PARAMETER: &str = "csrf_token";
+const PARAMETER: &str = "csrf_token";
 
 /// The token, until the program ends. Without randomness there is none, and nobody can have it.
 pub struct CsrfToken(Option<String>);

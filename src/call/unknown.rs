@@ -5,7 +5,6 @@
 
 use std::sync::LazyLock;
 
-use crate::csrf;
 use crate::error::Error;
 use crate::http::Head;
 use crate::nearest::nearest;
@@ -45,9 +44,7 @@ pub fn refuse(route: &Route, dialect: Dialect, params: &mut Params) {
                 .iter()
                 .find(|(known, _)| dialect == Dialect::Seed && *known == name)
         };
-        let (meant, sentence) = if name == csrf::PARAMETER {
-            continue;
-        } else if let Some(known) = here {
+        let (meant, sentence) = if let Some(known) = here {
             (known, format!("there is no such parameter; did you mean '{known}'?"))
         } else if let Some((known, place)) = elsewhere() {
             (
