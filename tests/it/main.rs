@@ -91,6 +91,7 @@ mod smuggling;
 
 mod behind_proxy;
 mod bench;
+mod client_care;
 mod client_login;
 mod client_pull;
 mod client_pull_ends;
