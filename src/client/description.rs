@@ -1,6 +1,7 @@
 //! The requests about a stream's description: what the stream is, and how many entries it keeps.
 
-use super::encode;
+use super::shell::quote;
+use super::{Store, encode};
 
 /// The path of a stream, its description and what Redis knows of it.
 pub fn path(stream: &str) -> String {
@@ -20,6 +21,16 @@ pub fn put(stream: &str, changes: &[(&str, &str)]) -> String {
 /// The same for `max_len`.
 pub fn put_max_len(stream: &str, max_len: u64) -> String {
     put(stream, &[("max_len", &max_len.to_string())])
+}
+
+/// The command that has a stream keep so many entries, which can be given to a shell as it is.
+pub fn command(store: &Store, stream: &str, max_len: u64) -> String {
+    let (url, stream) = (store.url(), quote(stream));
+    // A name may begin with a dash.
+    format!(
+        "ptg-store describe --max-len {max_len} --url {} -- {stream}",
+        quote(&url)
+    )
 }
 
 #[cfg(test)]

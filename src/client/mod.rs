@@ -25,6 +25,7 @@ pub mod shell;
 mod store;
 mod stream;
 mod token;
+pub mod typed;
 pub mod websocket;
 mod wire;
 
@@ -39,9 +40,9 @@ pub use interrupted::Interrupted;
 pub use output::{Output, unwritable};
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
-pub use retry::{Patience, Retry};
+pub use retry::{Patience, Retry, persist};
 pub use store::{Store, encode};
-pub use stream::{Present, Stream};
+pub use stream::{Present, Stream, activity, names};
 
 use std::time::Duration;
 

@@ -2,8 +2,12 @@
 
 use ptg_store::ids::EntryId;
 use ptg_store::object::Object;
+use serde_json::Value;
 
-use super::{Failure, Store, description};
+use super::{Failure, Store, TICK, description};
+
+/// How often a store that says that it is busy is asked again: for a second.
+const MOST_TRIES: u32 = 4;
 
 /// A stream, as `GET /streams/{id}` has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Stream {
     pub reach: Option<(EntryId, EntryId)>,
     /// The largest id that it ever had.
     pub last_id: EntryId,
+    /// Whether there is such a stream: one that was described, or that has entries.
+    pub is_there: bool,
 }
 
 /// What is the same for all streams: the store's clock, which may be another than that of this machine, and how many entries a
@@ -43,14 +49,15 @@ impl Stream {
     }
 
     fn read(reply: &Object) -> Option<Stream> {
-        let meta = reply.read("meta")?;
+        let meta: Object = reply.read("meta")?;
         // Without entries it is a text that says so.
         let Some(info) = reply.get("info").and_then(Object::stored) else {
             return reply.read::<String>("info").map(|_| Stream {
-                meta,
                 entries: 0,
                 reach: None,
                 last_id: EntryId::default(),
+                is_there: !meta.is_empty(),
+                meta,
             });
         };
         let id = |name: &str| -> Option<EntryId> { info.read::<String>(name)?.parse().ok() };
@@ -58,13 +65,9 @@ impl Stream {
             meta,
             entries: info.read("length")?,
             reach: id("first-entry-id").zip(id("last-entry-id")),
-            last_id: id("last-generated-id")?,
+            last_id: id("last-generated-id").unwrap_or_default(),
+            is_there: true,
         })
-    }
-
-    /// Whether there is such a stream: one that was described, or that has entries.
-    pub fn is_there(&self) -> bool {
-        self.entries > 0 || !self.meta.is_empty()
     }
 
     /// How many entries it keeps, if it says so itself.
@@ -73,10 +76,31 @@ impl Stream {
     }
 }
 
+/// What all streams did lately: the reply of `GET /activity`. When several ask a store for the first time, it tells only one of
+/// them, and the others to ask again.
+pub fn activity(store: &Store) -> Result<Value, Failure> {
+    let mut tries = 0;
+    loop {
+        match store.get("/activity") {
+            Err(Failure::Refused { status: 503, .. }) if tries < MOST_TRIES => {
+                tries += 1;
+                store.interrupted.sleep(TICK)?;
+            }
+            reply => return reply,
+        }
+    }
+}
+
+/// The names of all streams.
+pub fn names(store: &Store) -> Result<Vec<String>, Failure> {
+    let names = serde_json::from_value(store.get("/streams/")?);
+    names.map_err(|_| Failure::Foreign("this is no store: its reply to GET /streams/ is no list of names".into()))
+}
+
 impl Present {
     /// Asks the store.
     pub fn of(store: &Store) -> Result<Present, Failure> {
-        let activity = store.get("/activity")?;
+        let activity = activity(store)?;
         let time = activity["time"].as_str().and_then(|time| time.parse().ok());
         let now = time.and_then(|time: jiff::Timestamp| u64::try_from(time.as_millisecond()).ok());
         let default_max_len = activity["default_max_len"].as_u64();
@@ -101,11 +125,11 @@ mod tests {
     fn a_stream_is_there_if_it_is_described_or_has_entries() {
         let info = r#"{"length":2,"first-entry-id":"1-0","last-entry-id":"7-3","last-generated-id":"7-3"}"#;
         let filled = read(&format!(r#"{{"meta":{{}},"info":{info}}}"#)).unwrap();
-        assert!(filled.is_there() && filled.own_max_len().is_none());
+        assert!(filled.is_there && filled.own_max_len().is_none());
         assert_eq!(filled.reach.map(|(_, newest)| newest), "7-3".parse().ok());
         let described = read(r#"{"meta":{"max_len":5},"info":"no such key"}"#).unwrap();
-        assert!(described.is_there() && described.own_max_len() == Some(5) && described.reach.is_none());
-        assert!(!read(r#"{"meta":{},"info":"no such key"}"#).unwrap().is_there());
+        assert!(described.is_there && described.own_max_len() == Some(5) && described.reach.is_none());
+        assert!(!read(r#"{"meta":{},"info":"no such key"}"#).unwrap().is_there);
     }
 
     #[test]

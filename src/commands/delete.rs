@@ -88,7 +88,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
 /// What is to be deleted.
 fn look(store: &Store, name: &StreamId) -> Result<Stream, Failure> {
     let stream = Stream::of(store, name.as_str())?;
-    match stream.is_there() {
+    match stream.is_there {
         true => Ok(stream),
         false => Err(no_stream(name.as_str())),
     }

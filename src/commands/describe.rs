@@ -76,12 +76,12 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         .iter()
         .filter_map(|(field, value)| Some((*field, value.as_deref()?)))
         .collect();
-    let was_there = stream.is_there();
+    let was_there = stream.is_there;
     if !changes.is_empty() {
         store.put(&description::put(name.as_str(), &changes))?;
         stream = Stream::of(&store, name.as_str())?;
     }
-    if !stream.is_there() {
+    if !stream.is_there {
         return Err(no_stream(name.as_str()));
     }
     if !was_there {

@@ -8,7 +8,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::visible;
 use serde_json::Value;
 
-use crate::client::{Age, Exit, Failure, Interrupted, Output, Store, figures};
+use crate::client::{Age, Exit, Failure, Interrupted, Output, Store, activity, figures};
 
 /// The columns of the table.
 const HEADINGS: [&str; 6] = ["STREAM", "ENTRIES", "MAX_LEN", "NEWEST", "BYTES", "DESCRIPTION"];
@@ -51,7 +51,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
-    let activity = store.get("/activity")?;
+    let activity = activity(&store)?;
     let foreign = || Failure::Foreign("this is no store: its reply to GET /activity has no streams".into());
     let streams = activity["streams"].as_array().ok_or_else(foreign)?;
     let mut output = Output::stdout(interrupted)?;
