@@ -185,6 +185,11 @@ impl Pull {
         }
     }
 
+    /// An attempt to connect takes no longer than this, or about as long.
+    pub fn shorten_attempts(&mut self, time: Duration) {
+        self.retry.shorten(time);
+    }
+
     /// Whether the stream has no entries, so that there may be no such stream.
     pub fn stream_is_empty(&self) -> Result<bool, Failure> {
         place::is_empty(&self.store, &self.stream)

@@ -35,6 +35,8 @@ pub enum Patience {
 #[derive(Debug)]
 pub struct Retry {
     patience: Patience,
+    /// How long an attempt may take at most.
+    attempt: Duration,
     /// Since when nothing has worked, once something failed.
     failing_since: Option<Instant>,
     /// How it failed last.
@@ -95,6 +97,7 @@ impl Retry {
     pub fn new(patience: Patience) -> Retry {
         Retry {
             patience,
+            attempt: PATIENCE,
             failing_since: None,
             failure: None,
             pause: FIRST_PAUSE,
@@ -104,16 +107,21 @@ impl Retry {
         }
     }
 
+    /// Attempts take no longer than this, unless it is too short for any.
+    pub fn shorten(&mut self, attempt: Duration) {
+        self.attempt = attempt.clamp(SHORTEST_ATTEMPT, PATIENCE);
+    }
+
     /// Has the store give up a connection that hangs in time: an attempt, and one that is open.
     pub fn limit(&self, store: &mut Store) {
         (store.patience, store.silence) = match self.patience {
-            Patience::Forever => (PATIENCE, SILENCE),
-            Patience::For(Duration::ZERO) => (PATIENCE, PATIENCE),
+            Patience::Forever => (self.attempt, SILENCE),
+            Patience::For(Duration::ZERO) => (self.attempt, PATIENCE),
             Patience::For(time) => {
                 let attempt = self.left().unwrap_or(time);
                 // Half of it is for new connections: what hangs may be this one alone.
                 (
-                    attempt.clamp(SHORTEST_ATTEMPT, PATIENCE),
+                    attempt.clamp(SHORTEST_ATTEMPT, self.attempt),
                     (time / 2).clamp(SHORTEST_SILENCE, SILENCE),
                 )
             }

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{Failure, Store, TICK, description};
 
-/// How often a store that says that it is busy is asked again: for a second.
+/// What a store says of the activity that it is looking up, and how often it is asked again: for a second.
+const FIRST_TIME: &str = "just being looked up for the first time";
 const MOST_TRIES: u32 = 4;
 
 /// A stream, as `GET /streams/{id}` has it.
@@ -82,7 +83,7 @@ pub fn activity(store: &Store) -> Result<Value, Failure> {
     let mut tries = 0;
     loop {
         match store.get("/activity") {
-            Err(Failure::Refused { status: 503, .. }) if tries < MOST_TRIES => {
+            Err(Failure::Refused { status: 503, detail }) if detail.contains(FIRST_TIME) && tries < MOST_TRIES => {
                 tries += 1;
                 store.interrupted.sleep(TICK)?;
             }

@@ -1,7 +1,7 @@
 //! What `ptg-store push` says at its end: at a terminal what it stored, everywhere what of it is trimmed already
 //! (docs/command-line.md).
 
-use crate::harness::{CTRL_D, Redis, Running, Shell, Store, Terminal, text};
+use crate::harness::{CTRL_C, CTRL_D, Redis, Running, Shell, Store, Terminal, text};
 use crate::wire::{length, stored, stored_data};
 
 /// Pushes so many lines; what was said, with code 0.
@@ -109,4 +109,23 @@ fn at_a_terminal_it_says_what_it_stored() {
     push.type_in(&[CTRL_D]);
     let screen = push.ends_with(5);
     assert!(screen.contains("nothing came on standard input"), "{screen}");
+}
+
+#[test]
+fn a_push_that_ctrl_c_ends_says_the_same_at_once() {
+    let store = Store::on(&Redis::start(), &["--max-len", "10"]);
+    let shell = Shell::of(&store);
+    std::fs::create_dir(shell.home().join("watched")).expect("a folder");
+    for number in 0..500 {
+        std::fs::write(shell.home().join(format!("watched/{number:03}")), "x").expect("a file");
+    }
+    let mut push = Terminal::run(&shell, "push s --watch watched --settle 0");
+    push.shows("500 entries");
+    push.type_in(&[CTRL_C]);
+    let begun = std::time::Instant::now();
+    let screen = push.ends_with(130);
+    assert!(begun.elapsed() < crate::harness::PATIENCE, "{screen}");
+    assert!(screen.contains("500 entries, 500 B stored in 's'"), "{screen}");
+    assert!(screen.contains("'s' keeps 10: 4"), "{screen}");
+    assert!(screen.ends_with("interrupted\n"), "{screen}");
 }

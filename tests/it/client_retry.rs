@@ -165,3 +165,24 @@ fn a_store_that_comes_in_time_is_found() {
     }
     assert_eq!((length(&redis, "s"), length(&redis, "t")), (1, 1));
 }
+
+#[test]
+fn a_pull_and_a_recording_end_in_time_although_the_store_says_nothing() {
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut shell = Shell::at(&format!("http://{}", mute.local_addr().expect("its address")));
+    shell.token = Some("a.b.c".into());
+    for (arguments, code) in [
+        (&["pull", "s", "--timeout", "1s"][..], 5),
+        (&["record", "s", "--out", "named", "--duration", "1s"], 0),
+        (&["record", "*", "--out", "all", "--duration", "1s"], 0),
+    ] {
+        let begun = Instant::now();
+        let output = shell.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(1) + MORE,
+            "{arguments:?}: {:?}",
+            begun.elapsed()
+        );
+    }
+}

@@ -135,8 +135,12 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         place.tell("--until", text, &mut console);
     }
     let parameters = parameters(&flags, until);
+    let mut pull = Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry);
+    if let Some(Span(timeout)) = flags.timeout {
+        pull.shorten_attempts(timeout);
+    }
     let puller = Puller {
-        pull: Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry),
+        pull,
         sink,
         output: Output::stdout(interrupted)?,
         to_tell: console.is_watched(),

@@ -305,6 +305,9 @@ impl Pusher {
                 .complain(&format!("{} is too large: {failure}; it is left out", batch.name));
             return Ok(());
         }
+        if failure == Failure::Interrupted && self.stored.entries > 0 {
+            self.stored.say(&self.store, &self.stream, &mut self.console);
+        }
         if let Some(batch) = self.push.oldest() {
             let stored = counted(self.stored.entries, "entry is", "entries are");
             let left = counted(self.push.unacknowledged() as u64, "is", "are");

@@ -5,10 +5,12 @@ use std::time::Duration;
 use ptg_store::ids::EntryId;
 
 use super::super::counted;
-use crate::client::{Console, Present, Store, Stream, description, figures};
+use crate::client::{Console, Interrupted, Present, Store, Stream, description, figures};
 
-/// How long the store may take to say how many entries it keeps: everything is pushed, so that nobody waits longer for that.
+/// How long the store may take to say how many entries it keeps: everything is pushed, so that nobody waits longer for that;
+/// and hardly at all after Ctrl-C.
 const PATIENCE: Duration = Duration::from_secs(2);
+const HURRY: Duration = Duration::from_millis(200);
 
 /// What was stored.
 #[derive(Debug, Default)]
@@ -80,7 +82,11 @@ impl Summary {
 /// Asks the store, which need not answer: everything is stored.
 fn find(store: &Store, stream: &str) -> Option<Found> {
     let mut store = store.clone();
-    store.patience = PATIENCE;
+    store.patience = match store.interrupted.is_set() {
+        true => HURRY,
+        false => PATIENCE,
+    };
+    store.interrupted = Interrupted::default();
     let found = Stream::of(&store, stream).ok()?;
     let max_len = match found.own_max_len() {
         Some(max_len) => max_len,

@@ -12,9 +12,13 @@ use ptg_store::recording::Writable;
 use ptg_store::units::Span;
 
 use super::super::counted;
+use super::lookout::Seen;
 use super::stream::{Counts, Recorded, Tape};
 use super::{Session, lookout};
-use crate::client::{Console, Failure, TICK, figures};
+use crate::client::{Console, Failure, figures};
+
+/// How often it is looked whether all are to end: their threads look up once a tick themselves.
+const SHORT_TICK: Duration = Duration::from_millis(50);
 
 /// How many words may wait to be heard.
 const WORDS: usize = 64;
@@ -33,7 +37,7 @@ pub enum Word {
     /// A sentence for the user.
     Say(String),
     /// There are these streams.
-    Streams(Vec<StreamId>),
+    Seen(Seen),
     /// It has ended: that of a stream, or the one that looks for streams.
     Ended(Option<StreamId>),
 }
@@ -75,13 +79,12 @@ struct Crew<'scope, 'env> {
 }
 
 /// Records until all have ended, one of them failed, or the user has had enough: the streams that were named, and if all are
-/// wanted those that were `found` and those that come.
+/// wanted those that there are and those that come.
 pub fn record<'env>(
     session: &'env Session<'env>,
     folder: &'env mut Writable,
     console: &'env mut Console,
     named: BTreeSet<StreamId>,
-    found: Option<Vec<StreamId>>,
 ) -> Outcome {
     let (tell, words) = bounded(WORDS);
     thread::scope(|scope| {
@@ -101,8 +104,7 @@ pub fn record<'env>(
             crew.start(id, session.from.wire.clone());
         }
         let mut lookout = None;
-        if let Some(found) = found {
-            crew.take(found, &session.from.wire);
+        if session.all {
             let look = move || {
                 let looked = lookout::look(session, &tell);
                 let _ = tell.send(Word::Ended(None));
@@ -129,9 +131,10 @@ impl<'scope> Crew<'scope, '_> {
     fn listen(&mut self, words: &Receiver<Word>, lookout: &mut Option<ScopedJoinHandle<'scope, Result<(), Failure>>>) {
         let begun = Instant::now();
         while !self.running.is_empty() || lookout.is_some() {
-            match words.recv_timeout(TICK) {
+            match words.recv_timeout(SHORT_TICK) {
                 Ok(Word::Say(sentence)) => self.console.say(&sentence),
-                Ok(Word::Streams(streams)) => {
+                Ok(Word::Seen(Seen { streams, first: true })) => self.take(streams, &self.session.from.wire),
+                Ok(Word::Seen(Seen { streams, .. })) => {
                     self.give_up_gone(&streams);
                     self.take(streams, FIRST);
                 }
@@ -142,13 +145,10 @@ impl<'scope> Crew<'scope, '_> {
                 },
                 Err(_) => {}
             }
-            if self
-                .session
-                .flags
-                .duration
-                .is_some_and(|Span(time)| begun.elapsed() >= time)
-            {
-                self.session.ended.store(true, Relaxed);
+            let duration = self.session.flags.duration;
+            let is_over = duration.is_some_and(|Span(time)| begun.elapsed() >= time);
+            if is_over || self.session.interrupted.is_set() {
+                self.session.store.interrupted.set();
             }
             let line = || progress(&self.running, &self.recorded, begun.elapsed());
             self.console.progress(line);
@@ -158,7 +158,7 @@ impl<'scope> Crew<'scope, '_> {
     /// Records those of all streams that are not recorded yet, from there on.
     fn take(&mut self, streams: Vec<StreamId>, from: &str) {
         for id in streams {
-            if self.session.ended.load(Relaxed) {
+            if self.session.store.interrupted.is_set() {
                 return;
             }
             if self.running.contains_key(&id) || self.left_out.contains(&id) {
@@ -251,7 +251,7 @@ impl<'scope> Crew<'scope, '_> {
 
     /// All are to end.
     fn fail(&mut self, failure: Failure) {
-        self.session.ended.store(true, Relaxed);
+        self.session.store.interrupted.set();
         if self.done.is_ok() {
             self.done = Err(failure);
         }

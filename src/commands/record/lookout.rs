@@ -1,6 +1,5 @@
 //! Which streams there are: at the beginning, and while all of them are recorded.
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -15,31 +14,44 @@ use crate::doctor::is_probe;
 /// How often it looks. The store looks once a second at most, so that many who look cost no more than one.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The streams that there are now.
-pub fn streams(store: &Store) -> Result<Vec<StreamId>, Failure> {
-    Ok(names(store)?.into_iter().filter_map(wanted).collect())
+/// Which streams there are.
+pub struct Seen {
+    pub streams: Vec<StreamId>,
+    /// Whether they were there at the beginning.
+    pub first: bool,
 }
 
-/// Tells again and again which streams there are, until the recording ends, or no stream that comes could be a part of it.
+/// Tells which streams there are, and again and again which there are by then, until the recording ends, or no stream that
+/// comes could be a part of it.
 pub fn look(session: &Session, tell: &Sender<Word>) -> Result<(), Failure> {
     let mut retry = Retry::new(session.flags.retry);
     let mut store = session.store.clone();
-    let mut due = Instant::now() + EVERY;
-    while !session.ended.load(Relaxed) && is_awaited(session) {
+    let (mut due, mut seen_at) = (Instant::now(), String::new());
+    let mut first = true;
+    while first || is_awaited(session) {
         let wait = due.saturating_duration_since(Instant::now());
         if !wait.is_zero() {
-            session.store.interrupted.sleep(wait.min(TICK))?;
+            store.interrupted.sleep(wait.min(TICK))?;
             continue;
         }
         let begun = Instant::now();
         due = begun + EVERY;
         retry.limit(&mut store);
-        match lately(&store) {
-            Ok(streams) => {
+        // What there is at the beginning is looked for anew.
+        let seen = match first {
+            true => names(&store).map(|names| (names, String::new())),
+            false => lately(&store),
+        };
+        match seen {
+            Ok((names, at)) => {
                 retry.opened();
                 retry.worked();
-                // Whoever listened has ended, and so will this.
-                let _ = tell.send(Word::Streams(streams));
+                let streams = names.into_iter().filter_map(wanted).collect();
+                if first || seen_at != at {
+                    // Whoever listened has ended, and so will this.
+                    let _ = tell.send(Word::Seen(Seen { streams, first }));
+                }
+                (first, seen_at) = (false, at);
             }
             Err(failure) => due = due.max(retry.failed(failure, begun)?),
         }
@@ -61,14 +73,16 @@ fn is_awaited(session: &Session) -> bool {
     }
 }
 
-/// The streams that there were within about a second, as the store knows them without looking anew.
-fn lately(store: &Store) -> Result<Vec<StreamId>, Failure> {
+/// The streams as the store saw them last, and when that was: it does not look anew for everybody who asks.
+fn lately(store: &Store) -> Result<(Vec<String>, String), Failure> {
     let activity = activity(store)?;
-    let streams = activity["streams"]
-        .as_array()
-        .ok_or_else(|| Failure::Foreign("this is no store: its reply to GET /activity has no streams".into()))?;
+    let (Some(streams), Some(time)) = (activity["streams"].as_array(), activity["time"].as_str()) else {
+        return Err(Failure::Foreign(
+            "this is no store: its reply to GET /activity has no time or no streams".into(),
+        ));
+    };
     let names = streams.iter().filter_map(|stream| stream["id"].as_str());
-    Ok(names.filter_map(|name| wanted(name.to_owned())).collect())
+    Ok((names.map(str::to_owned).collect(), time.to_owned()))
 }
 
 /// Those that `ptg-store doctor` makes for seconds are nobody's.

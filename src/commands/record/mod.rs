@@ -7,7 +7,6 @@ mod stream;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 
 use argh::FromArgs;
 use ptg_store::ids::StreamId;
@@ -17,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{say_result, stream_id};
 use crate::client::typed::{self, Typed};
-use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, persist};
+use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store};
 
 /// The name that stands for all streams.
 const ALL: &str = "*";
@@ -70,12 +69,15 @@ pub struct Flags {
 
 /// What the threads share.
 struct Session<'a> {
-    store: &'a Store,
+    /// It is interrupted when all are to end: whatever a thread waits for then, it waits no longer.
+    store: Store,
     flags: &'a Flags,
     from: &'a Typed,
     until: Option<&'a Typed>,
-    /// All are to end.
-    ended: AtomicBool,
+    /// Whether all streams are wanted.
+    all: bool,
+    /// Whether the user has had enough.
+    interrupted: &'a Interrupted,
 }
 
 /// Runs the command.
@@ -88,7 +90,8 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     // Before anything is made.
     let from = typed::from(&flags.from)?;
     let until = flags.until.as_deref().map(typed::until).transpose()?;
-    let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    let mut store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    store.interrupted = Interrupted::default();
     let mut console = Console::new("record", flags.quiet);
     from.tell("--from", &flags.from, &mut console);
     if let (Some(place), Some(text)) = (&until, &flags.until) {
@@ -102,24 +105,16 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
             store.url()
         ));
     }
-    let found = match all {
-        true => Some(persist(
-            &store,
-            flags.retry,
-            |notice| console.say(notice),
-            lookout::streams,
-        )?),
-        false => None,
-    };
     raise_open_files();
     let session = Session {
-        store: &store,
+        store,
         flags: &flags,
         from: &from,
         until: until.as_ref(),
-        ended: AtomicBool::new(false),
+        all,
+        interrupted,
     };
-    let outcome = crew::record(&session, &mut folder, &mut console, named, found);
+    let outcome = crew::record(&session, &mut folder, &mut console, named);
     let told = match flags.quiet {
         true => Ok(()),
         false => (outcome.recorded.iter()).try_for_each(|one| say_result(&one.summary())),

@@ -65,7 +65,7 @@ impl Tape {
         if let Some(last) = self.writer.place() {
             pull.go_on_behind(last, self.writer.last_record());
         }
-        while !session.ended.load(Relaxed) && !self.retired.load(Relaxed) {
+        while !session.store.interrupted.is_set() && !self.retired.load(Relaxed) {
             let gathered = gather(&mut pull, &mut self.entries, &mut self.bytes);
             // Whatever came of it: what is here is recorded.
             self.writer.append(&self.entries, &self.bytes).map_err(Failure::Here)?;
@@ -132,7 +132,7 @@ fn open(session: &Session, stream: &StreamId, from: &str) -> Pull {
     parameters.extend(session.until.map(|until| ("until", until.wire.clone())));
     let parameters = parameters.into_iter().map(|(name, value)| (name.to_string(), value));
     Pull::new(
-        session.store,
+        &session.store,
         stream.as_str(),
         from,
         parameters.collect(),
