@@ -1,5 +1,6 @@
 //! Starting and stopping everything, in order.
 
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -12,9 +13,10 @@ use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::config::{Config, DEFAULT_DATA_DIR, REDIS_VARIABLE, RedisChoice};
+use crate::config::{Config, DEFAULT_DATA_DIR, REDIS_VARIABLE, RedisChoice, environment};
 use crate::context::Context;
 use crate::door;
+use crate::listeners;
 use crate::log_line;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
@@ -58,8 +60,7 @@ impl Server {
     /// Like `start`, but gives up when `interrupted` turns true. Only a Redis of ours can make a start long.
     pub fn start_unless(mut config: Config, interrupted: &AtomicBool) -> Result<Server, String> {
         fit_descriptors(&mut config)?;
-        let listener =
-            TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+        let listener = TcpListener::bind(config.listen).map_err(|error| cannot_listen(config.listen, &error))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("cannot tell the address: {error}"))?;
@@ -160,6 +161,24 @@ impl Drop for Server {
         }
         info!("stopped");
     }
+}
+
+/// Why it cannot be listened there, and what to do about it.
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let cause = match error.kind() {
+        ErrorKind::AddrInUse => match listeners::holder(address.port()) {
+            Some(holder) => format!("{holder} does already"),
+            None => "another program does already".into(),
+        },
+        ErrorKind::AddrNotAvailable => "no network of this machine has that address".into(),
+        ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are root's"),
+        _ => error.to_string(),
+    };
+    let variable = environment::variable_of("--listen").unwrap_or_default();
+    format!(
+        "cannot listen on {address}: {cause}. --listen (in the environment: {variable}) names another address; \
+         127.0.0.1:0 takes any free port"
+    )
 }
 
 /// Takes all the descriptors that the machine grants, and lowers the caps to what they are enough for:

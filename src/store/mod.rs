@@ -79,14 +79,21 @@ pub struct Store {
     generations: Generations,
 }
 
+/// Whether this is the URL of a Redis. The error is a sentence for the user.
+pub fn check_url(url: &str) -> Result<(), String> {
+    parse(url).map(|_| ())
+}
+
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    // It may hold a password, so messages do not show it.
+    let wrong = |error| format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
+    url.into_connection_info().map_err(wrong)
+}
+
 impl Store {
     /// Prepares to use the Redis at `url`; no connection is made yet.
     pub fn new(url: &str, max_len: u64, metrics: Arc<Metrics>) -> Result<Store, String> {
-        // The URL may hold a password, so messages do not show it.
-        let wrong = |error: redis::RedisError| {
-            format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}")
-        };
-        let info = url.into_connection_info().map_err(wrong)?;
+        let info = parse(url)?;
         let address = info.addr().to_string();
         Ok(Store {
             info,

@@ -133,8 +133,14 @@ impl Program {
     fn quiet(program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments);
-        for variable in ["REDIS_URL", "RUST_LOG", "PTG_STORE_URL", "PTG_STORE_TOKEN"] {
+        for variable in ["REDIS_URL", "RUST_LOG", "COLUMNS", "PTG_STORE_URL", "PTG_STORE_TOKEN"] {
             command.env_remove(variable);
+        }
+        // Those of the flags, which a developer may have set.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("PTG_STORE_") {
+                command.env_remove(variable);
+            }
         }
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.stdin(Stdio::null());
