@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::config::{Config, RedisChoice, environment};
+use crate::config::{Config, DEFAULT_DATA_DIR, REDIS_VARIABLE, RedisChoice, environment};
 use crate::context::Context;
 use crate::door;
 use crate::listeners;
@@ -65,7 +66,8 @@ impl Server {
             .map_err(|error| format!("cannot tell the address: {error}"))?;
         let (url, redis) = find_redis(&config, interrupted)?;
         let metrics = Arc::new(Metrics::default());
-        let store = Arc::new(Store::new(&url, config.max_len, metrics.clone())?);
+        let store = Store::new(&url, config.max_len, metrics.clone())?;
+        let store = Arc::new(store.with_log(redis.as_ref().map(|own| own.log.clone())));
         // Whoever can reach the REST workers directly passes the door by, so only we can.
         let private = tempfile::Builder::new()
             .prefix("ptg-store-")
@@ -243,8 +245,14 @@ fn fixed_descriptors(config: &Config) -> usize {
 
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
-        RedisChoice::Named(url) => Ok((url.clone(), None)),
-        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, interrupted)? {
+        RedisChoice::Named(url) => {
+            if config.data_dir.is_dir() || config.data_dir != Path::new(DEFAULT_DATA_DIR) {
+                let unused = visible::line(&config.data_dir.to_string_lossy()).into_owned();
+                info!("--redis or {REDIS_VARIABLE} names a Redis: --data-dir {unused} is not used");
+            }
+            Ok((url.clone(), None))
+        }
+        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, config.own_redis_port, interrupted)? {
             Found::Ours(server) => Ok((server.url.clone(), Some(server))),
             Found::Theirs => Ok((redis_server::default_url(), None)),
         },

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 
+use super::DEFAULT_DATA_DIR;
 use crate::units::{Size, Span};
 
 /// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
@@ -23,8 +24,13 @@ pub struct Flags {
     pub redis: Option<String>,
 
     /// folder for the data of a Redis that the program starts itself; only your account can enter it (default ptg-data)
-    #[argh(option, arg_name = "folder", default = "PathBuf::from(\"ptg-data\")")]
+    #[argh(option, arg_name = "folder", default = "PathBuf::from(DEFAULT_DATA_DIR)")]
     pub data_dir: PathBuf,
+
+    /// port of 127.0.0.1 for a Redis of this data folder's own, which no Redis that is there already replaces; 0 is none: then it
+    /// has a socket in the folder only (default: the Redis on port 6789 is used, and started if need be)
+    #[argh(option, arg_name = "port")]
+    pub own_redis_port: Option<u16>,
 
     /// about how many entries a stream keeps unless it sets its own max_len (default 1000)
     #[argh(option, arg_name = "entries", default = "1000")]

@@ -18,6 +18,9 @@ pub use flags::Flags;
 /// Where Redis is looked for, and started, when none is named.
 pub const DEFAULT_REDIS_PORT: u16 = 6789;
 
+/// Where the Redis that the program starts keeps its data unless `--data-dir` says otherwise.
+pub const DEFAULT_DATA_DIR: &str = "ptg-data";
+
 /// The environment variable that names a Redis when `--redis` does not.
 pub const REDIS_VARIABLE: &str = "REDIS_URL";
 
@@ -42,6 +45,8 @@ pub struct Config {
     pub redis: RedisChoice,
     /// The folder for a Redis of our own.
     pub data_dir: PathBuf,
+    /// The port for a Redis of our own alone, 0 for none; if it is not given, any Redis on the default port serves.
+    pub own_redis_port: Option<u16>,
     /// Entries a stream keeps unless it sets its own `max_len`.
     pub max_len: u64,
     /// The pages of others that may use the store.
@@ -94,11 +99,18 @@ impl Config {
                 flags.listen
             ));
         }
-        let named = flags.redis.or(redis_variable);
+        if flags.redis.is_some() && flags.own_redis_port.is_some() {
+            return Err("--redis names a Redis that is there, and --own-redis-port asks for one of the store's own: give one of them".into());
+        }
+        let named = match flags.own_redis_port {
+            Some(_) => None,
+            None => flags.redis.or(redis_variable),
+        };
         let config = Config {
             listen,
             redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),
             data_dir: flags.data_dir,
+            own_redis_port: flags.own_redis_port,
             max_len: flags.max_len,
             origins: Origins::new(&flags.allow_origin)?,
             hosts: Hosts::new(&flags.listen, &flags.allow_host)?,
@@ -139,6 +151,12 @@ impl Config {
         ];
         if let Some((flag, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(format!("{flag} must be at least 1"));
+        }
+        if let Some(port) = self
+            .own_redis_port
+            .filter(|port| *port != 0 && *port == self.listen.port())
+        {
+            return Err(format!("--own-redis-port and --listen cannot both have port {port}"));
         }
         if self.max_len > i64::MAX as u64 {
             return Err(format!("--max-len must be at most {}", i64::MAX));
@@ -202,8 +220,12 @@ mod tests {
         let variable = Some("redis://variable".to_string());
         let config = Config::from_flags(flags(&["--redis", "redis://flag"]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://flag".into()));
-        let config = Config::from_flags(flags(&[]), variable).unwrap();
+        let config = Config::from_flags(flags(&[]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://variable".into()));
+        let config = Config::from_flags(flags(&["--own-redis-port", "0"]), variable).unwrap();
+        assert_eq!(config.redis, RedisChoice::OwnIfNone);
+        let both = flags(&["--own-redis-port", "0", "--redis", "redis://flag"]);
+        assert!(Config::from_flags(both, None).unwrap_err().contains("give one of them"));
     }
 
     #[test]
@@ -216,6 +238,7 @@ mod tests {
             (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
             (["--listen", "nowhere"], "--listen"),
+            (["--own-redis-port", "7890"], "--own-redis-port"),
             (["--allow-origin", "lab"], "--allow-origin"),
             (["--allow-host", "lab:80"], "--allow-host"),
         ] {

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -75,15 +76,17 @@ impl Examination {
     pub fn new(flags: Flags, interrupted: &Interrupted) -> Result<Examination, Failure> {
         let mut store = Store::at(flags.url.as_deref(), interrupted)?;
         store.patience = PATIENCE;
-        let redis = Redis::new(flags.redis.as_deref(), interrupted)?;
+        // With an environment that no store would start with, its own defaults are of more use than none.
+        let defaults = Config::from_environment()
+            .or_else(|_| Config::from_args(&[]))
+            .map_err(Failure::Usage)?;
+        let data_dir = flags.data_dir.as_deref().unwrap_or(&defaults.data_dir);
+        let redis = Redis::new(flags.redis.as_deref(), data_dir, interrupted)?;
         Ok(Examination {
             store,
             redis,
             interrupted: interrupted.clone(),
-            // With an environment that no store would start with, its own defaults are of more use than none.
-            defaults: Config::from_environment()
-                .or_else(|_| Config::from_args(&[]))
-                .map_err(Failure::Usage)?,
+            defaults,
             known: Known::default(),
             flags,
         })
@@ -173,14 +176,16 @@ impl Examination {
 }
 
 impl Redis {
-    fn new(flag: Option<&str>, interrupted: &Interrupted) -> Result<Redis, Failure> {
+    fn new(flag: Option<&str>, data_dir: &Path, interrupted: &Interrupted) -> Result<Redis, Failure> {
         let named = match flag {
             Some(url) => Some((url.to_owned(), "--redis".to_owned())),
             None => environment::redis().map_err(Failure::Usage)?,
         };
+        // The one that stores keep in their data folder may have another port, or none.
+        let own = || redis_server::url_in(data_dir);
         let (url, by) = named
             .clone()
-            .unwrap_or_else(|| (redis_server::default_url(), String::new()));
+            .unwrap_or_else(|| (own().unwrap_or_else(redis_server::default_url), String::new()));
         let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by} {error}")))?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),

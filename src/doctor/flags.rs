@@ -18,7 +18,7 @@ pub struct Flags {
     pub token: Option<String>,
 
     /// the Redis behind the store, as it is reached from here (default: the environment's PTG_STORE_REDIS
-    /// or REDIS_URL, else redis://127.0.0.1:6789)
+    /// or REDIS_URL, else the one that stores run in --data-dir, else redis://127.0.0.1:6789)
     #[argh(option)]
     pub redis: Option<String>,
 

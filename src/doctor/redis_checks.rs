@@ -80,7 +80,7 @@ pub fn identity(examination: &Examination) -> Result<Finding, String> {
             "the Redis at {address} is not the store's: what is pushed through the store is not in it"
         ))
         .mend_for(
-            "it is one of these, if it runs here; --redis names it",
+            "it is one of these, if it runs here; --redis names it, or --data-dir its folder",
             "pgrep -a 'redis-server|valkey-server'",
         ),
     })
@@ -107,9 +107,12 @@ pub fn policy(examination: &Examination) -> Result<Finding, String> {
 /// What a crash of it costs.
 pub fn persistence(examination: &Examination) -> Result<Finding, String> {
     let info = examination.info()?;
-    let [appendfsync, save, stop_writes_on_bgsave_error] =
-        settings(examination, ["appendfsync", "save", "stop-writes-on-bgsave-error"]);
+    let [appendfsync, save, stop_writes_on_bgsave_error, dir] = settings(
+        examination,
+        ["appendfsync", "save", "stop-writes-on-bgsave-error", "dir"],
+    );
     let settings = Settings {
+        dir,
         appendfsync,
         save,
         stop_writes_on_bgsave_error,
@@ -200,7 +203,9 @@ fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, S
         return Err(match is_locked {
             // It may well be the store's, which knows the password.
             true => format!("the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"),
-            false => format!("the store has another Redis than {address}, which --redis names; {sentence}"),
+            false => format!(
+                "the store has another Redis than {address}, which --redis names, or --data-dir its folder; {sentence}"
+            ),
         });
     }
     if !redis.named && examination.known.address.get().is_some() && !examination.store_is_here() {

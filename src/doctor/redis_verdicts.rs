@@ -1,5 +1,7 @@
 //! What to think of what Redis says about itself. Pure: the asking is done elsewhere.
 
+use std::path::Path;
+
 use super::finding::{Finding, Mend};
 use super::info::Info;
 use super::shell::{RedisCli, as_root};
@@ -23,6 +25,7 @@ const MANY_CLIENTS: u64 = 10_000;
 /// Settings that `INFO` does not show; each is none where `CONFIG GET` is not allowed.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    pub dir: Option<String>,
     pub appendfsync: Option<String>,
     pub save: Option<String>,
     pub stop_writes_on_bgsave_error: Option<String>,
@@ -140,10 +143,16 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     };
     let snapshots = settings.save.as_deref().is_some_and(|save| !save.is_empty());
     if aof == 1 && info.text("aof_last_write_status").is_some_and(|status| status != "ok") {
+        let dir = settings.dir.as_deref();
+        // A store has its Redis write its log there.
+        let own = dir
+            .map(|dir| Path::new(dir).join("redis.log"))
+            .filter(|log| log.exists());
+        let log = own.map_or("the log of Redis".into(), |log| log.display().to_string());
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
             .mend_for(
-                "make room, or see to the disk; the log of Redis names the error",
-                "df -h",
+                &format!("make room, or see to the disk; {log} names the error"),
+                format!("df -h{}", dir.map_or(String::new(), |dir| format!(" {}", quote(dir)))),
             );
     }
     if info.text("rdb_last_bgsave_status").is_some_and(|status| status != "ok") && snapshots {

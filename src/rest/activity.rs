@@ -46,7 +46,7 @@ pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
 
 /// The header is for pages of ours: see `csrf`.
 fn reply(body: Vec<u8>, context: &Context) -> Reply {
-    Reply::typed(200, "application/json", body).with(csrf::HEADER, context.auth.csrf_token().text())
+    Reply::json_text(200, body).with(csrf::HEADER, context.auth.csrf_token().text())
 }
 
 fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {

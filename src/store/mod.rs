@@ -25,6 +25,7 @@ mod together;
 mod value;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +66,8 @@ const DATA_FIELD: &str = "d";
 pub struct Store {
     info: ConnectionInfo,
     address: String,
+    /// Where Redis says what is wrong with it, if that is known.
+    log: Option<PathBuf>,
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
@@ -95,6 +98,7 @@ impl Store {
         Ok(Store {
             info,
             address,
+            log: None,
             max_len,
             metrics,
             retentions: Retentions::default(),
@@ -103,6 +107,11 @@ impl Store {
             asking: Asking::new(),
             generations: Generations::default(),
         })
+    }
+
+    /// The same, of a Redis whose log is known.
+    pub fn with_log(self, log: Option<PathBuf>) -> Store {
+        Store { log, ..self }
     }
 
     /// Where Redis is, without a password.

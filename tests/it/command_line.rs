@@ -11,6 +11,7 @@ const FLAGS: &[(&str, &str)] = &[
     ("--listen", "127.0.0.1:7890"),
     ("--redis", "redis://127.0.0.1:6789"),
     ("--data-dir", "ptg-data"),
+    ("--own-redis-port", "6789"),
     ("--max-len", "1000"),
     ("--max-connections", "4096"),
     ("--max-connections-per-address", "512"),

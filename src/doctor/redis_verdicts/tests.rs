@@ -16,6 +16,7 @@ const REDIS_7_2: &str = "redis_version:7.2.4\nlistener0:name=tcp,bind=127.0.0.1,
 /// `CONFIG GET` of the Redis that the store starts.
 fn durable() -> Settings {
     Settings {
+        dir: None,
         appendfsync: Some("everysec".into()),
         save: Some(String::new()),
         stop_writes_on_bgsave_error: Some("yes".into()),
