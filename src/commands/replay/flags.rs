@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::client::{Failure, Patience};
 
@@ -11,7 +11,7 @@ use crate::client::{Failure, Patience};
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Pushes what ptg-store record recorded, with the spacing that it had: all streams together on one time line.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the folder
     #[argh(positional)]
@@ -41,11 +41,12 @@ pub struct Flags {
     #[argh(switch)]
     pub keep_times: bool,
 
-    /// begin behind this entry id, or at this time or date
+    /// begin behind this entry id, or at this time: -1w, 2026-11-25T10:00:00Z, or by this machine's clock 10:00,
+    /// '2026-11-25 10:00', 2026-11-25
     #[argh(option)]
     pub from: Option<String>,
 
-    /// end with the last entry up to this entry id, time or date
+    /// end with the last entry up to this entry id or time, as with --from
     #[argh(option)]
     pub until: Option<String>,
 
