@@ -151,7 +151,7 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
         let log = own.map_or("the log of Redis".into(), |log| log.display().to_string());
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
             .mend_for(
-                &format!("make room, or see to the disk; {log} names the error"),
+                format!("make room, or see to the disk; {log} names the error"),
                 format!("df -h{}", dir.map_or(String::new(), |dir| format!(" {}", quote(dir)))),
             );
     }
