@@ -195,11 +195,11 @@ def test_streams_appear_with_rates_retention_and_description(browser, store):
         until("its rate", lambda: 18 < float(row(browser, "sensor")[2].strip("≥ ")) < 22)
         until("its bytes", lambda: 1.8 < float(row(browser, "sensor")[3]) < 2.2)
         until("live", lambda: age_state(browser, "sensor") == "live")
+        chart = lambda: browser.one("#rows .chart path:last-child").get_attribute("d") or ""
+        until("its chart", lambda: chart().count("L") >= 2)
     cells = row(browser, "sensor")
     expect(cells[0], "sensorwater bath")
     assert cells[1].endswith("of 500"), cells
-    line = browser.one("#rows .chart path:last-child").get_attribute("d")
-    assert line.count("L") >= 2, line
     assert re.match(r"1 stream · [\d.]+ entries/s · [\d.]+ MB/s", browser.text("#summary"))
     store.delete("sensor")
     until("the stream gone", lambda: row(browser, "sensor") is None)

@@ -6,6 +6,7 @@
 const POLL_MS = 1000;              // from one poll to the next; the store makes a new overview about as often
 const LEAST_PAUSE_MS = 200;        // between the end of one and the next
 const POLL_WITHIN_MS = 5000;
+const GIVEN_UP_MS = 6000;          // whatever became of it
 const SIGNED_OUT_POLL_MS = 2000;   // while the sign-in form is shown
 const OLD_MS = 2500;               // what was so then need not be so now: an overview is up to 0.9 s old when it comes, the next one 1 s later
 const SLACK_MS = OLD_MS - 900;     // the same for a store that makes an overview more seldom, because there are many streams
@@ -60,7 +61,7 @@ function show() {
   verdict = judge(known, now, Date.now());
   const { old, banner } = verdict;
   const text = session.expired ? "Your sign-in has expired. Sign in again: what you typed is kept."
-    : banner ? bannerText(verdict, known.asOf === null ? null : new Date(Date.now() - (now - known.asOf))) : "";
+    : banner ? bannerText(verdict, known.asOf && session.open ? new Date(Date.now() - (now - known.asOf)) : null) : "";
   setText($("banner"), text);
   $("banner").hidden = text === "";
   document.body.classList.toggle("old", old);
@@ -77,7 +78,7 @@ let polling = null, nextPoll;
 function poll() {
   clearTimeout(nextPoll);
   const begun = performance.now();
-  polling ??= pollOnce().finally(() => {
+  polling ??= Promise.race([pollOnce(), sleep(GIVEN_UP_MS)]).finally(() => {
     polling = null;
     const period = session.open ? POLL_MS : SIGNED_OUT_POLL_MS;
     nextPoll = setTimeout(poll, Math.max(LEAST_PAUSE_MS, period - (performance.now() - begun)));
@@ -95,7 +96,7 @@ async function pollOnce() {
     const told = await reply.json();
     if (asking !== session.number) return;
     if (session.open) learn(told, reply);
-    else Object.assign(known, { redis: null, refusal: null });
+    else Object.assign(known, { asOf: known.heard, redis: null, refusal: null });
   } catch ({ message, status, told }) {
     if (!status || asking !== session.number) return show();
     known.heard = performance.now();

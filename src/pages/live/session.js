@@ -80,7 +80,8 @@ async function start() {
   const typed = session.expired ? $("push-name").value : "";
   Object.assign(session, { open: true, expired: false, number: session.number + 1 });
   await polling;
-  await beginToAsk();
+  forgetAll();
+  await poll();
   if (!session.open) return;
   showHouse(true);
   show();

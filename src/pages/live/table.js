@@ -24,7 +24,7 @@ function showTable() {
   $("no-match").hidden = some.length > 0 || names.length === 0;
   if (!$("empty").hidden) showFirstLines();
   showSummary();
-  if (some.length > 0) showRows();
+  showRows();
 }
 
 function showSummary() {
