@@ -306,7 +306,7 @@ fn schemas() -> Value {
             "properties": {
                 "time": { "type": "string", "format": "date-time", "description": "When the streams were looked at." },
                 "now": { "type": "string", "format": "date-time", "description": "When the reply was made." },
-                "max_age": { "type": "number", "description": "Seconds after `time` in which nobody looks again: 0.9, or more with many streams." },
+                "max_age": { "type": "number", "minimum": 0.9, "maximum": 5, "description": "Seconds after `time` in which nobody looks again: from 0.9 to 5, more with many streams." },
                 "redis": { "$ref": "#/components/schemas/RedisState" }, "default_max_len": { "type": "integer" },
                 "streams": { "type": "array", "items": {
                     "type": "object", "required": ["id", "description", "max_len", "entries", "entries_added", "newest_id", "newest_bytes", "state"],

@@ -19,8 +19,12 @@ use crate::store::{Activity, Looks, Session, own_max_len};
 /// How long a snapshot serves. A little less than the second after which pages ask again.
 const AGE: Duration = Duration::from_millis(900);
 
-/// A snapshot serves at least so many times as long as it took to make: pages never take more than a twentieth of Redis.
+/// A snapshot serves at least so many times as long as it took to make, so that pages take no more than a twentieth of Redis.
 const REST: u32 = 20;
+
+/// But no longer than this. A machine that is busy with other things makes a look of ten thousand streams last for seconds,
+/// most of which are not Redis's, and a page has to tell that a stream fell silent.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// How long Redis may take over one reply, as with `GET /ping`: a page that waits longer cannot tell that it does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -63,7 +67,7 @@ fn look(session: &mut Session, looks: &mut Looks, default_max_len: u64) -> Resul
     let now_ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
     let activity = session.activity(looks, now_ms)?;
     let storage = session.storage()?;
-    let max_age = AGE.max(begun.elapsed() * REST);
+    let max_age = (begun.elapsed() * REST).clamp(AGE, LONGEST);
     let streams: Vec<Value> = activity.iter().map(|one| stream(one, default_max_len)).collect();
     Ok(Snapshot {
         // Values of JSON can always be written.

@@ -30,7 +30,8 @@ function learnStreams(activity) {
   if (anew) streams.forEach(stream => { Object.assign(stream, { arrivals: [], since: at }); });
   looks = [...(anew ? [] : looks), look].filter(one => one.at > at - CHART_S * 1000);
   const before = streams.size;
-  for (const info of activity.streams) learnStream(info, look, anew);
+  const fellSilent = activity.streams.filter(info => learnStream(info, look, anew));
+  if (fellSilent.length) say(`${fellSilent[0].id}${fellSilent.length > 1 ? ` and ${fellSilent.length - 1} more` : ""} fell silent.`, true);
   const gone = streams.size > activity.streams.length;
   if (gone) forgetOthers(new Set(activity.streams.map(info => info.id)));
   if (gone || streams.size !== before) {
@@ -43,6 +44,7 @@ function forgetOthers(present) {
   for (const name of streams.keys()) if (!present.has(name)) streams.delete(name);
 }
 
+// Returns whether it fell silent since the last overview.
 function learnStream(info, look, anew) {
   let stream = streams.get(info.id);
   if (!stream) streams.set(info.id, stream = { info, since: look.at, arrivals: [], text: null, row: null });
@@ -50,15 +52,17 @@ function learnStream(info, look, anew) {
     stream.text = `${info.id}\n${info.description ?? ""}`.toLowerCase();
     changes += 1;
   }
+  const fellSilent = stream.info.state !== "silent" && info.state === "silent";
   const added = anew ? 0 : addedBetween(stream.info, info);
   stream.info = info;
   if (added < 0) Object.assign(stream, { arrivals: [], since: look.at });   // begun anew
-  if (added <= 0) return;
+  if (added <= 0) return fellSilent;
   const bytes = added * (info.newest_bytes ?? 0);
   stream.arrivals = stream.arrivals.filter(one => one.look.at > look.at - CHART_S * 1000);
   stream.arrivals.push({ look, entries: added, bytes });
   look.entries += added;
   look.bytes += bytes;
+  return fellSilent;
 }
 
 // Old servers do not count what was ever added: then growth and a change of the newest id are all we know.
@@ -69,17 +73,20 @@ function addedBetween(last, next) {
 
 const recent = look => look.at > lookedAt() - RATE_S * 1000;
 
+// Null until two overviews tell what came in between.
 function ratesOf({ arrivals, since }) {
-  const seconds = looks.filter(look => recent(look) && look.at > since).reduce((sum, look) => sum + look.seconds, 0) || 1;
   const sum = key => arrivals.filter(one => recent(one.look)).reduce((sum, one) => sum + one[key], 0);
-  return { entries: sum("entries") / seconds, bytes: sum("bytes") / seconds };
+  return perSecond(sum, looks.filter(look => recent(look) && look.at > since));
 }
 
 function ratesOfAll() {
   const lately = looks.filter(recent);
-  const sum = key => lately.reduce((sum, look) => sum + look[key], 0);
-  const seconds = sum("seconds") || 1;
-  return { entries: sum("entries") / seconds, bytes: sum("bytes") / seconds };
+  return perSecond(key => lately.reduce((sum, look) => sum + look[key], 0), lately);
+}
+
+function perSecond(sum, looks) {
+  const seconds = looks.reduce((sum, look) => sum + look.seconds, 0);
+  return seconds > 0 ? { entries: sum("entries") / seconds, bytes: sum("bytes") / seconds } : null;
 }
 
 // The age of an entry, or what its id is instead of a time.

@@ -28,10 +28,10 @@ function showTable() {
 }
 
 function showSummary() {
-  const { entries, bytes } = ratesOfAll();
+  const rates = ratesOfAll();
   const count = `${whole.format(names.length)} stream${names.length === 1 ? "" : "s"}`;
-  const rates = `${number(entries)} entries/s · ${number(bytes / 1e6)} MB/s`;
-  setText($("summary"), known.asOf === null ? "" : verdict.old ? count : `${count} · ${rates}`);
+  const pace = rates && !verdict.old ? ` · ${number(rates.entries)} entries/s · ${number(rates.bytes / 1e6)} MB/s` : "";
+  setText($("summary"), known.asOf === null ? "" : count + pace);
 }
 
 // Makes and fills the rows in sight, and the one that has the focus: it must not be lost by scrolling.
@@ -122,14 +122,16 @@ function showRow(stream) {
   const version = `${lookedAt()} ${verdict.old} ${info.id === view.name}`;
   if (row.version === version) return;
   row.version = version;
-  const { entries, bytes } = ratesOf(stream);
+  const rates = verdict.old ? null : ratesOf(stream);
   const description = info.error ?? (info.description === info.id ? "" : info.description ?? "");
   setText(row.description, description);
   if (row.description.title !== description) row.description.title = description;
   setText(row.entries, whole.format(info.entries));
   setText(row.kept, `of ${whole.format(info.max_len)}`);
-  showRate(row.rate, stream, "entries", entries, info.entries_added === null ? "≥ " : "");
-  showRate(row.bytes, stream, "bytes", bytes / 1e6, "");
+  setText(row.rate.text, rates ? `${info.entries_added === null ? "≥ " : ""}${number(rates.entries)}` : "–");
+  setText(row.bytes.text, rates ? number(rates.bytes / 1e6) : "–");
+  showChart(row.rate, stream, "entries");
+  showChart(row.bytes, stream, "bytes");
   showAge(row.age, info);
   if (info.id === view.name) row.line.ariaCurrent = "true";
   else row.line.removeAttribute("aria-current");
@@ -146,8 +148,7 @@ function showAge(cell, info) {
 // As the store says, as long as what it said is not old.
 const stateOf = info => verdict.old ? "unknown" : info.state;
 
-function showRate(rate, { arrivals, since }, key, value, prefix) {
-  setText(rate.text, verdict.old ? "–" : prefix + number(value));
+function showChart(rate, { arrivals, since }, key) {
   const per = new Map(arrivals.map(one => [one.look, one[key]]));
   const values = looks.filter(look => look.at > since && look.seconds > 0).map(look => ({ look, value: (per.get(look) ?? 0) / look.seconds }));
   const most = Math.max(...values.map(one => one.value), 1e-9);
