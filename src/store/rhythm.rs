@@ -157,14 +157,14 @@ mod tests {
 
     #[test]
     fn ten_seconds_of_life_after_a_long_pause_alarm_by_their_own_rhythm() {
-        let life = || (4000..4010);
+        let life = 4000..4010;
         for before in [
             vec![],
             vec![0],
             vec![0, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 660, 720],
             vec![0, 1200, 2400],
         ] {
-            let seconds: Vec<u64> = before.into_iter().chain(life()).collect();
+            let seconds: Vec<u64> = before.into_iter().chain(life.clone()).collect();
             assert_eq!(
                 pulses(&rhythm(&seconds), &[4, 5, 13]),
                 ["live", "late", "silent"],

@@ -26,7 +26,7 @@ def looks_old(browser):
 
 def told_time(text):
     """The time that a banner names, as one of today."""
-    found = re.search(r"since (\d\d:\d\d:\d\d)", text)
+    found = re.search(r"[Ss]ince (\d\d:\d\d:\d\d)", text)
     assert found, text
     return datetime.combine(datetime.now(), datetime.strptime(found[1], "%H:%M:%S").time())
 
@@ -116,7 +116,7 @@ def test_rendering_goes_on_whatever_the_poll_does(browser, redis, store):
         until("fresh", lambda: not looks_old(browser))
         browser.run(f"window.before = window.fetch; window.fetch = {never}")
         begun = time.monotonic()
-        until("all looks old", lambda: looks_old(browser) and banner(browser) != "")
+        until("all looks old", lambda: looks_old(browser) and "The store" in banner(browser))
         assert time.monotonic() - begun < PROMISED + 0.5, never
         browser.run("window.fetch = window.before")
         until("fresh again", lambda: not looks_old(browser) and banner(browser) == "")
@@ -154,7 +154,7 @@ def test_a_full_redis_is_shown_with_its_number_on_pages_old_and_fresh(browser, r
     expect(banner(browser), "")
     used = int(re.search(r"used_memory:(\d+)", redis.command("INFO", "memory"))[1])
     redis.command("CONFIG", "SET", "maxmemory", str(used // 2))
-    full = r"Redis is full: [\d.]+ of [\d.]+ MiB are used \(\d{3} %\).*refuses pushes.*since \d\d:\d\d:\d\d"
+    full = r"Redis is full: [\d.]+ of [\d.]+ MiB are used \(\d{3} %\)\. It refuses pushes until there is room\. Since \d\d:\d\d:\d\d\.$"
     until("full", lambda: re.search(full, banner(browser)))
     browser.shot("outage-full")
     # What is known is fresh all the same.
@@ -176,7 +176,7 @@ def test_a_redis_that_cannot_save_is_shown_with_its_number(browser, redis, store
     # Where the file should be is a directory, which stops root, too.
     (redis.folder / "dump.rdb").mkdir()
     redis.command("BGSAVE")
-    told = r"Redis cannot save: its last snapshot failed, and \d+ changes are in its memory only. It refuses pushes until it can save, since \d\d:\d\d:\d\d"
+    told = r"Redis cannot save: its last snapshot failed, and \d+ changes are in its memory only. It refuses pushes until it can save\. Since \d\d:\d\d:\d\d"
     until("not saving", lambda: re.search(told, banner(browser)))
     browser.shot("outage-not-saving")
     browser.refresh()
@@ -281,19 +281,38 @@ def test_what_is_old_and_what_the_banner_says_follow_from_what_is_known(browser,
         (14_000, {"heard": 13_900, "maxAge": 4000}, [False, None, None]),
         (15_601, {"heard": 15_600, "maxAge": 4000}, [True, "Redis does not answer", 10_000]),
         # It knows why, so that nobody has to wait.
-        (10_100, {"redis": away}, [True, "Redis does not answer (no answer within 1s)", 7000]),
+        (10_100, {"redis": away}, [True, "Redis does not answer", 7000]),
         (10_100, {"redis": full}, [False, "Redis is full", 8000]),
         (10_100, {"redis": unsaved}, [False, "Redis cannot save", 5000]),
         # A fresh page.
         (2_000, {"asOf": None, "heard": None, "redis": None}, [True, None, None]),
         (2_501, {"asOf": None, "heard": None, "redis": None}, [True, "The store does not answer", None]),
-        (2_501, {"asOf": None, "heard": 2_400, "redis": away}, [True, "Redis does not answer (no answer within 1s)", 7000]),
+        (2_501, {"asOf": None, "heard": 2_400, "redis": away}, [True, "Redis does not answer", 7000]),
         (2_501, {"asOf": None, "heard": 2_400, "redis": None, "refusal": "Busy."}, [True, "Busy.", None]),
         # Somebody comes back to a tab that asked for nothing meanwhile: old, but nobody's fault.
         (60_000, {"since": 59_000}, [True, None, None]),
         (61_501, {"since": 59_000}, silence),
     ):
         expect((now, known, judged(browser, now, **known)), (now, known, expected))
+
+
+def test_a_banner_is_sentences(browser, store):
+    sign_in(browser)
+    script = "return bannerText({old: arguments[1], banner: {...arguments[0], since: arguments[2] && new Date(arguments[2])}}, new Date('2026-11-28T12:03:04'))"
+    for banner, old, since, text in (
+        ({"what": "The store does not answer", "why": ""}, True, "2026-11-28T12:03:04",
+         "The store does not answer since 2026-11-28 12:03:04. What is shown is of 2026-11-28 12:03:04."),
+        ({"what": "Redis does not answer", "why": "no answer within 1s"}, False, "2026-11-28T12:03:04",
+         "Redis does not answer since 2026-11-28 12:03:04 (no answer within 1s)."),
+        ({"what": "Redis is full: all of it. It refuses.", "why": ""}, False, "2026-11-28T12:03:04",
+         "Redis is full: all of it. It refuses. Since 2026-11-28 12:03:04."),
+        ({"what": "Redis is nearly full.", "why": ""}, False, None, "Redis is nearly full."),
+        ({"what": "The store does not answer", "why": ""}, False, None, "The store does not answer."),
+    ):
+        told = browser.run(script, banner, old, since)
+        # Today's times have no date.
+        today = f"{datetime.now():%Y-%m-%d} "
+        expect(told, text.replace(today, ""))
 
 
 if __name__ == "__main__":

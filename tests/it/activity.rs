@@ -233,17 +233,19 @@ fn a_redis_that_hangs_is_told_within_two_seconds_with_when_it_last_answered() {
     let told = answer.json();
     assert_eq!(told["redis"]["state"], "away", "{told}");
     assert_eq!(told["redis"]["detail"], told["detail"]);
-    let since: jiff::Timestamp = told["redis"]["since"]
-        .as_str()
-        .and_then(|since| since.parse().ok())
-        .expect("a time");
-    let apart = since.duration_since(stopped).as_millis().abs();
-    assert!(apart < 2500, "{apart} ms");
-    // It stays that time, however long it lasts.
-    let again = store.get("/activity").expect(503).json();
+    let since = |told: &Value| -> jiff::Timestamp {
+        let since = told["redis"]["since"].as_str();
+        since.and_then(|since| since.parse().ok()).expect("a time")
+    };
+    // Once a second it is asked, and the last answer counts, not when it was missed.
+    let apart = since(&told).duration_since(stopped).as_millis();
+    assert!((-2000..300).contains(&apart), "{apart} ms");
+    // It stays that time, however long it lasts, and whoever finds out.
     eventually(PATIENCE, || store.get("/ping").status == 503);
     let later = store.get("/activity").expect(503).json();
-    assert_eq!(again["redis"]["state"], later["redis"]["state"]);
+    let apart = since(&later).duration_since(stopped).as_millis();
+    assert!((-2000..300).contains(&apart), "{apart} ms");
+    assert_eq!(later["redis"]["state"], "away");
     store.redis.resume();
     eventually(PATIENCE, || store.get("/activity").status == 200);
     eventually(PATIENCE, || fresh(&store)["redis"]["state"] == "well");

@@ -24,15 +24,18 @@ function redraw() {
 
 async function drawAll() {
   view.drawing = true;
-  while (view.pending) {
-    const { entry, done } = view.pending;
-    view.pending = null;
-    const kind = kindOf(entry.data);
-    await drawOne(entry, kind);
-    done();
-    await (kind === "picture" ? nextFrame() : sleep(TEXT_MS));
+  try {
+    while (view.pending) {
+      const { entry, done } = view.pending;
+      view.pending = null;
+      const kind = kindOf(entry.data);
+      await drawOne(entry, kind);
+      done();
+      await (kind === "picture" ? nextFrame() : sleep(TEXT_MS));
+    }
+  } finally {
+    view.drawing = false;
   }
-  view.drawing = false;
 }
 
 async function drawOne(entry, kind) {

@@ -10,7 +10,7 @@ const GIVEN_UP_MS = 6000;          // whatever became of it
 const SIGNED_OUT_POLL_MS = 2000;   // while the sign-in form is shown
 const OLD_MS = 2500;               // what was so then need not be so now: an overview is up to 0.9 s old when it comes, the next one 1 s later
 const SLACK_MS = OLD_MS - 900;     // the same for a store that makes an overview more seldom, because there are many streams
-const SHOW_MS = 500;               // so that what is old looks old within three seconds
+const SHOW_MS = 250;               // so that what is old looks old within three seconds
 
 // Times are of performance.now(), which no clock change moves.
 const known = {
@@ -22,19 +22,23 @@ const known = {
   refusal: null,                   // why it gave no overview, if it did not
 };
 
-// What follows at a time: whether the overview is old, and what the banner says. `since` is a Date or null. Pure.
+// What follows at a time: whether the overview is old, and what the banner says: what is the matter, since when (a Date or null),
+// and why, if that is known. Pure.
 function judge({ since, asOf, maxAge, heard, redis, refusal }, now, wallNow) {
   const dateOf = time => time === null ? null : new Date(wallNow - (now - time));
   const toDate = text => text ? new Date(text) : null;
   const limit = Math.max(OLD_MS, maxAge + SLACK_MS);
   const away = redis?.state === "away";
   const old = away || asOf === null || now - asOf > limit;
-  const says = (what, since) => ({ old, banner: { what, since } });
+  const says = (what, since, why = "") => ({ old, banner: { what, since, why } });
   // Nobody asked before `since`.
   const unheard = now - Math.max(since, heard ?? since);
   const unknown = now - Math.max(since, asOf ?? since);
   if (unheard > OLD_MS) return says("The store does not answer", dateOf(heard));
-  if (away) return says(redis.detail.replace(/^Redis cannot be reached: (.*)/s, "Redis does not answer ($1)"), toDate(redis.since));
+  if (away) {
+    const [all, why] = redis.detail.match(/^Redis cannot be reached: (.*)/s) ?? [];
+    return says(all ? "Redis does not answer" : redis.detail, toDate(redis.since), why);
+  }
   if (old && unknown > limit) return says(refusal ?? "Redis does not answer", dateOf(asOf));
   if (!redis || redis.state === "well") return { old, banner: null };
   return says(redis.detail, toDate(redis.since ?? (redis.state === "not_saving" ? redis.last_save : null)));
@@ -48,8 +52,9 @@ function clockText(date, now = new Date()) {
 
 // As one line: what, since when, and as of when the rest of the page is.
 function bannerText({ old, banner }, asOf) {
-  const text = banner.what.replace(/\.$/, "");
-  const told = banner.since ? `${text}, since ${clockText(banner.since)}.` : `${text}.`;
+  const isSentence = banner.what.endsWith(".");
+  const since = banner.since ? ` ${isSentence ? "Since" : "since"} ${clockText(banner.since)}` : "";
+  const told = `${banner.what}${since}${banner.why && ` (${banner.why})`}${isSentence && !since ? "" : "."}`;
   return old && asOf ? `${told} What is shown is of ${clockText(asOf)}.` : told;
 }
 
@@ -89,20 +94,21 @@ function poll() {
 async function pollOnce() {
   if (document.hidden) return;
   const asking = session.number;
+  const begun = performance.now();
   try {
     // Without a sign-in the store tells only whether Redis is well.
     const reply = await ask("GET", session.open ? "/activity" : "/ping", { within: POLL_WITHIN_MS });
     known.heard = performance.now();
-    const told = await reply.json();
+    const told = await reply.json().catch(() => { throw new Error("The store's answer cannot be read"); });
     if (asking !== session.number) return;
     if (session.open) learn(told, reply);
     else Object.assign(known, { asOf: known.heard, redis: null, refusal: null });
   } catch ({ message, status, told }) {
-    if (!status || asking !== session.number) return show();
-    known.heard = performance.now();
-    known.refusal = message;
-    if (told.redis) known.redis = told.redis;
-    else if (!session.open) known.redis = { state: "away", detail: message, since: null };
+    if (asking !== session.number) return;
+    if (status) known.heard = performance.now();
+    if (known.heard > begun) known.refusal = message;
+    if (told?.redis) known.redis = told.redis;
+    else if (status === 503 && !session.open) known.redis = { state: "away", detail: message, since: null };
   }
   show();
 }
