@@ -18,7 +18,7 @@ Runs these steps, or all of them in this order, and stops at the first that fail
   tests      cargo test: unit, property and integration tests; needs port 6789
   scripts    bash reads every script
   redis      redis-start.sh and redis-stop.sh; needs port 6789
-  clients    Python's requests and websockets, the original's client, websocat
+  clients    Python's requests and websockets, the Python server's client, websocat
   examples   the examples of README.md and docs/
   documents  OpenAPI by Schemathesis, AsyncAPI by its parser
   browser    the pages in a headless Chromium

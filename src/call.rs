@@ -4,6 +4,7 @@
 mod pull;
 mod push;
 mod put_stream;
+mod unknown;
 
 use crate::auth::Auth;
 use crate::error::Error;
@@ -54,9 +55,12 @@ impl Call {
         if found.route.access == Access::SignedIn {
             let socket = matches!(found.route.endpoint, Endpoint::Push | Endpoint::Pull);
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
-            auth.user_of(head, params.text("token"), changes)?;
+            let user = auth.user_of(head, params.text("token"), changes);
+            user.map_err(|error| unknown::or_token(error, &params))?;
         }
+        let (route, dialect) = (found.route, found.dialect);
         let call = read(found, &mut params, head, default_max_len);
+        unknown::refuse(route, dialect, &mut params);
         params.finish()?;
         call.check_body(head)?;
         Ok(call)

@@ -1,6 +1,7 @@
 //! One error type for everything a client can be told, and how it is told:
 //! a status with a JSON detail over HTTP, a close code with a reason over WebSocket.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -43,11 +44,13 @@ pub struct Issue {
     /// Where it is: `query`, `path` or `body`.
     pub place: &'static str,
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What is wrong, as a sentence.
     pub message: String,
     /// What is wrong, as a word of the field.
     pub kind: &'static str,
+    /// What to send instead, as a sentence.
+    pub hint: Option<&'static str>,
 }
 
 /// Why Redis did not do what was asked.
@@ -101,11 +104,6 @@ impl Error {
         Error::Refused(status, Value::String(sentence.into()))
     }
 
-    /// A required field or parameter that is not there.
-    pub fn missing(place: &'static str, name: &'static str) -> Error {
-        Error::Invalid(vec![Issue::missing(place, name)])
-    }
-
     /// The status code.
     pub fn status(&self) -> u16 {
         match self {
@@ -141,10 +139,21 @@ impl Error {
         }
     }
 
+    /// What to send instead, where that can be said. It stands beside `detail`, in which clients know each word.
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::Invalid(issues) => issues.iter().find_map(|issue| issue.hint),
+            _ => None,
+        }
+    }
+
     /// The whole HTTP reply.
     pub fn to_reply(&self) -> Reply {
-        let body = json!({ "detail": self.detail() }).to_string();
-        let reply = Reply::typed(self.status(), "application/json", body.into_bytes());
+        let mut body = json!({ "detail": self.detail() });
+        if let Some(hint) = self.hint() {
+            body["hint"] = json!(hint);
+        }
+        let reply = Reply::json_text(self.status(), body.to_string());
         match self {
             Error::MethodNotAllowed(methods) => reply.with("Allow", methods.as_str()),
             // RFC 9110, section 15.5.16.
@@ -158,13 +167,27 @@ impl Error {
 }
 
 impl Issue {
-    /// "field required".
-    pub fn missing(place: &'static str, name: &'static str) -> Issue {
+    /// A complaint without a hint.
+    pub fn new(
+        place: &'static str,
+        name: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+        kind: &'static str,
+    ) -> Issue {
         Issue {
             place,
-            name,
-            message: "field required".into(),
-            kind: "value_error.missing",
+            name: name.into(),
+            message: message.into(),
+            kind,
+            hint: None,
+        }
+    }
+
+    /// "field required", and perhaps how to send it.
+    pub fn missing(place: &'static str, name: &'static str, hint: Option<&'static str>) -> Issue {
+        Issue {
+            hint,
+            ..Issue::new(place, name, "field required", "value_error.missing")
         }
     }
 

@@ -141,7 +141,14 @@ pub const LAST_GENERATED_ID: &str = "last-generated-id";
 impl Reply {
     /// 200 with a JSON body.
     pub fn json(value: &Value) -> Reply {
-        Reply::typed(200, "application/json", value.to_string().into_bytes())
+        Reply::json_text(200, value.to_string())
+    }
+
+    /// Any status with a body that is JSON already. It ends with a line end, so that a shell's prompt stands below it.
+    pub fn json_text(status: u16, json: impl Into<Vec<u8>>) -> Reply {
+        let mut body = json.into();
+        body.push(b'\n');
+        Reply::typed(status, "application/json", body)
     }
 
     /// Any status with a body of a content type.

@@ -21,19 +21,17 @@ pub const NOT_AN_OBJECT: &str =
 
 /// The parameters of one request, and what was found wrong with them so far.
 pub struct Params {
-    /// The names that were asked for, which the documentation must have.
-    #[cfg(test)]
-    pub asked: std::cell::RefCell<std::collections::BTreeSet<String>>,
+    /// The names that were asked for: what the route knows, and what its documentation must have.
+    asked: Vec<&'static str>,
     pairs: Vec<Pair>,
     issues: Vec<Issue>,
 }
 
 impl Params {
-    /// Takes a raw query (without the `?`) apart. Unknown parameters are kept and never asked for.
+    /// Takes a raw query (without the `?`) apart.
     pub fn new(query: &str) -> Params {
         Params {
-            #[cfg(test)]
-            asked: Default::default(),
+            asked: Vec::new(),
             pairs: form::pairs(query.as_bytes()).collect(),
             issues: Vec::new(),
         }
@@ -42,13 +40,14 @@ impl Params {
     /// The last value of a parameter: later ones override, as the original server had it. One that is not UTF-8 is complained
     /// of, and `NOT_UTF_8` stands for it, so that it is not taken for one that is missing.
     pub fn text(&mut self, name: &'static str) -> Option<&str> {
-        #[cfg(test)]
-        self.asked.borrow_mut().insert(name.to_string());
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
         let found = self.pairs.iter().rev().find(|(key, _)| key == name.as_bytes());
         Some(std::str::from_utf8(&found?.1).unwrap_or_else(|_| {
             let complaints = &mut self.issues;
             complaints.retain(|issue| issue.name != name || issue.place != "query");
-            complaints.push(query_issue(name, "value is not UTF-8".into(), "type_error.str"));
+            complaints.push(Issue::new("query", name, "value is not UTF-8", "type_error.str"));
             NOT_UTF_8
         }))
     }
@@ -103,20 +102,33 @@ impl Params {
         default
     }
 
+    /// The names that were asked for, each once, whether they were there or not.
+    pub fn asked(&self) -> &[&'static str] {
+        &self.asked
+    }
+
+    /// The names that are there and that nobody asked for, in order; those that are no text are left out.
+    pub fn unasked(&self) -> Vec<String> {
+        let names = self.pairs.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok());
+        let unasked = names.filter(|name| !self.asked.contains(name));
+        unasked.map(str::to_string).collect()
+    }
+
+    /// Refuses a parameter that has no meaning; the sentence says which has.
+    pub fn refuse_name(&mut self, name: String, sentence: String) {
+        self.issues
+            .push(Issue::new("query", name, sentence, "value_error.extra"));
+    }
+
     /// Refuses a parameter whose text means nothing, or nothing here; the sentence says why. Of each there is one complaint.
     pub fn refuse(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
         self.issues.retain(|issue| issue.name != name || issue.place != "query");
-        self.issues.push(query_issue(name, sentence.into(), kind));
+        self.issues.push(Issue::new("query", name, sentence, kind));
     }
 
     /// The same for a header.
     pub fn refuse_header(&mut self, name: &'static str, sentence: impl Into<String>, kind: &'static str) {
-        self.issues.push(Issue {
-            place: "header",
-            name,
-            message: sentence.into(),
-            kind,
-        });
+        self.issues.push(Issue::new("header", name, sentence, kind));
     }
 
     /// A JSON object, if there is one.
@@ -168,22 +180,8 @@ impl Params {
     }
 
     fn complain_of_stream(&mut self, message: String) {
-        let (place, name, kind) = ("path", "stream_id", "value_error.stream_id");
-        self.issues.push(Issue {
-            place,
-            name,
-            message,
-            kind,
-        });
-    }
-}
-
-fn query_issue(name: &'static str, message: String, kind: &'static str) -> Issue {
-    Issue {
-        place: "query",
-        name,
-        message,
-        kind,
+        self.issues
+            .push(Issue::new("path", "stream_id", message, "value_error.stream_id"));
     }
 }
 
@@ -240,7 +238,7 @@ mod tests {
         params.stream("a%2Fb");
         match params.finish() {
             Err(Error::Invalid(issues)) => {
-                let names: Vec<&str> = issues.iter().map(|issue| issue.name).collect();
+                let names: Vec<&str> = issues.iter().map(|issue| &*issue.name).collect();
                 assert_eq!(names, ["count", "batch", "format", "stream_id"]);
             }
             other => panic!("{other:?}"),
@@ -297,7 +295,7 @@ mod tests {
         assert_eq!(params.text("b"), Some(NOT_UTF_8));
         assert_eq!(params.text("b"), Some(NOT_UTF_8));
         match params.finish() {
-            Err(Error::Invalid(issues)) => assert_eq!((issues.len(), issues[0].name), (1, "b")),
+            Err(Error::Invalid(issues)) => assert_eq!((issues.len(), &*issues[0].name), (1, "b")),
             other => panic!("{other:?}"),
         }
     }

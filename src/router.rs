@@ -32,10 +32,11 @@ pub enum Endpoint {
     Options,
 }
 
-/// Which of the original server's dialects a request speaks.
+/// Which of two dialects a request speaks. Before this program there was a server in Python, whose client still has to be served.
+/// Its first description, the seed of this project, says what is spoken by default; a later version had other defaults and headers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// That of the seed, with what was added to it since.
+    /// That of the first description, with what was added to it since.
     #[default]
     Seed,
     /// The later one, under the prefix `/v2`.
@@ -85,8 +86,8 @@ pub const ROUTES: &[Route] = &[
     Route { method: "GET",    pattern: "/redoc",                 endpoint: Endpoint::Redoc,        access: Public,   statuses: &[307] },
     Route { method: "GET",    pattern: "/openapi.json",          endpoint: Endpoint::OpenApi,      access: Public,   statuses: &[200] },
     Route { method: "GET",    pattern: "/asyncapi.json",         endpoint: Endpoint::AsyncApi,     access: Public,   statuses: &[200] },
-    Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn, statuses: &[200, 401] },
-    Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn, statuses: &[200, 401] },
+    Route { method: "GET",    pattern: "/activity",              endpoint: Endpoint::Activity,     access: SignedIn, statuses: &[200, 401, 422] },
+    Route { method: "GET",    pattern: "/streams/",              endpoint: Endpoint::ListStreams,  access: SignedIn, statuses: &[200, 401, 422] },
     Route { method: "GET",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::GetStream,    access: SignedIn, statuses: &[200, 401, 422] },
     Route { method: "PUT",    pattern: "/streams/{stream_id}",   endpoint: Endpoint::PutStream,    access: SignedIn, statuses: &[200, 401, 415, 422] },
     Route { method: "DELETE", pattern: "/streams/{stream_id}",   endpoint: Endpoint::DeleteStream, access: SignedIn, statuses: &[200, 401, 422] },

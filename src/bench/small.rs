@@ -55,7 +55,7 @@ pub fn pings(bench: &Bench, side: Side) -> Result<f64, String> {
             bench.sample(Duration::ZERO, || {
                 wire.send(request.as_bytes())?;
                 let head = wire.head()?;
-                match (head.status, wire.take(head.length)?) {
+                match (head.status, wire.take(head.length)?.trim_ascii_end()) {
                     (200, b"true") => Ok(()),
                     (status, body) => Err(format!("GET /ping: {status} {}", String::from_utf8_lossy(body))),
                 }

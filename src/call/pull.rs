@@ -112,6 +112,7 @@ impl Pull {
         let streams = vec![params.stream(segment)];
         Pull {
             from: from(params, streams.len(), Cursor::Latest),
+            until: until(params),
             max_rate: max_rate(params),
             timeout: timeout(params),
             newest: true,

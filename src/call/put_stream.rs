@@ -9,6 +9,16 @@ use crate::params::{NOT_AN_OBJECT, Params, boolean_of};
 use crate::router::Dialect;
 use crate::store::{LARGEST_MAX_LEN, own_max_len};
 
+/// How FastAPI's clients know a complaint of a body as a whole.
+const WHOLE_BODY: &str = "__root__";
+
+/// Bodies that say nothing. Some libraries send an empty object where they were given none.
+const NOTHING_SAID: [&[u8]; 2] = [b"", b"{}"];
+
+const NO_BODY: &str = "PUT /streams/{stream_id} takes no body: send desc, meta, max_len and override in the query";
+const NO_BODY_HINT: &str = "curl -X PUT 'http://HOST/streams/NAME?desc=TEXT&max_len=5000&override=true'; \
+    or send a JSON object to http://HOST/v2/streams/NAME";
+
 /// What is to become of a description; what nobody said is none.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
@@ -52,13 +62,20 @@ impl PutStream {
     }
 
     /// Adds what the later dialect has in the body, a JSON object: `desc`, `override` and `max_len`, where the query does not
-    /// say them, and metadata. The other dialect has nothing there.
+    /// say them, and metadata. The other dialect takes everything from the query, and refuses a body: there `meta` is a name for all
+    /// metadata, so that the same object would mean something else in each of them, and to ignore it would mislead.
     pub fn with_body(mut self, body: &[u8]) -> Result<PutStream, Error> {
-        if self.dialect == Dialect::Seed || body.trim_ascii().is_empty() {
+        if NOTHING_SAID.contains(&body.trim_ascii()) {
             return Ok(self);
         }
+        if self.dialect == Dialect::Seed {
+            let issue = Issue::new("body", WHOLE_BODY, NO_BODY, "value_error.extra");
+            let hint = Some(NO_BODY_HINT);
+            return Err(Error::Invalid(vec![Issue { hint, ..issue }]));
+        }
         let said = std::str::from_utf8(body).ok().and_then(Object::sent);
-        let mut said = said.ok_or_else(|| Error::Invalid(vec![issue("meta", NOT_AN_OBJECT, "value_error.json")]))?;
+        let mut said =
+            said.ok_or_else(|| Error::Invalid(vec![Issue::new("body", "meta", NOT_AN_OBJECT, "value_error.json")]))?;
         let mut issues = Vec::new();
         let mut take = |name| {
             let value = said.remove(name).and_then(|text| serde_json::from_str(&text).ok());
@@ -68,7 +85,7 @@ impl PutStream {
             Some(Value::String(text)) => {
                 self.description.get_or_insert(or_name(text, &self.stream));
             }
-            Some(_) => issues.push(issue("desc", "str type expected", "type_error.str")),
+            Some(_) => issues.push(Issue::new("body", "desc", "str type expected", "type_error.str")),
             None => {}
         }
         if let Some(value) = take("override") {
@@ -78,7 +95,7 @@ impl PutStream {
                 }
                 None => {
                     let message = "value could not be parsed to a boolean";
-                    issues.push(issue("override", message, "type_error.bool"));
+                    issues.push(Issue::new("body", "override", message, "type_error.bool"));
                 }
             }
         }
@@ -89,7 +106,7 @@ impl PutStream {
                 }
                 None => {
                     let message = format!("ensure this value is an integer from 1 to {LARGEST_MAX_LEN}");
-                    issues.push(issue("max_len", &message, "value_error.number"));
+                    issues.push(Issue::new("body", "max_len", message, "value_error.number"));
                 }
             }
         }
@@ -157,15 +174,6 @@ fn or_name(text: String, stream: &StreamId) -> String {
     }
 }
 
-fn issue(name: &'static str, message: &str, kind: &'static str) -> Issue {
-    Issue {
-        place: "body",
-        name,
-        message: message.to_string(),
-        kind,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,11 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn the_later_dialect_reads_the_body_and_the_seed_does_not() {
+    fn the_later_dialect_reads_the_body_and_the_default_one_refuses_any_but_a_blank_one() {
         let body = r#"{ "desc": "a", "override": true, "max_len": 9, "fps": 30, "meta": {} }"#;
         let metadata = json!({ "fps": 30, "meta": {} });
         assert_eq!(put(Dialect::V2, "", body), told("a", metadata, 9, Some(true)));
-        assert_eq!(put(Dialect::Seed, "", body), told("dev one", json!({}), 7, None));
+        for body in [body, "[]", "{\"\":1}", "not json", "max_len=9", "\u{1}"] {
+            let refused = put(Dialect::Seed, "max_len=9", body).unwrap_err();
+            assert_eq!(refused.status(), 422, "{body}");
+            assert!(refused.to_string().contains("in the query"), "{refused}");
+        }
+        for blank in ["", " \r\n\t", " {}\n"] {
+            assert_eq!(put(Dialect::Seed, "", blank), told("dev one", json!({}), 7, None));
+        }
         let nothing = r#"{ "desc": null, "override": null, "max_len": null }"#;
         assert_eq!(put(Dialect::V2, "", nothing), told("dev one", json!({}), 7, None));
     }
@@ -311,7 +326,10 @@ mod tests {
     #[test]
     fn what_is_wrong_in_the_body_is_told_all_at_once() {
         let names = |body: &str| match put(Dialect::V2, "", body) {
-            Err(Error::Invalid(issues)) => issues.into_iter().map(|issue| issue.name).collect::<Vec<_>>(),
+            Err(Error::Invalid(issues)) => issues
+                .into_iter()
+                .map(|issue| issue.name.into_owned())
+                .collect::<Vec<_>>(),
             other => panic!("{body}: {other:?}"),
         };
         for body in [

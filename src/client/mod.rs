@@ -15,6 +15,7 @@ mod input;
 mod interrupted;
 pub mod login;
 pub mod max_len;
+mod names;
 mod output;
 mod place;
 pub mod pull;

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::visible;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
@@ -15,7 +15,7 @@ const MAX_ANSWER: usize = 4 << 10;
 
 /// Signs in to a store and keeps the token in ~/.config/ptg-store/login.json, readable by you alone.
 /// The other commands take it from there.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// who signs in; asked for if it is not given
     #[argh(positional)]

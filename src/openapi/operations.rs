@@ -7,6 +7,10 @@ use super::parts::{
 };
 use crate::router::Endpoint;
 
+/// What those see who try a WebSocket out.
+const NO_SOCKET: &str =
+    "**Execute** opens no WebSocket, so it is answered with 400; the live page, websocat and `ptg-store` open one.";
+
 /// The documentation of one endpoint.
 pub struct Operation {
     pub id: &'static str,
@@ -170,9 +174,11 @@ fn activity() -> Operation {
         "default_max_len": 1000, "streams": [{
         "id": "cam0", "description": "front camera", "max_len": 1000, "entries": 1000, "entries_added": 52000,
         "newest_id": "1795456800000-0", "newest_bytes": 51234, "state": "live" }] });
+    let mut good = json_response("Every stream.", reference("Activity"), example);
+    good["headers"] = json!({ crate::csrf::HEADER: { "schema": { "type": "string" }, "description": "what a page of the store's own origin puts as `csrf_token` into the query of its WebSockets, for browsers behind a proxy" } });
     Operation::new("activity", "streams", "What every stream did lately")
         .about("One reply for a page that shows all streams. The streams are looked at about once a second at most, whoever asks; how Redis is is of this moment. What is wrong with one stream is told with it, as its `error`. While Redis does not answer it is 503 with an object `redis` as well, whose `since` is when it last answered.")
-        .gives(200, json_response("Every stream.", reference("Activity"), example))
+        .gives(200, good)
 }
 
 fn get_stream() -> Operation {
@@ -191,23 +197,22 @@ fn put_stream() -> Operation {
     let most = crate::store::LARGEST_MAX_LEN;
     let example = json!({ "id": "cam0", "description": "front camera", "metadata": { "fps": 30 }, "max_len": 1000 });
     Operation::new("put_stream", "streams", "Describe a stream")
-        .about("400 if it was created before, unless `override=true`: then what is not given stays, and what is given empty is the default again. Under `/v2` what is given is changed unless `override=false`. A stream need not be created to be pushed to.")
+        .about("400 if it was created before, unless `override=true`: then what is not given stays, and what is given empty is the default again. A body is refused. Under `/v2`, which is for clients of the Python server that was before this one, what is given is changed unless `override=false`, and a JSON object may be the body. A stream need not be created to be pushed to.")
         .takes(vec![
             stream_id(),
             query(
                 "desc",
                 json!({ "type": "string" }),
                 "a description; the id if there is none yet, or if empty",
-                json!("front camera"),
             ),
-            json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object, which comes back as it was written; no name in it twice, no number that a double does not hold",
-                "content": { "application/json": { "schema": { "type": "object" }, "example": { "fps": 30 } } } }),
+            json!({ "name": "meta", "in": "query", "required": false, "description": "a JSON object, such as `{\"fps\":30}`, which comes back as it was written; no name in it twice, no number that a double does not hold",
+                // An object. Were that said outright, Swagger UI would make an empty one up and send it, and that overwrites.
+                "content": { "application/json": { "schema": { "not": { "type": ["array", "boolean", "null", "number", "string"] } } } } }),
             boolean("override", "change an earlier description"),
             query(
                 "max_len",
                 json!({ "type": "integer", "minimum": 1, "maximum": most }),
                 "about how many entries the stream keeps; the server's default if nobody said it yet, or if empty",
-                json!(1000),
             ),
         ])
         .gives(
@@ -251,15 +256,13 @@ fn get_data() -> Operation {
         cursor("*"),
         until(),
         format(
-            &["pairs", "raw", "json"],
-            "`pairs`: the bytes, and a header that tells them apart; `raw`: nothing but the bytes; `json`: a line for each entry",
+            "`pairs` (the default, but of what stays open): the bytes, and a header that tells them apart; `raw`: nothing but the bytes; `json`: a line for each entry",
         ),
         boolean("follow", "keep the reply open, `raw` or `json`, and send what comes"),
         query(
             "lastEventId",
             json!({ "type": "string" }),
             "of events: the same as the header `Last-Event-ID`, which comes before it, for clients that cannot set that",
-            json!("1795456800000-0"),
         ),
     ];
     parameters.extend(pace());
@@ -275,28 +278,35 @@ fn get_data() -> Operation {
 
 fn mjpeg() -> Operation {
     let good = json!({
-        "description": "Endless: one picture replaces the other.",
+        "description": "One picture replaces the other.",
         "content": { "multipart/x-mixed-replace": { "schema": { "type": "string", "format": "binary" }, "example": "…" } },
     });
     Operation::new("mjpeg", "data", "A camera for `<img>`")
-        .about("Every entry that is a JPEG, or as many of them as the client can take: the newest wins. `<img src=\"/mjpeg/cam0?token=…\">`.")
-        .takes(vec![stream_id(), cursor("latest"), max_rate(), timeout()])
+        .about("Every entry that is a JPEG, or as many of them as the client can take: the newest wins. `<img src=\"/mjpeg/cam0?token=…\">`. Without `until` it is endless; with `until=latest` it is the newest picture.")
+        .takes(vec![stream_id(), cursor("latest"), ends_at_once(), max_rate(), timeout()])
         .gives(200, good)
+}
+
+/// `until`, filled in where it is tried out: a browser shows a reply when it has ended.
+fn ends_at_once() -> Value {
+    let mut until = until();
+    until["example"] = json!("latest");
+    until
 }
 
 fn push() -> Operation {
     Operation::new("push", "data", "WebSocket: push entries")
-        .about(concat!("Open it as a WebSocket. Default: one binary (or text) message an entry. `batch=true`: a text message, the header, and then one binary message with all entries joined. ",
+        .about(&format!("{}{NO_SOCKET}", concat!("Open it as a WebSocket. Default: one binary (or text) message an entry. `batch=true`: a text message, the header, and then one binary message with all entries joined. ",
             "The header is `0,100,256`, the offset at which each entry starts, or JSON: `[offset,…]`, `[[stream,offset],…]` or `[[stream,id,offset],…]`, an id being `<ms>-<seq>`, `<ms>-*`, `*` or `null`. ",
             "With `batch=true` a literal `+` in the path joins streams and `*` stands for any, and the header names the stream of each entry. A batch is stored whole or not at all. ",
-            "`ack=true`: for each message or batch the server answers with a text message of its ids, `id1,id2,…`. See `/asyncapi.json`."))
+            "`ack=true`: for each message or batch the server answers with a text message of its ids, `id1,id2,…`. See `/asyncapi.json`. ")))
         .takes(vec![stream_id(), boolean("batch", "entries come in batches"), boolean("ack", "answer with entry ids"), on_error()])
         .gives(101, upgraded())
 }
 
 fn pull() -> Operation {
     Operation::new("pull", "data", "WebSocket: pull entries")
-        .about("Open it as a WebSocket. For each reply a text message `[[\"<id>\",<offset>],…]` and a binary message with those entries' bytes joined, or what `format` says. When there is nothing the server waits. See `/asyncapi.json`.")
+        .about(&format!("Open it as a WebSocket. For each reply a text message `[[\"<id>\",<offset>],…]` and a binary message with those entries' bytes joined, or what `format` says. When there is nothing the server waits. See `/asyncapi.json`. {NO_SOCKET}"))
         .takes(std::iter::once(stream_id()).chain(parts::pull()).collect())
         .gives(101, upgraded())
 }

@@ -73,7 +73,11 @@ const ERRORS: [(u16, &str, &str); 18] = [
         "Not HTTP/1.0 or 1.1.",
         "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
     ),
-    (422, "Parameters that do not parse, all of them.", ""),
+    (
+        422,
+        "Parameters that do not parse, and slips of their names, all of them.",
+        "",
+    ),
     (307, "Elsewhere.", ""),
     (204, "There will be nothing more.", ""),
 ];
@@ -92,16 +96,17 @@ pub fn stream_id() -> Value {
     })
 }
 
-/// A query parameter.
-pub fn query(name: &str, schema: Value, description: &str, example: Value) -> Value {
-    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema, "example": example })
+/// A query parameter. It has no example: Swagger UI would fill it in and send it, and examples of several parameters contradict each
+/// other, or change what is there. A default in its schema is filled in, too, and means what leaving it out means.
+pub fn query(name: &str, schema: Value, description: &str) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
 }
 
 /// A boolean query parameter; all of them default to false.
 pub fn boolean(name: &str, description: &str) -> Value {
     let schema =
         json!({ "anyOf": [{ "type": "boolean" }, { "type": "string", "pattern": SPELLINGS }], "default": false });
-    query(name, schema, description, json!(true))
+    query(name, schema, description)
 }
 
 /// `on_error`.
@@ -109,7 +114,7 @@ pub fn on_error() -> Value {
     let schema = json!({ "type": "string", "enum": ["close", "report"], "default": "close" });
     let description = "what a refused batch brings about: `close` ends the socket, `report` (only with `ack=true`) answers \
         with a line of JSON, `{\"error\":\"…\",\"code\":1007}`, in place of the ids";
-    query("on_error", schema, description, json!("close"))
+    query("on_error", schema, description)
 }
 
 /// `count`.
@@ -118,7 +123,6 @@ pub fn count() -> Value {
         "count",
         json!({ "type": "integer", "minimum": 1, "default": 1 }),
         "the most entries of one reply",
-        json!(10),
     )
 }
 
@@ -129,7 +133,7 @@ pub fn cursor(default: &str) -> Value {
         "where to begin: `ms` or `ms-seq`: after that id; `0` or `first`: from the start; `*`: with the newest `count`; `latest`: with the newest; ",
         "`$`: with what is added from now on; `-30s`, `-5m`, `-2h`: so long ago; an RFC 3339 time or date. Of several streams one place for all, or one for each joined by `+`"
     );
-    query("last_entry_id", schema, description, json!("0"))
+    query("last_entry_id", schema, description)
 }
 
 /// `until`.
@@ -137,20 +141,17 @@ pub fn until() -> Value {
     let schema = json!({ "type": "string", "pattern": PLACE });
     let description =
         "where to end, in the same forms; that entry, or everything up to that moment, is still delivered";
-    query("until", schema, description, json!("latest"))
+    query("until", schema, description)
 }
 
 /// A place in a stream, of one stream and in the simple forms: a pattern cannot tell which days a month has.
 const PLACE: &str = r"^(\*|\$|first|latest|[0-9]{1,19}(-[0-9]{1,19})?|-[0-9]{1,4}(ms|s|m|h|d)|20[0-9]{2}-0[1-9]-[01][1-9](T[01][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,3})?Z)?)$";
 
-/// `format`.
-pub fn format(words: &[&str], description: &str) -> Value {
-    query(
-        "format",
-        json!({ "type": "string", "enum": words, "default": words[0] }),
-        description,
-        json!("json"),
-    )
+/// `format`, without a default: which it is depends on other parameters of a `GET`, where a default that is filled in would contradict
+/// `follow=true`.
+pub fn format(description: &str) -> Value {
+    let schema = json!({ "type": "string", "enum": ["pairs", "raw", "json"] });
+    query("format", schema, description)
 }
 
 /// The pace of a pull: `newest`, `max_rate`, `timeout`, `on_gap` and `resume`.
@@ -163,7 +164,6 @@ pub fn pace() -> Vec<Value> {
             "on_gap",
             json!({ "type": "string", "enum": ["ignore", "close"], "default": "ignore" }),
             "`close`: end when retention has trimmed what was not read yet, or the stream begins anew, with code 4001",
-            json!("close"),
         ),
         boolean(
             "resume",
@@ -175,7 +175,7 @@ pub fn pace() -> Vec<Value> {
 /// `max_rate`.
 pub fn max_rate() -> Value {
     let schema = json!({ "type": "number", "minimum": 0.001, "maximum": 1e9 });
-    query("max_rate", schema, "the most entries a second", json!(10))
+    query("max_rate", schema, "the most entries a second")
 }
 
 /// `timeout`.
@@ -184,7 +184,6 @@ pub fn timeout() -> Value {
         "timeout",
         json!({ "type": "integer", "minimum": 1, "maximum": 31_536_000_000_u64 }),
         "milliseconds of silence after which a pull, or a reply that stays open, ends",
-        json!(5000),
     )
 }
 
@@ -195,8 +194,7 @@ pub fn pull() -> Vec<Value> {
         cursor("$"),
         until(),
         format(
-            &["pairs", "raw", "json"],
-            "`pairs`: a text message with ids and offsets, then a binary one with the bytes; `raw`: a binary message for each entry; `json`: a text message for each",
+            "`pairs` (the default): a text message with ids and offsets, then a binary one with the bytes; `raw`: a binary message for each entry; `json`: a text message for each",
         ),
     ];
     parameters.extend(pace());
@@ -271,7 +269,8 @@ fn schemas() -> Value {
                     "loc": { "type": "array", "minItems": 2, "maxItems": 2, "items": { "type": "string" } },
                     "msg": { "type": "string" }, "type": { "type": "string" },
                 },
-            } } },
+            } },
+            "hint": { "type": "string", "description": "only where it can be said: what to send instead" } },
         },
         "EntryId": { "type": "string", "pattern": "^[0-9]+-[0-9]+$", "example": "1795456800000-0" },
         "Token": {

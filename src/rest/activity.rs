@@ -32,7 +32,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// Replies with the snapshot that there is, or makes a new one. How Redis is comes with it, also if it is away: 503 then.
 pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
     let reply = match snapshot(session, context) {
-        Ok(snapshot) => Reply::typed(200, "application/json", body(&snapshot, context)),
+        Ok(snapshot) => Reply::json_text(200, body(&snapshot, context)),
         Err(Error::Store(cause)) if cause.is_passing() => standing::refusal(cause, &context.store.standing()),
         Err(other) => return Err(other),
     };

@@ -10,7 +10,7 @@ use crate::batch::{Batch, Joined, Names};
 use crate::call::Pull;
 use crate::context::Context;
 use crate::cursor::{self, Cursor};
-use crate::error::Error;
+use crate::error::{Error, Issue};
 use crate::form::{self, FormKind};
 use crate::http::{Head, LAST_GENERATED_ID, Reply};
 use crate::ids::{EntryId, StreamId};
@@ -30,6 +30,10 @@ const BYTES: &str = "application/octet-stream";
 
 /// The name of the form parts that are entries.
 const ENTRIES: &str = "entries";
+
+/// What is told to those who send none: curl's `-d` and `--data-binary` send a form without parts unless told otherwise.
+const HINT: &str = "send each entry as a part of a form: curl -F entries=@FILE; or one entry as the body, with a content type \
+    that is no form's: curl --data-binary @FILE -H 'Content-Type: application/octet-stream'";
 
 /// `GET /data/{id}`. What it reads is `held` until the reply has left the worker.
 pub fn get(
@@ -171,7 +175,7 @@ fn entries(head: &Head, body: Bytes, limit: usize) -> Result<Batch, Error> {
         FormKind::Other => vec![body],
     };
     if entries.is_empty() {
-        Err(Error::missing("body", ENTRIES))
+        Err(Error::Invalid(vec![Issue::missing("body", ENTRIES, Some(HINT))]))
     } else {
         Ok(entries)
     }

@@ -42,7 +42,7 @@ pub fn refusal(cause: StoreError, standing: &Standing) -> Reply {
     let redis = json!({ "state": "away", "since": since.to_string(), "detail": detail });
     let body = json!({ "detail": detail, "redis": redis }).to_string();
     Reply {
-        body: body.into_bytes(),
+        body: Reply::json_text(error.status(), body).body,
         ..error.to_reply()
     }
 }

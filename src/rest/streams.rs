@@ -27,8 +27,8 @@ pub fn get(session: &mut Session, stream: &StreamId, report_error: bool) -> Resu
     // Not through a `Value`: the numbers of a description keep all their digits.
     let both = format!(r#"{{"meta":{meta},"info":{info}}}"#);
     Ok(match found || !report_error {
-        true => json_reply(200, both),
-        false => json_reply(400, format!(r#"{{"detail":{both}}}"#)),
+        true => Reply::json_text(200, both),
+        false => Reply::json_text(400, format!(r#"{{"detail":{both}}}"#)),
     })
 }
 
@@ -41,7 +41,7 @@ pub fn put(session: &mut Session, put: &PutStream) -> Result<Reply, Error> {
         let sentence = format!("The stream '{stream}' already exists and 'override' is not specified.");
         Error::refused(400, sentence)
     })?;
-    Ok(json_reply(200, description.to_string()))
+    Ok(Reply::json_text(200, description.to_string()))
 }
 
 /// `DELETE /streams/{id}`.
@@ -54,13 +54,8 @@ pub fn delete(session: &mut Session, stream: &StreamId, force: bool) -> Result<R
             format!("The requested stream '{stream}' does not exist."),
         ));
     }
-    Ok(json_reply(
+    Ok(Reply::json_text(
         200,
         description.map_or("null".into(), |description| description.to_string()),
     ))
-}
-
-/// A reply whose body is JSON already.
-fn json_reply(status: u16, json: String) -> Reply {
-    Reply::typed(status, "application/json", json.into_bytes())
 }

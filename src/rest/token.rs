@@ -15,16 +15,22 @@ const MAX_FIELDS: usize = 64;
 
 const FIELDS: [&str; 3] = ["username", "password", "grant_type"];
 
+/// What is told to those who send JSON, or nothing, or put both into the query.
+const HINT: &str = "send a form, not JSON and not a query: curl -d username=NAME -d password=PASSWORD";
+
 /// A field of the form, which may come in any encoding.
 type Field = (String, Bytes);
 
 /// Checks the form and signs the user in.
 pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
+    // Where there is a form it is plain what is missing in it.
+    let is_form = FormKind::of(head)? != FormKind::Other;
+    let hint = (!is_form).then_some(HINT);
     let fields = fields(head, body)?;
     let mut issues = Vec::new();
     let mut read = |name: &'static str, is_required: bool| match text(&fields, name) {
         Ok("") if is_required => {
-            issues.push(Issue::missing("body", name));
+            issues.push(Issue::missing("body", name, hint));
             ""
         }
         Ok(text) => text,
@@ -39,7 +45,8 @@ pub fn sign_in(auth: &Auth, head: &Head, body: Bytes) -> Result<Reply, Error> {
         read("password", true),
     );
     if !matches!(grant, "" | "password") {
-        issues.push(issue(
+        issues.push(Issue::new(
+            "body",
             "grant_type",
             "string does not match regex \"password\"",
             "value_error.str.regex",
@@ -92,17 +99,13 @@ fn text<'a>(fields: &'a [Field], name: &'static str) -> Result<&'a str, Issue> {
     match (found.next(), found.next()) {
         (None, _) => Ok(""),
         (Some((_, value)), None) => {
-            std::str::from_utf8(value).map_err(|_| issue(name, "value is not UTF-8", "type_error.str"))
+            std::str::from_utf8(value).map_err(|_| Issue::new("body", name, "value is not UTF-8", "type_error.str"))
         }
-        _ => Err(issue(name, "field given more than once", "value_error.repeated")),
-    }
-}
-
-fn issue(name: &'static str, message: &str, kind: &'static str) -> Issue {
-    Issue {
-        place: "body",
-        name,
-        message: message.into(),
-        kind,
+        _ => Err(Issue::new(
+            "body",
+            name,
+            "field given more than once",
+            "value_error.repeated",
+        )),
     }
 }

@@ -27,11 +27,11 @@ mod together;
 mod value;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::error::StoreError;
@@ -55,7 +55,7 @@ pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
 pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
-pub use state::State;
+pub use state::{Standing, State};
 pub use storage::{Failure, Storage};
 pub use watch::Watch;
 
@@ -69,6 +69,8 @@ const DATA_FIELD: &str = "d";
 pub struct Store {
     info: ConnectionInfo,
     address: String,
+    /// Where Redis says what is wrong with it, if that is known.
+    log: Option<PathBuf>,
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
@@ -80,51 +82,26 @@ pub struct Store {
     generations: Generations,
 }
 
-/// How Redis is, and since when.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// How it was when it was last asked.
-    pub state: State,
-    /// Since when it has been so; if it is away, since it last answered.
-    pub since: Timestamp,
-    /// When it last answered.
-    pub answered: Timestamp,
+/// Whether this is the URL of a Redis. The error is a sentence for the user.
+pub fn check_url(url: &str) -> Result<(), String> {
+    parse(url).map(|_| ())
 }
 
-impl Standing {
-    fn new() -> Standing {
-        let now = Timestamp::now();
-        Standing {
-            state: State::Well,
-            since: now,
-            answered: now,
-        }
-    }
-
-    fn set(&mut self, state: State) {
-        let now = Timestamp::now();
-        if !matches!(state, State::Away(_)) {
-            self.answered = now;
-        }
-        if state.kind() != self.state.kind() {
-            self.since = self.answered;
-        }
-        self.state = state;
-    }
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    // It may hold a password, so messages do not show it.
+    let wrong = |error| format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
+    url.into_connection_info().map_err(wrong)
 }
 
 impl Store {
     /// Prepares to use the Redis at `url`; no connection is made yet.
     pub fn new(url: &str, max_len: u64, metrics: Arc<Metrics>) -> Result<Store, String> {
-        // The URL may hold a password, so messages do not show it.
-        let wrong = |error: redis::RedisError| {
-            format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}")
-        };
-        let info = url.into_connection_info().map_err(wrong)?;
+        let info = parse(url)?;
         let address = info.addr().to_string();
         Ok(Store {
             info,
             address,
+            log: None,
             max_len,
             metrics,
             retentions: Retentions::default(),
@@ -133,6 +110,11 @@ impl Store {
             asking: Asking::new(),
             generations: Generations::default(),
         })
+    }
+
+    /// The same, of a Redis whose log is known.
+    pub fn with_log(self, log: Option<PathBuf>) -> Store {
+        Store { log, ..self }
     }
 
     /// Where Redis is, without a password.

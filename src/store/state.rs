@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use redis::Value;
 
 use super::{DATA_FIELD, Nobody, Session, introduction, refusal};
@@ -52,6 +53,41 @@ impl State {
             State::Well => None,
             State::Full(cause) | State::TakesNoWrites(cause) | State::Away(cause) => Some(cause),
         }
+    }
+}
+
+/// How Redis is, and since when.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// How it was when it was last asked.
+    pub state: State,
+    /// Since when it has been so; if it is away, since it last answered.
+    pub since: Timestamp,
+    /// When it last answered.
+    pub answered: Timestamp,
+}
+
+impl Standing {
+    /// Well, until it is asked.
+    pub(super) fn new() -> Standing {
+        let now = Timestamp::now();
+        Standing {
+            state: State::Well,
+            since: now,
+            answered: now,
+        }
+    }
+
+    /// It was asked just now.
+    pub(super) fn set(&mut self, state: State) {
+        let now = Timestamp::now();
+        if !matches!(state, State::Away(_)) {
+            self.answered = now;
+        }
+        if state.kind() != self.state.kind() {
+            self.since = self.answered;
+        }
+        self.state = state;
     }
 }
 

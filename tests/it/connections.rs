@@ -204,8 +204,7 @@ fn a_body_where_none_is_needed_is_passed_over() {
     let mut stream = store.raw();
     for (method, path) in [
         ("GET", "/ping"),
-        ("PUT", "/streams/one"),
-        ("DELETE", "/streams/one"),
+        ("DELETE", "/streams/one?force=true"),
         ("OPTIONS", "/ping"),
     ] {
         send(&mut stream, store.head(method, path, &["Content-Length: 18"]));

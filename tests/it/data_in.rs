@@ -214,7 +214,13 @@ fn numbers(id: &str) -> (u64, u64) {
 fn assert_entries_required(answer: &Answer) {
     assert_eq!(answer.status, 422, "{answer:?}");
     let fault = json!({"loc": ["body", "entries"], "msg": "field required", "type": "value_error.missing"});
-    assert_eq!(answer.json(), json!({"detail": [fault]}));
+    let told = answer.json();
+    assert_eq!(told["detail"], json!([fault]));
+    let hint = told["hint"].as_str().expect("a hint");
+    assert!(
+        hint.contains("-F entries=@FILE") && hint.contains("-H 'Content-Type: "),
+        "{hint}"
+    );
 }
 
 #[track_caller]

@@ -45,7 +45,7 @@ fn a_put_with_override_keeps_what_it_does_not_say() {
     ] {
         let expected = first.replace(before, after);
         let reply = store.put(&format!("/streams/x?override=true{query}")).expect(200);
-        assert_eq!(reply.text(), expected, "{query}");
+        assert_eq!(reply.text(), format!("{expected}\n"), "{query}");
         assert_eq!(kept(&store, "x"), expected, "{query}");
         let _: () = store.redis.command(&["SET", "XMETA:x", &first]);
     }
@@ -180,9 +180,9 @@ fn what_other_programs_described_is_shown_heeded_and_kept_as_they_wrote_it() {
     let theirs = compact.trim_end_matches('}');
     assert_eq!(
         put.text(),
-        format!("{theirs},\"id\":\"x\",\"description\":\"y\",\"metadata\":{{}}}}")
+        format!("{theirs},\"id\":\"x\",\"description\":\"y\",\"metadata\":{{}}}}\n")
     );
-    assert_eq!(kept(&store, "x"), put.text());
+    assert_eq!(kept(&store, "x"), put.text().trim_end());
     // Redis trims whole nodes of 100 entries.
     let many: Vec<Vec<u8>> = (0..300).map(|n: usize| n.to_string().into_bytes()).collect();
     for entries in many.chunks(50) {

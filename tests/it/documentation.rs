@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::harness::Program;
+use crate::harness::{Program, Store};
 
 #[test]
 fn every_route_is_in_the_readme() {
@@ -45,6 +45,48 @@ fn every_flag_and_command_is_in_the_readme_or_the_docs() {
     assert!(flags.len() > 30, "{flags:?}");
     let missing: Vec<_> = flags.difference(&named).collect();
     assert!(missing.is_empty(), "neither in README.md nor in docs/: {missing:?}");
+}
+
+/// Words of those who wrote the program. Nobody else knows what a seed or a dialect is, or that headings once had numbers.
+const OWN_WORDS: [&str; 5] = ["the seed", "seed's", "dialect", "original server", "the original's"];
+
+#[test]
+fn nothing_that_users_read_has_words_that_only_its_authors_know() {
+    let store = Store::start();
+    let served =
+        ["/", "/docs", "/openapi.json", "/asyncapi.json"].map(|path| store.get(path).expect(200).text().to_string());
+    let serving = help(&[]);
+    let helps: String = commands(&serving).into_iter().map(|command| help(&[command])).collect();
+    let changes = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("CHANGELOG.md"));
+    let everything = [readme(), docs(), changes, serving, helps].into_iter().chain(served);
+    for text in everything {
+        for line in text.lines() {
+            let low = line.to_lowercase();
+            let found = OWN_WORDS.iter().find(|word| low.contains(**word));
+            assert_eq!(found, None, "{line}");
+        }
+    }
+    for line in (readme() + &docs()).lines().filter(|line| line.starts_with('#')) {
+        let title = line.trim_start_matches(['#', ' ']);
+        let is_numbered = title.starts_with(|first: char| first.is_ascii_digit());
+        assert!(!is_numbered, "{line}");
+    }
+}
+
+#[test]
+fn the_readme_begins_with_requests_for_python_and_has_websocat_behind_the_program() {
+    let readme = readme();
+    let place = |text: &str| readme.find(text).unwrap_or_else(|| panic!("no {text:?} in README.md"));
+    let python = readme.split("```python\n").nth(1).expect("an example in Python");
+    let (python, _) = python.split_once("```").expect("its end");
+    assert_eq!(python.lines().count(), 4, "{python}");
+    for needed in ["import requests", "\"follow\": \"true\"", "\"format\": \"json\""] {
+        assert!(python.contains(needed), "{needed}: {python}");
+    }
+    assert!(place("```python") < place("from websockets"));
+    assert!(place("ptg-store push") < place("| websocat"));
+    assert!(place("\nPATH=$PATH:$PWD/target/release\n") < place("ptg-store login"));
+    assert!(place("externally-managed-environment") < place("import requests"));
 }
 
 /// What a command says about itself; without words, the program that serves.

@@ -64,7 +64,7 @@ fn an_upgrade_to_http_2_is_passed_over_and_the_request_served() {
         "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA",
     ];
     let answer = store.exchange(store.head("GET", "/ping", &lines)).expect(200);
-    assert_eq!(answer.text(), "true");
+    assert_eq!(answer.text(), "true\n");
 }
 
 #[test]

@@ -98,7 +98,11 @@ fn head_answers_as_get_does_but_without_the_body() {
         }
         // A body sent by mistake would be read as the next reply.
         send(&mut stream, store.head("GET", "/ping", &[]));
-        assert_eq!(read_answer(&mut stream).expect(200).text(), "true", "after HEAD {path}");
+        assert_eq!(
+            read_answer(&mut stream).expect(200).text(),
+            "true\n",
+            "after HEAD {path}"
+        );
     }
 }
 

@@ -61,7 +61,7 @@ fn health_and_metrics_wait_for_no_worker() {
 #[test]
 fn ping_says_within_its_second_that_redis_hangs_and_at_once_that_it_is_back() {
     let store = Store::with(&["--rest-workers", "2"]);
-    assert_eq!(store.get("/ping").expect(200).text(), "true");
+    assert_eq!(store.get("/ping").expect(200).text(), "true\n");
     let held = hang(&store);
     for _ in 0..3 {
         let begun = Instant::now();

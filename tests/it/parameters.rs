@@ -103,14 +103,6 @@ fn parameters_that_do_not_parse_are_reported_all_at_once() {
 }
 
 #[test]
-fn unknown_query_parameters_are_ignored() {
-    let store = Store::start();
-    store.put("/streams/one?colour=blue&overrid=maybe&=&&x").expect(200);
-    store.get("/data/one?Count=nope").expect(200);
-    store.get("/ping?x=1").expect(200);
-}
-
-#[test]
 fn a_query_is_decoded_as_a_form() {
     let store = Store::start();
     let meta = encode(r#"{"wo":"hér & dort"}"#);

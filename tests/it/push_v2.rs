@@ -257,12 +257,3 @@ fn a_body_that_is_no_description_is_422_and_changes_nothing() {
     put(&store, "/v2/streams/cam", &[b' '; 20_000]).expect(413);
     assert_eq!(store.get("/streams/").expect(200).json(), json!([]));
 }
-
-#[test]
-fn under_the_seeds_paths_the_body_of_a_put_is_not_read() {
-    let store = Store::start();
-    for body in [&br#"{"desc": "front"}"#[..], b"not json"] {
-        let told = put(&store, "/streams/cam?override=true", body).expect(200).json();
-        assert_eq!((&told["description"], &told["metadata"]), (&json!("cam"), &json!({})));
-    }
-}

@@ -120,6 +120,24 @@ fn a_wrong_password_is_401() {
 }
 
 #[test]
+fn a_slip_in_the_name_of_the_token_is_told_to_those_who_have_no_other() {
+    let store = Store::start();
+    for slip in ["Token", "tokne", "tokens"] {
+        let path = format!("/data/one?{slip}={}", store.token);
+        let refused = store.ask("GET", &path, &[], None).expect(401);
+        let sentence = format!("Not authenticated: there is no parameter '{slip}'; did you mean 'token'?");
+        assert_eq!(refused.detail(), sentence);
+        assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+    }
+    for other in ["", "access_token=x", "t=1&_=2", "coutn=1"] {
+        let refused = store.ask("GET", &format!("/data/one?{other}"), &[], None).expect(401);
+        assert_eq!(refused.detail(), "Not authenticated", "{other}");
+    }
+    let bad = store.ask("GET", "/data/one?Token=x&token=bad", &[], None).expect(401);
+    assert_eq!(bad.detail(), "Could not validate credentials");
+}
+
+#[test]
 fn fields_missing_or_empty_are_422_all_at_once() {
     let store = Store::start();
     let missing = |field: &str| json!({"loc": ["body", field], "msg": "field required", "type": "value_error.missing"});

@@ -151,7 +151,7 @@ fn trailers_are_neither_headers_nor_framing() {
         let body = format!("1\r\nx\r\n0\r\n{trailer}\r\n\r\nGET /ping HTTP/1.1\r\nHost: x\r\n\r\n");
         let replies = send_with(&store, "1.1", "Transfer-Encoding: chunked", &body);
         assert_eq!(replies.statuses(), [200, 200], "{trailer}: {replies:?}");
-        assert_eq!(replies.answers[1].text(), "true");
+        assert_eq!(replies.answers[1].text(), "true\n");
     }
 }
 

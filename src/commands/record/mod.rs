@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use ptg_store::cursor::{Cursor, Until};
 use ptg_store::ids::StreamId;
@@ -26,7 +26,7 @@ const SENTENCES: usize = 64;
 
 /// Records streams into a folder, until Ctrl-C. Where the folder has a recording of a stream, it goes on behind its last entry.
 /// docs/recording.md describes the folder.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the streams
     #[argh(positional, arg_name = "stream")]

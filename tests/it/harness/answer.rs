@@ -25,6 +25,8 @@ impl Answer {
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        // A shell's prompt stands below a reply, not behind it.
+        assert!(self.body.ends_with(b"\n") && !self.body.ends_with(b"\n\n"), "{self:?}");
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 

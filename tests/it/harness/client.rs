@@ -241,7 +241,7 @@ impl Client {
     #[track_caller]
     pub fn assert_serves(&self) {
         assert_eq!(self.metric("ptg_handler_panics_total"), 0.0);
-        assert_eq!(self.get("/ping").expect(200).text(), "true");
+        assert_eq!(self.get("/ping").expect(200).text(), "true\n");
         let ids = self.add("still-serving", &[b"entry"]);
         let found = self.get("/data/still-serving").expect(200);
         assert_eq!((ids.len(), found.body.as_slice()), (1, &b"entry"[..]));
