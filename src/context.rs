@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::connections::Connections;
 use crate::limits::{Budget, Gate, lock};
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Looks, Storage, Store};
 
 /// What every thread shares.
 #[allow(missing_docs)]
@@ -69,18 +72,24 @@ impl Context {
     }
 }
 
-/// The latest snapshot of all streams, and the right to make the next.
+/// The latest snapshot of all streams, and the right to make the next, with what the looks before remember.
 #[derive(Default)]
 #[allow(missing_docs)]
 pub struct Activity {
-    pub snapshot: Mutex<Option<Snapshot>>,
-    pub looking: Mutex<()>,
+    pub snapshot: Mutex<Option<Arc<Snapshot>>>,
+    pub looking: Mutex<Looks>,
 }
 
-/// What all streams did lately, as JSON, kept for all the pages that ask.
+/// What all streams did lately, kept for all the pages that ask.
 pub struct Snapshot {
-    /// The reply's body.
-    pub body: Vec<u8>,
+    /// The streams, as JSON.
+    pub streams: Box<RawValue>,
+    /// What Redis said of itself.
+    pub storage: Storage,
+    /// When it was made.
+    pub time: Timestamp,
+    /// How long it serves.
+    pub max_age: Duration,
     /// When it is to be made anew.
     pub stale: Instant,
 }

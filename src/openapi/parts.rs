@@ -290,16 +290,31 @@ fn schemas() -> Value {
             "type": "object", "required": ["meta", "info"],
             "properties": { "meta": { "type": "object" }, "info": { "anyOf": [{ "type": "object" }, { "const": "no such key" }] } },
         },
-        "Activity": {
-            "type": "object", "required": ["time", "default_max_len", "streams"],
+        "RedisState": {
+            "type": "object", "required": ["state", "since", "detail", "used_memory", "maxmemory", "changes_since_save", "last_save"],
             "properties": {
-                "time": { "type": "string", "format": "date-time" }, "default_max_len": { "type": "integer" },
+                "state": { "type": "string", "enum": ["well", "nearly_full", "full", "not_saving", "read_only", "away"] },
+                "since": { "anyOf": [{ "type": "string", "format": "date-time" }, { "type": "null" }], "description": "Since when, if that is known." },
+                "detail": { "anyOf": [{ "type": "string" }, { "type": "null" }], "description": "A sentence with the numbers; null if all is well." },
+                "used_memory": optional("integer"), "maxmemory": optional("integer"),
+                "changes_since_save": optional("integer"), "last_save": optional("string"),
+            },
+        },
+        "Activity": {
+            "type": "object", "required": ["time", "now", "max_age", "redis", "default_max_len", "streams"],
+            "properties": {
+                "time": { "type": "string", "format": "date-time", "description": "When the streams were looked at." },
+                "now": { "type": "string", "format": "date-time", "description": "When the reply was made." },
+                "max_age": { "type": "number", "minimum": 0.9, "maximum": 5, "description": "Seconds after `time` in which nobody looks again: from 0.9 to 5, more with many streams." },
+                "redis": { "$ref": "#/components/schemas/RedisState" }, "default_max_len": { "type": "integer" },
                 "streams": { "type": "array", "items": {
-                    "type": "object", "required": ["id", "description", "max_len", "entries", "entries_added", "newest_id", "newest_bytes"],
+                    "type": "object", "required": ["id", "description", "max_len", "entries", "entries_added", "newest_id", "newest_bytes", "state"],
                     "properties": {
                         "id": { "type": "string" }, "description": optional("string"), "max_len": { "type": "integer" },
                         "entries": { "type": "integer" }, "entries_added": optional("integer"),
                         "newest_id": optional("string"), "newest_bytes": optional("integer"),
+                        "state": { "type": "string", "enum": ["live", "late", "silent", "idle"],
+                            "description": "By the median of its last 12 intervals, in whole seconds: `late` when nothing came for 4 of them, `silent` after 12, `idle` after a day of silence. Without 4 intervals it is `live` for 4 seconds and then `idle`." },
                         "error": { "type": "string", "description": "Only where the stream or its description cannot be read: why. What could not be read is 0 or null then." },
                     },
                 } },

@@ -1,63 +1,104 @@
-//! `GET /activity`: what every stream did lately, in one reply. Made for pages that show it and ask every second,
-//! so it is made once for all of them.
+//! `GET /activity`: what every stream did lately, and how Redis is, in one reply. Made for pages that show it and ask every
+//! second, so the streams are looked at once for all of them.
 
-use std::sync::TryLockError;
+use std::sync::{Arc, TryLockError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
+use super::standing;
 use crate::context::{Context, Snapshot};
 use crate::csrf;
-use crate::error::Error;
+use crate::error::{Error, StoreError};
 use crate::http::Reply;
 use crate::limits::lock;
-use crate::store::{Activity, Session, own_max_len};
+use crate::store::{Activity, Looks, Session, own_max_len};
 
 /// How long a snapshot serves. A little less than the second after which pages ask again.
 const AGE: Duration = Duration::from_millis(900);
 
-/// A snapshot serves at least so many times as long as it took to make: pages never take more than a twentieth of Redis.
+/// A snapshot serves at least so many times as long as it took to make, so that pages take no more than a twentieth of Redis.
 const REST: u32 = 20;
 
-/// Replies with the snapshot that there is, or makes a new one.
+/// But no longer than this. A machine that is busy with other things makes a look of ten thousand streams last for seconds,
+/// most of which are not Redis's, and a page has to tell that a stream fell silent.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// How long Redis may take over one reply, as with `GET /ping`: a page that waits longer cannot tell that it does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// Replies with the snapshot that there is, or makes a new one. How Redis is comes with it, also if it is away: 503 then.
 pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
-    let snapshot = &context.activity.snapshot;
-    let begun = Instant::now();
-    let fresh = |kept: &Snapshot| (kept.stale > begun).then(|| kept.body.clone());
-    if let Some(body) = lock(snapshot).as_ref().and_then(fresh) {
-        return Ok(reply(body, context));
+    let reply = match snapshot(session, context) {
+        Ok(snapshot) => Reply::json_text(200, body(&snapshot, context)),
+        Err(Error::Store(cause)) if cause.is_passing() => standing::refusal(cause, &context.store.standing()),
+        Err(other) => return Err(other),
+    };
+    // The header is for pages of ours: see `csrf`.
+    Ok(reply.with(csrf::HEADER, context.auth.csrf_token().text()))
+}
+
+fn snapshot(session: &mut Session, context: &Context) -> Result<Arc<Snapshot>, Error> {
+    let kept = || lock(&context.activity.snapshot).clone();
+    if let Some(kept) = kept().filter(|kept| kept.stale > Instant::now()) {
+        return Ok(kept);
     }
     // One worker looks. The others take what there was: waiting would let pages have all workers when Redis is slow.
-    let body = match context.activity.looking.try_lock() {
-        Err(TryLockError::WouldBlock) => lock(snapshot).as_ref().map(|kept| kept.body.clone()),
-        _looking => {
-            let body = body(&session.activity()?, context.config.max_len);
-            let stale = begun + AGE.max(begun.elapsed() * REST);
-            *lock(snapshot) = Some(Snapshot {
-                body: body.clone(),
-                stale,
-            });
-            Some(body)
+    let mut looks = match context.activity.looking.try_lock() {
+        Ok(looks) => looks,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            return kept()
+                .ok_or_else(|| Error::Busy("The activity is just being looked up for the first time.".into()));
         }
     };
-    let body = body.ok_or_else(|| Error::Busy("The activity is just being looked up for the first time.".into()))?;
-    Ok(reply(body, context))
+    let usual = session.set_reply_timeout(ANSWER_WITHIN);
+    let looked = look(session, &mut looks, context.config.max_len);
+    session.set_reply_timeout(usual);
+    let made = Arc::new(looked?);
+    *lock(&context.activity.snapshot) = Some(made.clone());
+    Ok(made)
 }
 
-/// The header is for pages of ours: see `csrf`.
-fn reply(body: Vec<u8>, context: &Context) -> Reply {
-    Reply::json_text(200, body).with(csrf::HEADER, context.auth.csrf_token().text())
+fn look(session: &mut Session, looks: &mut Looks, default_max_len: u64) -> Result<Snapshot, StoreError> {
+    let (begun, time) = (Instant::now(), Timestamp::now());
+    let now_ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
+    let activity = session.activity(looks, now_ms)?;
+    let storage = session.storage()?;
+    let max_age = (begun.elapsed() * REST).clamp(AGE, LONGEST);
+    let streams: Vec<Value> = activity.iter().map(|one| stream(one, default_max_len)).collect();
+    Ok(Snapshot {
+        // Values of JSON can always be written.
+        streams: to_raw_value(&streams).unwrap_or_default(),
+        storage,
+        time,
+        max_age,
+        stale: begun + max_age,
+    })
 }
 
-fn body(activity: &[Activity], default_max_len: u64) -> Vec<u8> {
-    let streams: Vec<Value> = activity
-        .iter()
-        .map(|activity| stream(activity, default_max_len))
-        .collect();
-    let time = jiff::Timestamp::now().to_string();
-    json!({ "time": time, "default_max_len": default_max_len, "streams": streams })
-        .to_string()
-        .into_bytes()
+/// The snapshot, and what is of this moment.
+fn body(snapshot: &Snapshot, context: &Context) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Body<'a> {
+        time: String,
+        now: String,
+        max_age: f64,
+        redis: Value,
+        default_max_len: u64,
+        streams: &'a RawValue,
+    }
+    let body = Body {
+        time: snapshot.time.to_string(),
+        now: Timestamp::now().to_string(),
+        max_age: snapshot.max_age.as_secs_f64(),
+        redis: standing::of(&context.store.standing(), &snapshot.storage),
+        default_max_len: context.config.max_len,
+        streams: &snapshot.streams,
+    };
+    serde_json::to_vec(&body).unwrap_or_default()
 }
 
 fn stream(activity: &Activity, default_max_len: u64) -> Value {
@@ -71,6 +112,7 @@ fn stream(activity: &Activity, default_max_len: u64) -> Value {
         "entries_added": contents.entries_added,
         "newest_id": contents.newest.map(|(id, _)| id.to_string()),
         "newest_bytes": contents.newest.map(|(_, bytes)| bytes),
+        "state": activity.pulse.word(),
     });
     if let Some(error) = &activity.error {
         stream["error"] = json!(error.to_string());

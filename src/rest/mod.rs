@@ -6,6 +6,7 @@ mod data;
 mod docs;
 mod health;
 mod live;
+mod standing;
 mod streams;
 mod token;
 

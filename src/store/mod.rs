@@ -19,8 +19,10 @@ mod read;
 mod redis_socket;
 mod refusal;
 mod retention;
+mod rhythm;
 mod session;
 mod state;
+mod storage;
 mod together;
 mod value;
 mod watch;
@@ -41,7 +43,7 @@ use generation::Generations;
 use link::Link;
 use retention::Retentions;
 
-pub use activity::Activity;
+pub use activity::{Activity, Looks};
 pub use ask::{Infos, Place};
 pub use describe::{LARGEST_MAX_LEN, StreamInfo, own_max_len};
 pub use entries::{Arrival, Entries};
@@ -53,7 +55,8 @@ pub use place::MOST_PLACED;
 pub use read::{ReadAhead, Room, Start};
 pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
-pub use state::State;
+pub use state::{Standing, State};
+pub use storage::{Failure, Storage};
 pub use watch::Watch;
 
 /// How long making a connection may take. On one machine or one network it takes milliseconds.
@@ -72,7 +75,7 @@ pub struct Store {
     max_len: u64,
     metrics: Arc<Metrics>,
     retentions: Retentions,
-    state: Mutex<State>,
+    state: Mutex<Standing>,
     /// How often Redis turned from one that takes writes into one that takes none, or back.
     turns: AtomicU64,
     asking: Asking,
@@ -102,7 +105,7 @@ impl Store {
             max_len,
             metrics,
             retentions: Retentions::default(),
-            state: Mutex::new(State::Well),
+            state: Mutex::new(Standing::new()),
             turns: AtomicU64::new(0),
             asking: Asking::new(),
             generations: Generations::default(),
@@ -126,28 +129,37 @@ impl Store {
 
     /// Why Redis could not be used when it was last asked; none if it could.
     pub fn down(&self) -> Option<StoreError> {
-        match &*lock(&self.state) {
+        match &lock(&self.state).state {
             State::Away(cause) => Some(cause.clone()),
-            State::Well | State::TakesNoWrites(_) => None,
+            State::Well | State::Full(_) | State::TakesNoWrites(_) => None,
         }
     }
 
-    /// Whether Redis answers `within` this time and takes writes: the watch asks it now, unless it knows already that it is away.
+    /// Whether Redis answers `within` this time and takes writes, as far as it has memory: the watch asks it now, unless it knows
+    /// already that it is away.
     pub fn ping(&self, within: Duration) -> Result<(), StoreError> {
         if self.down().is_none() && !self.asking.ask(within) {
             return Err(StoreError::Unreachable(format!("no answer within {within:?}")));
         }
-        self.state().trouble().cloned().map_or(Ok(()), Err)
+        match self.state() {
+            State::Well | State::Full(_) => Ok(()),
+            State::TakesNoWrites(cause) | State::Away(cause) => Err(cause),
+        }
     }
 
     /// How Redis was when it was last asked.
     pub fn state(&self) -> State {
+        self.standing().state
+    }
+
+    /// The same, and since when.
+    pub fn standing(&self) -> Standing {
         lock(&self.state).clone()
     }
 
     fn set_state(&self, state: State) {
         self.metrics.redis_up.set((state == State::Well).into());
-        *lock(&self.state) = state;
+        lock(&self.state).set(state);
     }
 
     /// Has every session make a new connection before it speaks again: behind a proxy it may lead to another Redis.

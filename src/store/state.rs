@@ -1,7 +1,8 @@
-//! How Redis is: away, there but taking no writes, or well. The watch asks this, and `GET /ping`.
+//! How Redis is: away, there but taking no writes, full, or well. The watch asks this, and `GET /ping`.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use redis::Value;
 
 use super::{DATA_FIELD, Nobody, Session, introduction, refusal};
@@ -16,6 +17,8 @@ const NOBODYS_KEY: &str = META_PREFIX;
 pub enum State {
     /// It answers, and takes writes as far as can be told without one.
     Well,
+    /// It answers, and has no memory left: it refuses what would take more.
+    Full(StoreError),
     /// It serves reads only.
     TakesNoWrites(StoreError),
     /// It cannot be reached, or is of no use to us.
@@ -26,6 +29,7 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     Well,
+    Full,
     TakesNoWrites,
     Unreachable,
     Unusable,
@@ -36,6 +40,7 @@ impl State {
     pub fn kind(&self) -> Kind {
         match self {
             State::Well => Kind::Well,
+            State::Full(_) => Kind::Full,
             State::TakesNoWrites(_) => Kind::TakesNoWrites,
             State::Away(StoreError::Unreachable(_)) => Kind::Unreachable,
             State::Away(_) => Kind::Unusable,
@@ -46,8 +51,43 @@ impl State {
     pub fn trouble(&self) -> Option<&StoreError> {
         match self {
             State::Well => None,
-            State::TakesNoWrites(cause) | State::Away(cause) => Some(cause),
+            State::Full(cause) | State::TakesNoWrites(cause) | State::Away(cause) => Some(cause),
         }
+    }
+}
+
+/// How Redis is, and since when.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// How it was when it was last asked.
+    pub state: State,
+    /// Since when it has been so; if it is away, since it last answered.
+    pub since: Timestamp,
+    /// When it last answered.
+    pub answered: Timestamp,
+}
+
+impl Standing {
+    /// Well, until it is asked.
+    pub(super) fn new() -> Standing {
+        let now = Timestamp::now();
+        Standing {
+            state: State::Well,
+            since: now,
+            answered: now,
+        }
+    }
+
+    /// It was asked just now.
+    pub(super) fn set(&mut self, state: State) {
+        let now = Timestamp::now();
+        if !matches!(state, State::Away(_)) {
+            self.answered = now;
+        }
+        if state.kind() != self.state.kind() {
+            self.since = self.answered;
+        }
+        self.state = state;
     }
 }
 
@@ -67,7 +107,7 @@ impl Session {
     pub fn check_answers(&mut self, within: Duration) -> Result<(), StoreError> {
         match self.state(within) {
             State::Away(cause) => Err(cause),
-            State::Well | State::TakesNoWrites(_) => Ok(()),
+            State::Well | State::Full(_) | State::TakesNoWrites(_) => Ok(()),
         }
     }
 
@@ -81,8 +121,12 @@ impl Session {
         let [ping, write, hello] = replies.as_slice() else {
             return Err(super::unexpected("PING"));
         };
+        let mut full = None;
         for reply in [ping, write] {
             let Value::ServerError(error) = reply else { continue };
+            if let met @ StoreError::Full(_) = refusal::meaning(error) {
+                full = Some(met);
+            }
             if refusal::is_of_writes(error) {
                 return Ok(State::TakesNoWrites(self.refusal(error)));
             }
@@ -98,6 +142,6 @@ impl Session {
             let sentence = "Redis takes no writes: it is a replica (READONLY); --redis is to name its master";
             return Ok(State::TakesNoWrites(StoreError::Unusable(sentence.into())));
         }
-        Ok(State::Well)
+        Ok(full.map_or(State::Well, State::Full))
     }
 }

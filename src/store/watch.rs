@@ -36,7 +36,7 @@ impl Watch {
         let mut ask = move || {
             let state = session.state(ANSWER_WITHIN);
             let interval = match state {
-                State::Well => INTERVAL_UP,
+                State::Well | State::Full(_) => INTERVAL_UP,
                 _ => INTERVAL_DOWN,
             };
             let before = known.replace(state.kind());
@@ -77,6 +77,7 @@ fn tell(store: &Store, state: &State, session: &mut Session) {
                 warn!("Redis at {address}: {}", sentence(&shortcoming));
             }
         }
+        State::Full(cause) => error!("Redis at {address} takes no entries: {}", sentence(&cause.to_string())),
         State::TakesNoWrites(cause) => error!(
             "Redis at {address} is read only for now: {}",
             sentence(&cause.to_string())

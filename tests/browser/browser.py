@@ -30,13 +30,14 @@ FLAGS = (
 class Store:
     """The store behind the page, as a program uses it."""
 
-    def __init__(self):
-        reply = requests.post(f"{URL}/token", data={"username": "test", "password": "test"})
+    def __init__(self, url=URL):
+        self.url = url
+        reply = requests.post(f"{url}/token", data={"username": "test", "password": "test"})
         reply.raise_for_status()
         self.token = reply.json()["access_token"]
 
     def ask(self, method, path, **options):
-        reply = requests.request(method, URL + path, headers={"Authorization": f"Bearer {self.token}"}, **options)
+        reply = requests.request(method, self.url + path, headers={"Authorization": f"Bearer {self.token}"}, **options)
         reply.raise_for_status()
         return reply
 
@@ -59,7 +60,7 @@ class Store:
         return [(entry_id, reply.content[start:end]) for (entry_id, start), end in zip(offsets, ends)]
 
     def socket(self, stream):
-        address = f"{URL.replace('http', 'ws', 1)}/data/{quote(stream, safe='')}/push?token={self.token}"
+        address = f"{self.url.replace('http', 'ws', 1)}/data/{quote(stream, safe='')}/push?token={self.token}"
         return websockets.sync.client.connect(address, max_size=None)
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the pages in a headless Chromium against a store and a Redis of their own, started here and stopped at the end.
-# run.sh [TEST…] runs only those of test_live.py, for example: tests/browser/run.sh test_sign_out
+# run.sh [TEST…] runs only those of the live page, for example: tests/browser/run.sh test_push_by_drop
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/../../scripts/lib.sh"
@@ -17,7 +17,8 @@ mkdir -p "$SHOTS"
 
 source "$here/../../scripts/own_store.sh"
 start_own_store
-export PTG_STORE=$target/debug/ptg-store REDIS=redis+unix://$work/redis.sock
+REDIS_SERVER=$(find_redis)
+export PTG_STORE=$target/debug/ptg-store REDIS=redis+unix://$work/redis.sock REDIS_SERVER
 
 # nginx in front of the store; sets $front.
 start_front() {
@@ -33,7 +34,18 @@ start_front() {
 # What it is, the file with its tests, the address that they open, names of tests.
 run_tests() { run_part "$1" "$target/venv/browser/bin/python" "$here/$2" "${@:3}"; }
 
-run_tests "the live page" test_live.py "$url" "$@"
+# Of a file those tests that were named, or all.
+live_tests() {
+    local test chosen=()
+    for test in "${@:3}"; do
+        if grep -q "^def $test(" "$here/$2"; then chosen+=("$test"); fi
+    done
+    if (($# == 2 || ${#chosen[@]} > 0)); then run_tests "$1" "$2" "$url" "${chosen[@]}"; fi
+}
+
+live_tests "the live page" test_live.py "$@"
+live_tests "the live page in outages" test_outages.py "$@"
+live_tests "the live page with many streams" test_table.py "$@"
 if (($# == 0)); then
     run_tests "the documentation" test_docs.py "$url"
     run_tests "pages and entries of strangers" test_strangers.py "$url"

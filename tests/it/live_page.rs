@@ -1,4 +1,4 @@
-//! The live page: what it is served with, and what it asks for.
+//! The live page: what it is served with, and what it asks for. How `/activity` judges streams and Redis is in `activity.rs`.
 
 use serde_json::Value;
 

@@ -91,6 +91,7 @@ mod redis_switchover;
 mod slow_clients;
 mod smuggling;
 
+mod activity;
 mod behind_proxy;
 mod bench;
 mod client_care;
