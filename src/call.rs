@@ -58,9 +58,9 @@ impl Call {
             let user = auth.user_of(head, params.text("token"), changes);
             user.map_err(|error| unknown::or_token(error, &params))?;
         }
-        let (route, dialect) = (found.route, found.dialect);
+        let route = found.route;
         let call = read(found, &mut params, head, default_max_len);
-        unknown::refuse(route, dialect, &mut params);
+        unknown::refuse(route, &mut params);
         params.finish()?;
         call.check_body(head)?;
         Ok(call)
