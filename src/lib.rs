@@ -28,10 +28,12 @@
 //! | [`recording`] | a folder with recorded streams: reading and writing of files, nothing else |
 //! | [`files`] | opening files that others may have put there |
 //! | [`http`], [`error`], [`ending`], [`metrics`], [`config`], [`units`], [`random`] | plain data |
+//! | [`listeners`] | what has a port of this machine |
+//! | [`nearest`] | the name that somebody meant who wrote another |
 //! | [`log_line`], [`visible`] | fields of log lines; what others wrote, made safe to show |
 //!
 //! The program itself is `main.rs`. Beside it are modules that use nothing of the above but plain data and pure functions:
-//! `allocator` makes malloc give back what large entries used; `logging` is standard error, and `signals` says what ends the program; `client/` is a store as its clients see it, and `commands/` are the
+//! `arguments` is the command line and its help; `allocator` makes malloc give back what large entries used; `logging` is standard error, and `signals` says what ends the program; `client/` is a store as its clients see it, and `commands/` are the
 //! commands that stand on it, such as `ptg-store push`; `bench/` is `ptg-store bench`, a client of a store and its Redis, and so
 //! is `doctor/`, `ptg-store doctor`, which looks for what is wrong with them.
 //!
@@ -91,8 +93,10 @@ pub mod hosts;
 pub mod http;
 pub mod ids;
 pub mod limits;
+pub mod listeners;
 pub mod log_line;
 pub mod metrics;
+pub mod nearest;
 pub mod object;
 pub mod openapi;
 pub mod origin;

@@ -4,6 +4,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod allocator;
+mod arguments;
 mod bench;
 mod client;
 mod commands;
@@ -17,14 +18,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use argh::FromArgs;
+use arguments::Stop;
 use client::Exit;
 use logging::Lines;
-use ptg_store::config::{self, Flags, REDIS_VARIABLE};
-use ptg_store::{Config, Server};
+use ptg_store::config::{Flags, REDIS_VARIABLE, RedisChoice, environment, variable};
+use ptg_store::{Config, Server, store};
 use signal_hook::iterator::Signals;
 
-/// A word that argh takes for the flag `--help`.
+/// The command that prints the help, of another if its name follows.
 const HELP: &str = "help";
 
 fn main() -> ExitCode {
@@ -37,37 +38,65 @@ fn main() -> ExitCode {
         }
     };
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if let Some((name, rest)) = arguments.split_first() {
-        if let Some(command) = commands::find(name) {
-            return (command.main)(rest);
+    match arguments[..] {
+        // The help of a command is asked for in its place, too.
+        [HELP | "-h" | "--help", name, ..] if name != HELP && !arguments::looks_like_flag(name) => {
+            command(name, &["--help"])
         }
-        if !name.starts_with('-') && *name != HELP {
-            return commands::unknown(name);
-        }
+        [HELP, ..] => serve(&["--help"]),
+        [name, ref rest @ ..] if !arguments::looks_like_flag(name) => command(name, rest),
+        _ => serve(&arguments),
     }
-    let flags = match Flags::from_args(&["ptg-store"], &arguments) {
-        Ok(flags) => flags,
-        Err(exit) if exit.status.is_ok() => {
-            return commands::print(&format!("{}\n{}", exit.output, commands::list())).into();
+}
+
+fn command(name: &str, arguments: &[&str]) -> ExitCode {
+    match commands::find(name) {
+        Some(command) => (command.main)(arguments),
+        None => commands::unknown(name),
+    }
+}
+
+fn serve(arguments: &[&str]) -> ExitCode {
+    let (flags, environment) = match arguments::of_store(arguments) {
+        Ok(given) => given,
+        Err(Stop::Help(text)) => {
+            let list = commands::list(arguments::help::width());
+            return commands::print(&format!("{text}\n{list}")).into();
         }
-        Err(exit) => return fail(&exit.output, &arguments),
+        Err(Stop::Wrong(sentence)) => {
+            let name = arguments.iter().find(|word| commands::find(word).is_some());
+            let hint = name.map_or(String::new(), |name| {
+                format!(". A command stands first: ptg-store {name}")
+            });
+            return fail(&format!("{sentence}{hint}"), Exit::Usage);
+        }
+        Err(stop) => return commands::stopped(stop, commands::complain).into(),
     };
-    if flags.version {
-        return commands::print(concat!("ptg-store ", env!("CARGO_PKG_VERSION"))).into();
-    }
+    let config = match configure(flags) {
+        Ok(config) => config,
+        Err(sentence) => {
+            // Of a flag whose variable said it, the variable is told.
+            let sentence = environment.named_in(&arguments::in_lines(
+                &sentence,
+                &[arguments, &environment.words()].concat(),
+            ));
+            return fail(&sentence, Exit::Usage);
+        }
+    };
     allocator::settle();
     let lines = match logging::start() {
         Ok(lines) => lines,
         Err(error) => {
-            return fail(
-                &format!("cannot start the thread that writes the log: {error}"),
-                &arguments,
-            );
+            let sentence = format!("cannot start the thread that writes the log: {error}");
+            return fail(&sentence, Exit::Failed);
         }
     };
-    let done = run(flags, &lines);
+    for (name, meant) in environment::misspelt() {
+        log::warn!("the environment's {name} is no variable of the store; {meant} would be");
+    }
+    let done = run(config, &lines);
     if let Err(sentence) = &done {
-        lines.say(&format!("ptg-store: {}", commands::in_lines(sentence, &arguments)));
+        lines.say(&format!("ptg-store: {}", arguments::in_lines(sentence, arguments)));
     }
     lines.finish();
     match done {
@@ -76,8 +105,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(flags: Flags, lines: &Lines) -> Result<(), String> {
-    let config = Config::from_flags(flags, config::variable(REDIS_VARIABLE)?)?;
+/// What the store was told, as far as that can be seen before anything is started.
+fn configure(flags: Flags) -> Result<Config, String> {
+    let named = flags.redis.is_some();
+    let config = Config::from_flags(flags, variable(REDIS_VARIABLE)?)?;
+    if let RedisChoice::Named(url) = &config.redis {
+        let by = if named { "--redis" } else { REDIS_VARIABLE };
+        store::check_url(url).map_err(|sentence| format!("{by}: {sentence}"))?;
+    }
+    Ok(config)
+}
+
+fn run(config: Config, lines: &Lines) -> Result<(), String> {
     // Both before anything is started, so that a signal during the start also stops what there is in order. A further one
     // changes nothing: a closed terminal sends several, and the end takes seconds at most.
     let failed = |error: io::Error| format!("cannot wait for signals: {error}");
@@ -94,7 +133,7 @@ fn run(flags: Flags, lines: &Lines) -> Result<(), String> {
     Ok(())
 }
 
-fn fail(said: &str, arguments: &[&str]) -> ExitCode {
-    commands::complain(&commands::in_lines(said, arguments));
-    ExitCode::FAILURE
+fn fail(sentence: &str, exit: Exit) -> ExitCode {
+    commands::complain(sentence);
+    exit.into()
 }

@@ -1,7 +1,9 @@
 //! Starting and stopping everything, in order.
 
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -11,9 +13,10 @@ use log::{info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
-use crate::config::{Config, RedisChoice};
+use crate::config::{Config, DEFAULT_DATA_DIR, REDIS_VARIABLE, RedisChoice, environment};
 use crate::context::Context;
 use crate::door;
+use crate::listeners;
 use crate::log_line;
 use crate::metrics::Metrics;
 use crate::redis_server::{self, Found, RedisServer};
@@ -57,14 +60,14 @@ impl Server {
     /// Like `start`, but gives up when `interrupted` turns true. Only a Redis of ours can make a start long.
     pub fn start_unless(mut config: Config, interrupted: &AtomicBool) -> Result<Server, String> {
         fit_descriptors(&mut config)?;
-        let listener =
-            TcpListener::bind(config.listen).map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+        let listener = TcpListener::bind(config.listen).map_err(|error| cannot_listen(config.listen, &error))?;
         let address = listener
             .local_addr()
             .map_err(|error| format!("cannot tell the address: {error}"))?;
         let (url, redis) = find_redis(&config, interrupted)?;
         let metrics = Arc::new(Metrics::default());
-        let store = Arc::new(Store::new(&url, config.max_len, metrics.clone())?);
+        let store = Store::new(&url, config.max_len, metrics.clone())?;
+        let store = Arc::new(store.with_log(redis.as_ref().map(|own| own.log.clone())));
         // Whoever can reach the REST workers directly passes the door by, so only we can.
         let private = tempfile::Builder::new()
             .prefix("ptg-store-")
@@ -160,6 +163,24 @@ impl Drop for Server {
     }
 }
 
+/// Why it cannot be listened there, and what to do about it.
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> String {
+    let cause = match error.kind() {
+        ErrorKind::AddrInUse => match listeners::holder(address.port()) {
+            Some(holder) => format!("{holder} does already"),
+            None => "another program does already".into(),
+        },
+        ErrorKind::AddrNotAvailable => "no network of this machine has that address".into(),
+        ErrorKind::PermissionDenied => format!("{error}; ports below 1024 are root's"),
+        _ => error.to_string(),
+    };
+    let variable = environment::variable_of("--listen").unwrap_or_default();
+    format!(
+        "cannot listen on {address}: {cause}. --listen (in the environment: {variable}) names another address; \
+         127.0.0.1:0 takes any free port"
+    )
+}
+
 /// Takes all the descriptors that the machine grants, and lowers the caps to what they are enough for:
 /// at the limit accepting fails, and tiny_http does not survive that.
 fn fit_descriptors(config: &mut Config) -> Result<(), String> {
@@ -224,8 +245,14 @@ fn fixed_descriptors(config: &Config) -> usize {
 
 fn find_redis(config: &Config, interrupted: &AtomicBool) -> Result<(String, Option<RedisServer>), String> {
     match &config.redis {
-        RedisChoice::Named(url) => Ok((url.clone(), None)),
-        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, interrupted)? {
+        RedisChoice::Named(url) => {
+            if config.data_dir.is_dir() || config.data_dir != Path::new(DEFAULT_DATA_DIR) {
+                let unused = visible::line(&config.data_dir.to_string_lossy()).into_owned();
+                info!("--redis or {REDIS_VARIABLE} names a Redis: --data-dir {unused} is not used");
+            }
+            Ok((url.clone(), None))
+        }
+        RedisChoice::OwnIfNone => match redis_server::find(&config.data_dir, config.own_redis_port, interrupted)? {
             Found::Ours(server) => Ok((server.url.clone(), Some(server))),
             Found::Theirs => Ok((redis_server::default_url(), None)),
         },

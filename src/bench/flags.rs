@@ -1,11 +1,11 @@
 //! The flags of `ptg-store bench`.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::units::Span;
 
 /// Measures a running store and the Redis behind it side by side: the same work through the store and straight to Redis, in turns.
 /// It uses streams of its own, named bench-…, and removes them.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]

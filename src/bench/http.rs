@@ -1,6 +1,5 @@
 //! The store as a client knows it: its address, a token, and plain requests.
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::wire::{Interrupted, Wire};
@@ -17,12 +16,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store that other clients would use, with the token that they would.
-    pub fn new(store: &client::Store, interrupted: &Interrupted) -> Store {
+    /// The store that other clients would use, with this token.
+    pub fn new(store: &client::Store, token: String, interrupted: &Interrupted) -> Store {
         Store {
             host: store.host().to_string(),
             prefix: store.path(""),
-            token: store.token().unwrap_or_default().to_string(),
+            token,
             interrupted: interrupted.clone(),
         }
     }
@@ -30,19 +29,6 @@ impl Store {
     /// The beginning of a request.
     pub fn begin(&self, method: &str, path: &str) -> String {
         format!("{method} {}{path} HTTP/1.1\r\n{}", self.prefix, self.headers())
-    }
-
-    /// Gets a token with a user's name and password.
-    pub fn sign_in(&mut self, user: &str, password: &str) -> Result<(), String> {
-        let encoded = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let form = format!("username={}&password={}", encoded(user), encoded(password));
-        let reply = self.ask("POST", "/token", "application/x-www-form-urlencoded", &form);
-        let reply = reply.map_err(|error| format!("cannot sign in as {user}: {error}"))?;
-        let token = reply["access_token"].as_str();
-        self.token = token
-            .ok_or("the store's reply to POST /token has no token")?
-            .to_string();
-        Ok(())
     }
 
     /// One request on a connection of its own; the JSON that comes back with 200.

@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use argh::FromArgs;
 use ptg_store::visible;
 use serde_json::{Value, json};
 
@@ -37,8 +36,8 @@ use report::{Round, Row};
 use streams::{Prefix, Stream};
 use wire::Interrupted;
 
-use crate::client::{self, Console, Exit};
-use crate::{commands, signals};
+use crate::client::{self, Console, Exit, Failure};
+use crate::{arguments, commands, signals};
 
 /// Which way the work takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,24 +65,18 @@ pub struct Bench {
 
 /// Runs the benchmark with these arguments.
 pub fn main(arguments: &[&str]) -> ExitCode {
-    let flags = match Flags::from_args(&["ptg-store", "bench"], arguments) {
+    let flags: Flags = match arguments::of_command("bench", arguments) {
         Ok(flags) => flags,
-        Err(exit) if exit.status.is_ok() => {
-            return commands::print(&exit.output).into();
-        }
-        Err(exit) => {
-            console().complain_in_lines(&commands::in_lines(&exit.output, arguments));
-            return ExitCode::FAILURE;
-        }
+        Err(stop) => return commands::stopped(stop, |sentence| console().complain_in_lines(sentence)).into(),
     };
     let interrupted = Interrupted::default();
-    let Err(sentence) = run(&flags, &interrupted) else {
+    let Err(failure) = run(&flags, &interrupted) else {
         return ExitCode::SUCCESS;
     };
-    console().complain(&sentence);
+    console().complain(&failure.to_string());
     match interrupted.load(Relaxed) {
         true => Exit::Interrupted.into(),
-        false => ExitCode::FAILURE,
+        false => failure.exit().into(),
     }
 }
 
@@ -92,28 +85,29 @@ fn console() -> Console {
     Console::new("bench", false)
 }
 
-fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), String> {
-    flags.check()?;
+fn run(flags: &Flags, interrupted: &Interrupted) -> Result<(), Failure> {
+    flags.check().map_err(Failure::Usage)?;
     let wanted = |name: &str| flags.only.is_empty() || flags.only.iter().any(|part| name.contains(part.as_str()));
     let operations: Vec<Operation> = operations::all().into_iter().filter(|one| wanted(one.name)).collect();
     let idle = wanted(IDLE_PULLS);
     if operations.is_empty() && !idle {
         let only = flags.only.join(", ");
-        return Err(format!(
+        return Err(Failure::Usage(format!(
             "--only {only}: no operation's name contains it; --list shows them"
-        ));
+        )));
     }
     if flags.list {
         let idle = idle.then_some(IDLE_PULLS);
         return idle
             .into_iter()
             .chain(operations.iter().map(|one| one.name))
-            .try_for_each(print);
+            .try_for_each(print)
+            .map_err(Failure::Here);
     }
     let bench = Bench::new(flags, interrupted)?;
     let measured = bench.measure(flags, &operations, idle);
     // A signal also breaks off system calls, and what they say then is not the cause.
-    bench.check().and(measured)
+    bench.check().and(measured).map_err(Failure::Here)
 }
 
 /// Prints a line, right away also into a pipe.
@@ -145,28 +139,32 @@ fn headline(about: &Value) -> String {
 }
 
 impl Bench {
-    fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, String> {
+    fn new(flags: &Flags, interrupted: &Interrupted) -> Result<Bench, Failure> {
         for signal in signals::ending() {
             signal_hook::flag::register(signal, Arc::clone(interrupted))
-                .map_err(|error| format!("cannot wait for signals: {error}"))?;
+                .map_err(|error| Failure::Here(format!("cannot wait for signals: {error}")))?;
         }
+        let direct = Direct::new(&flags.redis, wire::PATIENCE);
+        let direct = direct.map_err(|error| Failure::Usage(format!("--redis {error}")))?;
         let known = client::Store::look(
             flags.url.as_deref(),
             flags.token.as_deref(),
-            &client::Interrupted::default(),
+            &interrupted.clone().into(),
         );
-        let known = known.map_err(|failure| match &flags.url {
-            Some(url) => format!("--url {url}: {failure}"),
-            None => failure.to_string(),
+        let known = known.map_err(|failure| match (&flags.url, failure) {
+            (Some(url), Failure::Usage(sentence)) => Failure::Usage(format!("--url {url}: {sentence}")),
+            (_, failure) => failure,
         })?;
-        let mut store = Store::new(&known, interrupted);
-        if known.token().is_none() {
-            store.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?;
-        }
+        // Whatever keeps the store from being asked is told here, as in every other command.
+        let token = match known.token() {
+            Some(token) => known.get("/streams/").map(|_| token.to_owned())?,
+            None => known.sign_in(&flags.user, flags.password.as_ref().unwrap_or(&flags.user))?,
+        };
+        let store = Store::new(&known, token, interrupted);
         Ok(Bench {
             url: known.url(),
             store,
-            direct: Direct::new(&flags.redis, wire::PATIENCE)?,
+            direct,
             prefix: Prefix::random(),
             seconds: flags.seconds.0,
             pid: flags.pid,

@@ -44,8 +44,13 @@ pub enum Failure {
     Usage(String),
     /// There is no connection, or it broke.
     Lost(String),
-    /// The store answered a request, or an opening of a WebSocket, with an error: its status and detail.
-    Refused { status: u16, detail: String },
+    /// The store answered a request, or an opening of a WebSocket, with an error: its status and detail. Of one that does not
+    /// let the user in, what to do about it (`Store::advise`).
+    Refused {
+        status: u16,
+        detail: String,
+        advice: Option<String>,
+    },
     /// The store closed a WebSocket: its code (1005 if it gave none) and reason.
     Closed { code: u16, reason: String },
     /// What answers is no store, or none that this client knows.
@@ -118,7 +123,11 @@ impl Failure {
             Ok(Value::Null) | Err(_) => "without a detail, as no store says it; is the address right?".into(),
             Ok(other) => other.to_string(),
         };
-        Failure::Refused { status, detail }
+        Failure::Refused {
+            status,
+            detail,
+            advice: None,
+        }
     }
 }
 
@@ -146,14 +155,18 @@ impl fmt::Display for Failure {
             | Failure::Here(sentence)
             | Failure::TooLarge(sentence)
             | Failure::Nothing(sentence) => f.write_str(sentence),
-            Failure::Refused { status: 401, detail } if detail == BAD_PASSWORD => f.write_str(detail),
-            Failure::Refused { status: 401, detail } => {
-                write!(
-                    f,
-                    "the store does not let you in: 401, {detail}; sign in with: ptg-store login"
-                )
+            Failure::Refused {
+                status: 401, detail, ..
+            } if detail == BAD_PASSWORD => f.write_str(detail),
+            Failure::Refused {
+                status: 401,
+                detail,
+                advice,
+            } => {
+                write!(f, "the store does not let you in: 401, {detail}")?;
+                advice.iter().try_for_each(|advice| write!(f, "; {advice}"))
             }
-            Failure::Refused { status, detail } => write!(f, "the store refuses: {status}, {detail}"),
+            Failure::Refused { status, detail, .. } => write!(f, "the store refuses: {status}, {detail}"),
             Failure::Closed { code, reason } if reason.is_empty() => {
                 write!(f, "the store closed the connection with code {code}")
             }

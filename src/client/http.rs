@@ -44,22 +44,26 @@ impl Reply {
 impl Store {
     /// The JSON behind a path, such as `/streams/`.
     pub fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask("GET", path, &[], b"")?.json()
+        self.checked(self.ask("GET", path, &[], b"")?)
     }
 
     /// Puts something at a path, all of it in the query.
     pub fn put(&self, path: &str) -> Result<Value, Failure> {
-        self.ask("PUT", path, &[], b"")?.json()
+        self.checked(self.ask("PUT", path, &[], b"")?)
     }
 
     /// Deletes what is at a path.
     pub fn delete(&self, path: &str) -> Result<Value, Failure> {
-        self.ask("DELETE", path, &[], b"")?.json()
+        self.checked(self.ask("DELETE", path, &[], b"")?)
     }
 
     /// Posts a body.
     pub fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Result<Value, Failure> {
-        self.ask("POST", path, &[("Content-Type", content_type)], body)?.json()
+        self.checked(self.ask("POST", path, &[("Content-Type", content_type)], body)?)
+    }
+
+    fn checked(&self, reply: Reply) -> Result<Value, Failure> {
+        reply.json().map_err(|failure| self.advise(failure))
     }
 
     /// A token for this user.

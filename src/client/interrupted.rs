@@ -11,6 +11,13 @@ use crate::signals;
 #[derive(Debug, Clone, Default)]
 pub struct Interrupted(Arc<AtomicBool>);
 
+impl From<Arc<AtomicBool>> for Interrupted {
+    /// What somebody else sets.
+    fn from(flag: Arc<AtomicBool>) -> Interrupted {
+        Interrupted(flag)
+    }
+}
+
 impl Interrupted {
     /// Turns true with a signal that is to end the program. A second one ends the program at once, should anything hang.
     pub fn on_signals() -> Result<Interrupted, Failure> {

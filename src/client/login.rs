@@ -1,5 +1,5 @@
 //! The login file: tokens by the URL of their store, in `$XDG_CONFIG_HOME/ptg-store/login.json`, else below `~/.config`.
-//! Only its owner may read it, from its first byte on.
+//! Only its owner may read it, from its first byte on. A token is found by every name of its store (`names`).
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
@@ -14,7 +14,8 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::Failure;
+use super::shell::quote;
+use super::{Failure, names};
 
 /// The largest login file that is read, in bytes: thousands of logins.
 const MAX_FILE: u64 = 1 << 20;
@@ -36,10 +37,15 @@ struct Login {
 
 type Logins = BTreeMap<String, Login>;
 
-/// The token for the store at this URL, if somebody has signed in there.
+/// The token for the store at this URL, if somebody has signed in there, or by another name of it.
 pub fn token(url: &str) -> Result<Option<String>, Failure> {
     let Ok(path) = path() else { return Ok(None) };
-    Ok(read(&path)?.remove(url).map(|login| login.token))
+    let mut logins = read(&path)?;
+    let name = match logins.contains_key(url) {
+        true => Some(url.to_owned()),
+        false => logins.keys().find(|known| names::are_one(url, known)).cloned(),
+    };
+    Ok(name.and_then(|name| logins.remove(&name)).map(|login| login.token))
 }
 
 /// Keeps a token; where.
@@ -51,17 +57,22 @@ pub fn remember(url: &str, user: &str, token: &str) -> Result<PathBuf, Failure> 
         user: user.into(),
         token: token.into(),
     };
+    // Who signed in before by another name of this store is signed in anew, too.
+    logins.retain(|known, _| !names::are_one(url, known));
     logins.insert(url.into(), login);
     write(&path, &logins)?;
     Ok(path)
 }
 
-/// Forgets a token; false if there was none.
+/// Forgets the tokens for a store, by whatever name somebody signed in; false if there was none.
 pub fn forget(url: &str) -> Result<bool, Failure> {
     let path = path()?;
     let _lock = lock(&path)?;
     let mut logins = read(&path)?;
-    let known = logins.remove(url).is_some();
+    let count = logins.len();
+    // Also where it cannot be seen any more that it was one store, because it has stopped.
+    logins.retain(|known, _| known != url && !names::may_be_one(url, known));
+    let known = logins.len() < count;
     if known {
         write(&path, &logins)?;
     }
@@ -118,7 +129,7 @@ fn read(path: &Path) -> Result<Logins, Failure> {
         return Err(failed(&format!(
             "is open to others (mode {:03o}), so its tokens are not used; make it yours alone: chmod 600 {}",
             mode & 0o777,
-            path.display()
+            quote(&path.to_string_lossy())
         )));
     }
     let mut text = Vec::new();

@@ -16,6 +16,7 @@ mod http;
 mod input;
 mod interrupted;
 pub mod login;
+mod names;
 mod output;
 mod place;
 pub mod pull;

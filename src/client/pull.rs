@@ -255,7 +255,7 @@ impl Pull {
         let path = format!("/data/{stream}?last_entry_id={}&until={id}&count=1", id.before());
         let reply = self.store.ask("GET", &path, &[], b"")?;
         if reply.status != 200 {
-            return Err(Failure::refused(reply.status, &reply.body));
+            return Err(self.store.advise(Failure::refused(reply.status, &reply.body)));
         }
         let offsets = offsets(
             reply.header("entry-offset").unwrap_or_default(),

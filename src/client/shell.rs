@@ -1,4 +1,12 @@
-//! Words of commands that a user is told to give to a shell. Names that come from elsewhere must stay one word there.
+//! Words of commands that a user is told to give to a shell, which has to do what was said. Names that come from elsewhere must
+//! stay one word there.
+
+/// This program as it was called, which is how a shell here finds it.
+pub fn program() -> String {
+    let name = std::env::args_os().next().and_then(|name| name.into_string().ok());
+    let name = name.filter(|name| !name.is_empty());
+    name.map_or("ptg-store".into(), |name| quote(&name))
+}
 
 /// One word of a command line, in quotes where the shell would take it apart.
 pub fn quote(word: &str) -> String {

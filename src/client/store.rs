@@ -6,9 +6,9 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ptg_store::config::variable;
 
-use super::shell::quote;
-use super::token::{self, Found, TOKEN_VARIABLE, Token, URL_VARIABLE};
-use super::{Failure, Interrupted};
+use super::shell::{program, quote};
+use super::token::{self, Found, Source, TOKEN_VARIABLE, Token, URL_VARIABLE};
+use super::{Failure, Interrupted, login};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:7890";
@@ -54,7 +54,7 @@ impl Store {
     /// The same, but without a token if there is only one of another store.
     pub fn look(url: Option<&str>, token: Option<&str>, interrupted: &Interrupted) -> Result<Store, Failure> {
         let mut store = Store::at(url, interrupted)?;
-        match token::find(token, &store.url(), own_url().as_deref())? {
+        match token::find(token, &store, own_url().as_deref())? {
             Found::Token(token) => store.token = Some(token),
             Found::OfAnother(sentence) => store.of_another = Some(sentence),
             Found::Nothing => {}
@@ -103,14 +103,57 @@ impl Store {
         self.of_another.as_deref()
     }
 
-    /// A `curl` command for a path that is percent-encoded, with the variable that has this store's token, or is to get it.
+    /// A `curl` command for a path that is percent-encoded, which can be given to a shell as it is.
     pub fn curl(&self, method: &str, path_and_query: &str) -> String {
-        let variable = match own_url() == Some(self.url()) {
-            true => TOKEN_VARIABLE,
-            false => "TOKEN",
-        };
+        let token = self.command("token");
         let url = quote(&format!("{}{path_and_query}", self.url()));
-        format!(r#"curl -X {method} -H "Authorization: Bearer ${variable}" {url}"#)
+        format!(r#"curl -X {method} -H "Authorization: Bearer $({token})" {url}"#)
+    }
+
+    /// The command line that runs a command for this store, whatever the environment names in the shell that it is given to.
+    pub fn command(&self, words: &str) -> String {
+        let is_usual = self.url() == DEFAULT_URL && own_url().as_deref() == Some(DEFAULT_URL);
+        match is_usual {
+            true => format!("{} {words}", program()),
+            false => format!("{} {words} --url {}", program(), quote(&self.url())),
+        }
+    }
+
+    /// The command line that signs in where what was found does not let the user in. A variable comes before any login.
+    pub fn log_in(&self) -> String {
+        let log_in = self.command("login");
+        match self.token.as_ref().map(|token| token.source) {
+            Some(Source::Variable) => format!("unset {TOKEN_VARIABLE}; {log_in}"),
+            _ => log_in,
+        }
+    }
+
+    /// A failure of this store with what to do about it: of a token that it does not take, which one that is.
+    pub fn advise(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Refused {
+                status: 401, detail, ..
+            } => Failure::Refused {
+                status: 401,
+                detail,
+                advice: Some(self.advice()),
+            },
+            failure => failure,
+        }
+    }
+
+    fn advice(&self) -> String {
+        let Some(token) = &self.token else {
+            return format!("sign in with: {}", self.log_in());
+        };
+        let refused = format!("it refuses the token {}{}", token.source, token.expired());
+        match token.source {
+            Source::Flag => refused,
+            Source::Variable if matches!(login::token(&self.url()), Ok(Some(_))) => {
+                format!("{refused}; for the login instead: unset {TOKEN_VARIABLE}")
+            }
+            Source::Variable | Source::Login => format!("{refused}; sign in anew with: {}", self.log_in()),
+        }
     }
 
     /// A path of the store as it is asked for, behind the prefix.
@@ -168,7 +211,12 @@ fn parse(url: &str) -> Result<(String, String), String> {
         None => (rest, ""),
     };
     if host.contains('@') {
-        return Err("a user and password do not belong into a store's URL; sign in with: ptg-store login".into());
+        let (_, host) = rest.rsplit_once('@').unwrap_or_default();
+        let url = quote(&format!("http://{host}"));
+        return Err(format!(
+            "a user and password do not belong into a store's URL; sign in with: {} login --url {url}",
+            program()
+        ));
     }
     // What follows the brackets of an IPv6 address, or the first colon of anything else.
     let after = host.rfind(']').map_or(0, |end| end + 1);
@@ -220,7 +268,7 @@ mod tests {
             ("http://lab:99999", "port"),
             ("http://lab:", "port"),
             ("http://lab:80:80", "port"),
-            ("http://ada:secret@lab", "ptg-store login"),
+            ("http://ada:secret@lab", " login --url http://lab"),
             ("http://lab/?a=b", "query"),
             ("http://lab/a b", "spaces"),
             ("http://lab\r\nX: y", "control"),

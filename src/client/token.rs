@@ -5,7 +5,7 @@ use std::fmt;
 
 use ptg_store::config::variable;
 
-use super::{Failure, login};
+use super::{Claims, Failure, Store, login};
 
 /// The environment variables that name a store, and hold the token for it.
 pub const URL_VARIABLE: &str = "PTG_STORE_URL";
@@ -39,9 +39,10 @@ pub enum Found {
     Nothing,
 }
 
-/// Looks for the token of the store at `url`. `own` is the store of the environment; none if `PTG_STORE_URL` is no URL.
-/// Both are in the one form of `Store::url`.
-pub fn find(flag: Option<&str>, url: &str, own: Option<&str>) -> Result<Found, Failure> {
+/// Looks for the token of a store. `own` is the URL of the environment's, in the one form of `Store::url`; none if
+/// `PTG_STORE_URL` is no URL.
+pub fn find(flag: Option<&str>, store: &Store, own: Option<&str>) -> Result<Found, Failure> {
+    let url = &*store.url();
     let variable = variable(TOKEN_VARIABLE).map_err(Failure::Usage)?;
     let token = match (flag, &variable) {
         (Some(token), _) => Some(Token::of(token, Source::Flag)),
@@ -50,18 +51,20 @@ pub fn find(flag: Option<&str>, url: &str, own: Option<&str>) -> Result<Found, F
     };
     match (token, variable) {
         (Some(token), _) => token.check().map(Found::Token),
-        (None, Some(_)) => Ok(Found::OfAnother(of_another(url, own))),
+        (None, Some(_)) => Ok(Found::OfAnother(of_another(store, own))),
         (None, None) => Ok(Found::Nothing),
     }
 }
 
-fn of_another(url: &str, own: Option<&str>) -> String {
+fn of_another(store: &Store, own: Option<&str>) -> String {
     let own = own.map_or(format!("{URL_VARIABLE}, which is no URL"), |own| {
         format!("{own} ({URL_VARIABLE})")
     });
+    let url = store.url();
     format!(
         "{TOKEN_VARIABLE} is for the store at {own}, and is not sent to {url}; give --token, or sign in there: \
-         ptg-store login --url {url}"
+         {}",
+        store.command("login")
     )
 }
 
@@ -69,6 +72,13 @@ impl Token {
     fn of(text: &str, source: Source) -> Token {
         let text = text.to_owned();
         Token { text, source }
+    }
+
+    /// Since when it is no good any more, as the end of a sentence; nothing if it still may be.
+    pub fn expired(&self) -> String {
+        let claims = Claims::read(&self.text).filter(Claims::is_over);
+        let since = claims.and_then(|claims| claims.expiry());
+        since.map_or(String::new(), |since| format!(", which expired at {since}"))
     }
 
     /// Whatever stands in a header must not end it.

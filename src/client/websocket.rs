@@ -66,7 +66,7 @@ impl Socket {
                     "this is no store: it does not open a WebSocket".into(),
                 ));
             }
-            status => return Err(Failure::refused(status, &reply.body)),
+            status => return Err(store.advise(Failure::refused(status, &reply.body))),
         }
         if reply.header("Sec-WebSocket-Accept") != Some(&derive_accept_key(key.as_bytes())) {
             return Err(Failure::Foreign(

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::StreamId;
 
 use super::describe::no_stream;
@@ -14,7 +14,7 @@ use crate::client::{Age, Console, Exit, Failure, Interrupted, Present, Store, St
 /// Deletes streams: entries and descriptions. On a terminal it says how much that is, and asks first.
 /// A name that begins with a dash stands behind --. One that there is no stream of is told, and the code is 1; the others
 /// are deleted all the same.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the streams
     #[argh(positional, arg_name = "stream")]

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::EntryId;
 use ptg_store::object::Object;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ const NAMES: [&str; 8] = [
 /// Shows what STREAM is: description, about how many entries it keeps, how many it has, its oldest and newest, metadata.
 /// With --desc, --max-len or --meta it changes these first, and nothing else; a stream that is not there yet is made. If
 /// two change it at once, each of these is what was said last, and what only one of them names is as that one said.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the stream
     #[argh(positional)]

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use super::terminal::{Echo, Terminal, read};
 use crate::client::{Claims, Exit, Failure, Input, Interrupted, Output, Store, login};
 
 /// Signs in to a store and keeps the token in ~/.config/ptg-store/login.json, readable by you alone.
 /// The other commands take it from there.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// who signs in; asked for if it is not given
     #[argh(positional)]

@@ -9,14 +9,18 @@ mod record;
 mod replay;
 mod streams;
 mod terminal;
+mod token;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::StreamId;
+use ptg_store::nearest::nearest;
 use ptg_store::visible;
 
+use crate::arguments::help::{self, Row};
+use crate::arguments::{self, Stop};
 use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted, unwritable};
 use crate::doctor;
@@ -35,6 +39,7 @@ pub struct Command {
 #[rustfmt::skip]
 const COMMANDS: &[Command] = &[
     Command { name: "login",   about: "signs in to a store and keeps the token",                   main: login::main },
+    Command { name: "token",   about: "prints the token, for curl and other programs",              main: token::main },
     Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
     Command { name: "describe", about: "shows a stream, or changes its description and max_len",   main: describe::main },
     Command { name: "delete",  about: "deletes streams: entries and descriptions",                 main: delete::main },
@@ -46,23 +51,42 @@ const COMMANDS: &[Command] = &[
     Command { name: "doctor",  about: "looks for what is wrong, and says what mends it",           main: doctor::main },
 ];
 
+/// Words that other programs have for some of this, and what it is here.
+const OTHER_WORDS: &[(&[&str], &str)] = &[
+    (
+        &["serve", "server", "start", "run"],
+        "ptg-store without a command is the store",
+    ),
+    (&["ls", "list"], "ptg-store streams lists the streams"),
+    (&["logout"], "ptg-store login --logout does that"),
+    (&["version"], "ptg-store --version prints the version"),
+];
+
 /// The command of this name.
 pub fn find(name: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.name == name)
 }
 
-/// Says that there is no command of this name.
+/// Says that there is no command of this name, and which was meant.
 pub fn unknown(name: &str) -> ExitCode {
+    let meant = nearest(name, COMMANDS.iter().map(|command| command.name));
+    let other = || OTHER_WORDS.iter().find(|(words, _)| words.contains(&name));
+    let hint = match meant {
+        Some(meant) => format!("did you mean ptg-store {meant}? "),
+        None => other().map_or(String::new(), |(_, meant)| format!("{meant}; ")),
+    };
     let name = visible::line(name);
-    complain(&format!("there is no command '{name}'; ptg-store --help lists them"));
+    complain(&format!(
+        "there is no command '{name}'; {hint}ptg-store --help lists them"
+    ));
     Exit::Usage.into()
 }
 
 /// All of them, as the help shows them.
-pub fn list() -> String {
-    let line = |command: &Command| format!("  {:<10}{}\n", command.name, command.about);
-    let lines: String = COMMANDS.iter().map(line).collect();
-    format!("Commands, to use a store that runs; ptg-store COMMAND --help says more:\n{lines}")
+pub fn list(width: usize) -> String {
+    let row = |command: &Command| (command.name.to_owned(), command.about.to_owned());
+    let rows: Vec<Row> = COMMANDS.iter().map(row).collect();
+    format!("Commands, to use a store that runs:\n{}", help::table(&rows, width))
 }
 
 /// Prints a text that was asked for; the code to end with. Whoever has read enough of it misses nothing.
@@ -88,20 +112,16 @@ fn stream_id(name: &str) -> Result<StreamId, Failure> {
 }
 
 /// Runs a command: parses its flags, lets Ctrl-C interrupt it, says why it failed.
-pub fn run<F: FromArgs>(
+pub fn run<F: FromArgs + ArgsInfo>(
     name: &'static str,
     arguments: &[&str],
     work: impl FnOnce(F, &Interrupted) -> Result<Exit, Failure>,
 ) -> ExitCode {
     let mut console = Console::new(name, false);
-    let flags = match F::from_args(&["ptg-store", name], arguments) {
+    let flags = match arguments::of_command::<F>(name, arguments) {
         Ok(flags) => flags,
-        Err(exit) if exit.status.is_ok() => {
-            return print(&exit.output).into();
-        }
-        Err(exit) => {
-            console.complain_in_lines(&in_lines(&exit.output, arguments));
-            return Exit::Usage.into();
+        Err(stop) => {
+            return stopped(stop, |sentence| console.complain_in_lines(sentence)).into();
         }
     };
     let done = Interrupted::on_signals().and_then(|interrupted| work(flags, &interrupted));
@@ -115,16 +135,16 @@ pub fn run<F: FromArgs>(
     failure.exit().into()
 }
 
-/// What argh, or whoever starts the store, says in lines of their own. An argument that is said again there begins none.
-pub fn in_lines(said: &str, arguments: &[&str]) -> String {
-    let mut said = said.trim_end().to_owned();
-    for argument in arguments {
-        let shown = visible::line(argument);
-        if shown != *argument {
-            said = said.replace(argument, &shown);
+/// Prints what was asked for instead, or complains; the code to end with.
+pub fn stopped(stop: Stop, complain: impl FnOnce(&str)) -> Exit {
+    match stop {
+        Stop::Help(text) => print(&text),
+        Stop::Version => print(concat!("ptg-store ", env!("CARGO_PKG_VERSION"))),
+        Stop::Wrong(sentence) => {
+            complain(&sentence);
+            Exit::Usage
         }
     }
-    visible::lines(&said).into_owned()
 }
 
 /// Prints a line of the result. Whoever has read enough of it misses nothing.

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::visible;
 use serde_json::Value;
@@ -16,7 +16,7 @@ const HEADINGS: [&str; 6] = ["STREAM", "ENTRIES", "MAX_LEN", "NEWEST", "BYTES", 
 /// Lists the streams of a store: name, entries, about how many it keeps, age and bytes of the newest entry, description.
 /// In a pipe: the same with tabs between them, without a heading, ages in seconds; empty where there is no entry. An age
 /// is less than 0, or ahead, where the newest id is later than the store's clock; there is none where it is no time.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// print one JSON object a line
     #[argh(switch)]

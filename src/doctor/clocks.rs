@@ -4,6 +4,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::finding::Finding;
+use super::shell::as_root;
 use crate::client::figures::time;
 
 /// Clocks that a time server keeps are within milliseconds; what cameras and people compare is spoilt from here on.
@@ -70,11 +71,18 @@ pub fn judge(store: Option<Skew>, redis: Option<Skew>) -> Finding {
     let worst = known().map(|(skew, _)| skew.by).max();
     let words: Vec<String> = known().map(|(skew, whose)| skew.words(whose)).collect();
     let found = words.join(", ");
-    let mend = "sudo timedatectl set-ntp true  # on the machine whose clock is wrong";
+    let (mend, where_) = (
+        as_root("timedatectl set-ntp true"),
+        "on the machine whose clock is wrong",
+    );
     match worst {
         None => Finding::not_checked("neither the store nor Redis tells its time"),
-        Some(by) if by >= FAR_OFF => Finding::wrong(format!("{found}; entry ids are times of Redis")).mend(mend),
-        Some(by) if by >= SKEWED => Finding::warning(format!("{found}; entry ids are times of Redis")).mend(mend),
+        Some(by) if by >= FAR_OFF => {
+            Finding::wrong(format!("{found}; entry ids are times of Redis")).mend_for(where_, mend)
+        }
+        Some(by) if by >= SKEWED => {
+            Finding::warning(format!("{found}; entry ids are times of Redis")).mend_for(where_, mend)
+        }
         Some(_) => Finding::ok(found),
     }
 }

@@ -2,12 +2,13 @@
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ptg_store::Config;
-use ptg_store::config::{self, REDIS_VARIABLE};
+use ptg_store::config::environment;
 use ptg_store::redis_server;
 use redis::{Connection, FromRedisValue};
 
@@ -16,10 +17,9 @@ use super::flags::Flags;
 use super::info::Info;
 use super::machine::is_here;
 use super::probe::Probe;
-use super::shell::RedisCli;
+use super::shell::{self, RedisCli};
 use super::streams::Activity;
 use crate::bench::direct::{Direct, sentence};
-use crate::client::shell::quote;
 use crate::client::{Failure, Interrupted, Store, TICK};
 
 /// How long the store, or Redis, may take for one answer. What is fine takes milliseconds; nobody waits long for a doctor.
@@ -76,12 +76,17 @@ impl Examination {
     pub fn new(flags: Flags, interrupted: &Interrupted) -> Result<Examination, Failure> {
         let mut store = Store::at(flags.url.as_deref(), interrupted)?;
         store.patience = PATIENCE;
-        let redis = Redis::new(flags.redis.as_deref(), interrupted)?;
+        // With an environment that no store would start with, its own defaults are of more use than none.
+        let defaults = Config::from_environment()
+            .or_else(|_| Config::from_args(&[]))
+            .map_err(Failure::Usage)?;
+        let data_dir = flags.data_dir.as_deref().unwrap_or(&defaults.data_dir);
+        let redis = Redis::new(flags.redis.as_deref(), data_dir, interrupted)?;
         Ok(Examination {
             store,
             redis,
             interrupted: interrupted.clone(),
-            defaults: Config::from_args(&[]).map_err(Failure::Usage)?,
+            defaults,
             known: Known::default(),
             flags,
         })
@@ -168,22 +173,20 @@ impl Examination {
     pub fn store_is_here(&self) -> bool {
         self.known.address.get().is_some_and(|address| is_here(address.ip()))
     }
-
-    /// `ptg-store` with these words and the flags that name the store, for its clients.
-    pub fn client_command(&self, words: &str) -> String {
-        match &self.flags.url {
-            Some(url) => format!("ptg-store {words} --url {}", quote(url)),
-            None => format!("ptg-store {words}"),
-        }
-    }
 }
 
 impl Redis {
-    fn new(flag: Option<&str>, interrupted: &Interrupted) -> Result<Redis, Failure> {
-        let variable = config::variable(REDIS_VARIABLE).map_err(Failure::Usage)?;
-        let named = flag.map(str::to_owned).or(variable);
-        let url = named.clone().unwrap_or_else(redis_server::default_url);
-        let direct = Direct::new(&url, PATIENCE).map_err(Failure::Usage)?;
+    fn new(flag: Option<&str>, data_dir: &Path, interrupted: &Interrupted) -> Result<Redis, Failure> {
+        let named = match flag {
+            Some(url) => Some((url.to_owned(), "--redis".to_owned())),
+            None => environment::redis().map_err(Failure::Usage)?,
+        };
+        // The one that stores keep in their data folder may have another port, or none.
+        let own = || redis_server::url_in(data_dir);
+        let (url, by) = named
+            .clone()
+            .unwrap_or_else(|| (own().unwrap_or_else(redis_server::default_url), String::new()));
+        let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by} {error}")))?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),
             direct,
@@ -195,6 +198,11 @@ impl Redis {
     /// Where it is, without a password.
     pub fn address(&self) -> String {
         self.direct.address()
+    }
+
+    /// A command line that asks for its password, and runs this one with it.
+    pub fn with_password(&self, command: &str) -> String {
+        shell::with_password(self.direct.info(), command)
     }
 
     /// Whether it runs on this machine, as far as its address tells.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Examines a store and the Redis behind it from this machine, and says of everything whether it is fine; if not, what is
 /// wrong and the command that mends it. Exits with 1 if something is wrong, with 0 if there are warnings at most.
 /// It pushes into a stream of its own, named doctor-…, and removes it.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
     #[argh(option)]
@@ -17,8 +17,8 @@ pub struct Flags {
     #[argh(option)]
     pub token: Option<String>,
 
-    /// the Redis behind the store, as it is reached from here (default: the environment's REDIS_URL, else
-    /// redis://127.0.0.1:6789)
+    /// the Redis behind the store, as it is reached from here (default: the environment's PTG_STORE_REDIS
+    /// or REDIS_URL, else the one that stores run in --data-dir, else redis://127.0.0.1:6789)
     #[argh(option)]
     pub redis: Option<String>,
 
@@ -26,7 +26,8 @@ pub struct Flags {
     #[argh(option)]
     pub pid: Option<u32>,
 
-    /// folder with the data of a Redis that the store starts itself (default ptg-data)
+    /// folder with the data of a Redis that the store starts itself (default: the environment's PTG_STORE_DATA_DIR, else
+    /// ptg-data)
     #[argh(option)]
     pub data_dir: Option<PathBuf>,
 

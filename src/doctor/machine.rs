@@ -7,7 +7,8 @@ use std::path::Path;
 use ptg_store::{Config, server};
 use rustix::process::{Resource, getrlimit};
 
-use super::finding::Finding;
+use super::finding::{Finding, Mend};
+use super::shell::as_root;
 use crate::client::figures::{bytes, share};
 use crate::client::shell::quote;
 
@@ -40,6 +41,11 @@ pub fn shell_descriptors(config: &Config) -> Finding {
         limit.maximum,
         &format!("{} granted to this shell{of}", count(limit.maximum)),
         config,
+        |needed| {
+            Mend::new(as_root(&format!("prlimit --pid $$ --nofile={needed}:{needed}"))).why(format!(
+                "in the shell that starts the store; LimitNOFILE={needed} for systemd"
+            ))
+        },
     )
 }
 
@@ -58,19 +64,19 @@ pub fn room(folder: &Path, held: Option<u64>) -> Result<Finding, String> {
     Ok(judge_room(folder, disk.f_bavail.saturating_mul(disk.f_frsize), held))
 }
 
-fn granted(limit: Option<u64>, found: &str, config: &Config) -> Finding {
+fn granted(limit: Option<u64>, found: &str, config: &Config, raise: impl Fn(usize) -> Mend) -> Finding {
     let Some(limit) = limit else {
         return Finding::ok(found);
     };
     let needed = server::descriptors(config);
-    let raise = format!("ulimit -n {needed}  # in the shell that starts the store; LimitNOFILE={needed} for systemd");
+    let raise = [raise(needed)];
     match server::caps_within(usize::try_from(limit).unwrap_or(usize::MAX), config) {
         Ok(None) => Finding::ok(format!("{found}, {needed} needed")),
         Ok(Some((connections, sockets))) => Finding::warning(format!(
             "{found}, {needed} needed: a store would take {connections} connections and {sockets} WebSockets at most"
         ))
-        .mend(raise),
-        Err(sentence) => Finding::wrong(format!("a store would not start: {sentence}")).mend(raise),
+        .mend_all(raise),
+        Err(sentence) => Finding::wrong(format!("a store would not start: {sentence}")).mend_all(raise),
     }
 }
 
@@ -79,13 +85,15 @@ fn judge_process(pid: u32, limit: Option<u64>, used: u64, config: &Config) -> Fi
         return Finding::ok(format!("{used} in use, without a limit"));
     };
     let found = format!("{used} of {limit} in use ({})", share(used, limit));
-    let needed = server::descriptors(config);
-    let raise =
-        format!("sudo prlimit --pid {pid} --nofile={needed}:{needed}  # and ulimit -n {needed} before its next start");
+    let raise = |needed| {
+        Mend::new(as_root(&format!("prlimit --pid {pid} --nofile={needed}:{needed}")))
+            .why("until its next start, which needs as many")
+    };
+    let raised = [raise(server::descriptors(config))];
     match used.saturating_mul(100) / limit.max(1) {
-        USED_UP.. => Finding::wrong(format!("{found}: connections are refused, or soon will be")).mend(raise),
-        SHORT.. => Finding::warning(format!("{found}: few are left")).mend(raise),
-        _ => granted(Some(limit), &found, config),
+        USED_UP.. => Finding::wrong(format!("{found}: connections are refused, or soon will be")).mend_all(raised),
+        SHORT.. => Finding::warning(format!("{found}: few are left")).mend_all(raised),
+        _ => granted(Some(limit), &found, config, raise),
     }
 }
 
@@ -101,11 +109,11 @@ fn judge_room(folder: &Path, free: u64, held: Option<u64>) -> Finding {
         ),
     };
     let wanted = LITTLE_ROOM.max(held.saturating_mul(COPIES));
-    let look = format!("df -h {}  # make room there", quote(&folder.to_string_lossy()));
+    let (why, look) = ("make room there", format!("df -h {}", quote(&folder.to_string_lossy())));
     match free {
-        ..NO_ROOM => Finding::wrong(format!("{found}: Redis refuses pushes once it cannot write")).mend(look),
+        ..NO_ROOM => Finding::wrong(format!("{found}: Redis refuses pushes once it cannot write")).mend_for(why, look),
         _ if free < wanted => {
-            Finding::warning(format!("{found}: less than the {} that are safe", bytes(wanted))).mend(look)
+            Finding::warning(format!("{found}: less than the {} that are safe", bytes(wanted))).mend_for(why, look)
         }
         _ => Finding::ok(found),
     }
@@ -140,15 +148,17 @@ mod tests {
 
     #[test]
     fn descriptors_are_enough_or_cost_caps_or_the_start() {
-        let verdict = |limit| granted(limit, "n", &config()).verdict;
+        let verdict = |limit| granted(limit, "n", &config(), |needed| Mend::new(needed.to_string())).verdict;
         let needed = server::descriptors(&config()) as u64;
         assert_eq!(verdict(None), Verdict::Ok);
         assert_eq!(verdict(Some(needed)), Verdict::Ok);
         assert_eq!(verdict(Some(needed - 1)), Verdict::Warning);
         assert_eq!(verdict(Some(0)), Verdict::Wrong);
-        let low = granted(Some(1024), "1024 granted", &config());
+        let low = granted(Some(1024), "1024 granted", &config(), |needed| {
+            Mend::new(needed.to_string())
+        });
         assert!(low.found.contains("WebSockets at most"), "{low:?}");
-        assert!(low.mend[0].starts_with(&format!("ulimit -n {needed}")), "{low:?}");
+        assert_eq!(low.mend[0].command, needed.to_string());
     }
 
     #[test]

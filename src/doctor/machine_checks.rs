@@ -1,13 +1,10 @@
 //! The checks of what this machine grants a store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::examination::Examination;
 use super::finding::{Finding, Verdict};
 use super::machine;
-
-/// Where a store puts the data of a Redis of its own.
-const DEFAULT_DATA_DIR: &str = "ptg-data";
 
 /// The open files that a store may have which is started from this shell.
 pub fn shell(examination: &Examination) -> Result<Finding, String> {
@@ -35,12 +32,10 @@ pub fn redis_disk(examination: &Examination) -> Result<Finding, String> {
 /// The disk with the data folder of a store that starts its own Redis.
 pub fn data_disk(examination: &Examination) -> Result<Finding, String> {
     let Some(folder) = &examination.flags.data_dir else {
-        let folder = PathBuf::from(DEFAULT_DATA_DIR);
+        let folder = &examination.defaults.data_dir;
         return match folder.is_dir() {
-            true => room(examination, &folder),
-            false => Err(format!(
-                "there is no {DEFAULT_DATA_DIR} in this folder; --data-dir names another"
-            )),
+            true => room(examination, folder),
+            false => Err(format!("there is no {}; --data-dir names another", folder.display())),
         };
     };
     // A folder that is not there yet will be made where its nearest parent is.

@@ -6,7 +6,6 @@ mod examination;
 mod finding;
 mod flags;
 mod info;
-mod listeners;
 mod machine;
 mod machine_checks;
 mod pace;

@@ -69,7 +69,7 @@ pub fn round_trip(examination: &Examination) -> Result<Finding, String> {
         times.len()
     );
     Ok(match median > SLOW_ROUND_TRIP {
-        true => Finding::warning(format!("{found}: live displays lag")).mend(top(examination)),
+        true => Finding::warning(format!("{found}: live displays lag")).mend_for(top(examination), "top"),
         false => Finding::ok(found),
     })
 }
@@ -94,7 +94,7 @@ fn throughput(examination: &Examination, load: &Load) -> Result<Finding, String>
         Ok(count) => {
             let finding = judge(load, count, begun.elapsed());
             match finding.verdict {
-                Verdict::Warning => finding.mend(top(examination)),
+                Verdict::Warning => finding.mend_for(top(examination), "top"),
                 _ => finding,
             }
         }
@@ -104,7 +104,7 @@ fn throughput(examination: &Examination, load: &Load) -> Result<Finding, String>
 
 /// What makes it slow is seen where it runs.
 fn top(examination: &Examination) -> String {
-    format!("top  # on {}: what else keeps it busy?", examination.store.host())
+    format!("on {}, what else keeps it busy?", examination.store.host())
 }
 
 fn judge(load: &Load, count: usize, took: Duration) -> Finding {

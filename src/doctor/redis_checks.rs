@@ -1,5 +1,6 @@
 //! The checks of the Redis behind the store, asked directly.
 
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::clocks::{self, Asked, Skew};
@@ -10,6 +11,10 @@ use super::redis_verdicts::{self as verdicts, Settings};
 use crate::bench::direct::sentence;
 use crate::client::TICK;
 use crate::client::figures::time;
+use crate::client::shell::program;
+
+/// What starts a Redis in the folder of the sources.
+const START_REDIS: &str = "./scripts/redis-start.sh";
 
 /// How many pings are timed, and from which median on Redis is slow: on one machine it takes a tenth of a millisecond.
 const PINGS: usize = 20;
@@ -74,7 +79,10 @@ pub fn identity(examination: &Examination) -> Result<Finding, String> {
         false => Finding::wrong(format!(
             "the Redis at {address} is not the store's: what is pushed through the store is not in it"
         ))
-        .mend("ptg-store doctor --redis redis://HOST:PORT  # the one that the store names when it starts"),
+        .mend_for(
+            "it is one of these, if it runs here; --redis names it, or --data-dir its folder",
+            "pgrep -a 'redis-server|valkey-server'",
+        ),
     })
 }
 
@@ -99,9 +107,12 @@ pub fn policy(examination: &Examination) -> Result<Finding, String> {
 /// What a crash of it costs.
 pub fn persistence(examination: &Examination) -> Result<Finding, String> {
     let info = examination.info()?;
-    let [appendfsync, save, stop_writes_on_bgsave_error] =
-        settings(examination, ["appendfsync", "save", "stop-writes-on-bgsave-error"]);
+    let [appendfsync, save, stop_writes_on_bgsave_error, dir] = settings(
+        examination,
+        ["appendfsync", "save", "stop-writes-on-bgsave-error", "dir"],
+    );
     let settings = Settings {
+        dir,
         appendfsync,
         save,
         stop_writes_on_bgsave_error,
@@ -134,10 +145,10 @@ pub fn latency(examination: &Examination) -> Result<Finding, String> {
     times.sort_unstable();
     let (median, most) = (times[PINGS / 2], times[PINGS - 1]);
     let found = format!("{} for a ping, {} at most", time(median), time(most));
-    let look = "slowlog get 10  # what keeps it busy; or run it beside the store";
     Ok(match median > SLOW_PING {
         true => {
-            Finding::warning(format!("{found}: every entry waits for it")).mend(examination.redis.cli.command(look))
+            let look = examination.redis.cli.command("slowlog get 10");
+            Finding::warning(format!("{found}: every entry waits for it")).mend_for("what keeps it busy", look)
         }
         false => Finding::ok(found),
     })
@@ -191,21 +202,23 @@ fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, S
         let address = redis.address();
         return Err(match is_locked {
             // It may well be the store's, which knows the password.
-            true => format!(
-                "the Redis at {address} needs the password that the store has: REDIS_URL=redis://USER:PASSWORD@HOST:PORT"
+            true => format!("the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"),
+            false => format!(
+                "the store has another Redis than {address}, which --redis names, or --data-dir its folder; {sentence}"
             ),
-            false => format!("the store has another Redis than {address}, which --redis names; {sentence}"),
         });
     }
     if !redis.named && examination.known.address.get().is_some() && !examination.store_is_here() {
         return Err("the store runs on another machine; --redis names its Redis".into());
     }
-    let mend = if is_locked {
-        "REDIS_URL=redis://USER:PASSWORD@HOST:PORT ptg-store doctor".to_string()
-    } else if redis.named {
-        redis.cli.command("ping")
+    let finding = Finding::wrong(sentence);
+    Ok(if is_locked {
+        finding.mend(redis.with_password(&examination.store.command("doctor --quick")))
+    } else if !redis.named && examination.known.address.get().is_none() {
+        finding.mend_for("it starts a Redis, too", program())
+    } else if !redis.named && Path::new(START_REDIS).is_file() {
+        finding.mend(format!("{START_REDIS} --daemonize yes"))
     } else {
-        "./scripts/redis-start.sh --daemonize yes  # ptg-store starts one itself, too".to_string()
-    };
-    Ok(Finding::wrong(sentence).mend(mend))
+        finding.mend_for("whether it can be reached", redis.cli.command("ping"))
+    })
 }

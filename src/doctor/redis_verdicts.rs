@@ -1,10 +1,12 @@
 //! What to think of what Redis says about itself. Pure: the asking is done elsewhere.
 
-use super::finding::Finding;
+use std::path::Path;
+
+use super::finding::{Finding, Mend};
 use super::info::Info;
-use super::shell::RedisCli;
+use super::shell::{RedisCli, as_root};
 use crate::client::figures::{bytes, share};
-use crate::client::shell::quote;
+use crate::client::shell::{program, quote};
 
 /// The oldest Redis that has every command the store uses, and the oldest that tells a slow puller what it missed.
 const OLDEST: (u32, u32) = (6, 2);
@@ -23,6 +25,7 @@ const MANY_CLIENTS: u64 = 10_000;
 /// Settings that `INFO` does not show; each is none where `CONFIG GET` is not allowed.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    pub dir: Option<String>,
     pub appendfsync: Option<String>,
     pub save: Option<String>,
     pub stop_writes_on_bgsave_error: Option<String>,
@@ -47,7 +50,10 @@ pub fn version(info: &Info) -> Finding {
         return Finding::wrong(format!(
             "{found}, a read-only replica of {host}:{port}: nothing can be pushed"
         ))
-        .mend(format!("ptg-store --redis {}", quote(&primary)));
+        .mend_for(
+            "instead of the store that runs",
+            format!("{} --redis {}", program(), quote(&primary)),
+        );
     }
     if info.text("redis_mode") == Some("cluster") {
         return Finding::warning(format!(
@@ -61,12 +67,12 @@ pub fn version(info: &Info) -> Finding {
         None => Finding::warning(format!("{found}: unknown to the doctor; the store needs 6.2 or newer")),
         Some(numbers) if numbers < OLDEST => {
             Finding::wrong(format!("{found} is too old: the store needs 6.2 or newer"))
-                .mend("sudo apt-get install redis-server")
+                .mend(as_root("apt-get install redis-server"))
         }
         Some(numbers) if numbers < OLDEST_THAT_COUNTS => Finding::warning(format!(
             "{found} cannot tell what slow pullers missed: gaps are not counted before 7.0"
         ))
-        .mend("sudo apt-get install redis-server"),
+        .mend(as_root("apt-get install redis-server")),
         Some(_) => Finding::ok(found),
     }
 }
@@ -114,7 +120,7 @@ pub fn policy(info: &Info, cli: &RedisCli) -> Finding {
         "noeviction" if evicted > 0 => Finding::warning(format!(
             "noeviction now, but {evicted} keys were evicted since Redis started: whole streams may have been"
         ))
-        .mend(cli.command("config resetstat  # once you know")),
+        .mend_for("once you know", cli.command("config resetstat")),
         "noeviction" => Finding::ok("noeviction: a full Redis refuses and forgets nothing"),
         _ if policy.starts_with("allkeys-") => {
             let so_far = match evicted {
@@ -137,8 +143,17 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     };
     let snapshots = settings.save.as_deref().is_some_and(|save| !save.is_empty());
     if aof == 1 && info.text("aof_last_write_status").is_some_and(|status| status != "ok") {
+        let dir = settings.dir.as_deref();
+        // A store has its Redis write its log there.
+        let own = dir
+            .map(|dir| Path::new(dir).join("redis.log"))
+            .filter(|log| log.exists());
+        let log = own.map_or("the log of Redis".into(), |log| log.display().to_string());
         return Finding::wrong("its last write to the append-only file failed, so it refuses pushes (MISCONF)")
-            .mend("df -h  # make room, or see to the disk; the log of Redis names the error");
+            .mend_for(
+                &format!("make room, or see to the disk; {log} names the error"),
+                format!("df -h{}", dir.map_or(String::new(), |dir| format!(" {}", quote(dir)))),
+            );
     }
     if info.text("rdb_last_bgsave_status").is_some_and(|status| status != "ok") && snapshots {
         return snapshot_failed(info, settings, cli);
@@ -156,7 +171,7 @@ pub fn persistence(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
         .is_some_and(|status| status != "ok")
     {
         return Finding::warning("the last rewrite of the append-only file failed, so it grows without end")
-            .mend(cli.command("bgrewriteaof  # after making room on its disk"));
+            .mend_for("after making room on its disk", cli.command("bgrewriteaof"));
     }
     match settings.appendfsync.as_deref() {
         Some("no") => {
@@ -204,15 +219,18 @@ fn snapshot_failed(info: &Info, settings: &Settings, cli: &RedisCli) -> Finding 
     match info.number("aof_enabled") {
         // The append-only file has everything already.
         Some(1) => finding.mend_all(set(cli, info, "save", "''")),
-        _ => finding.mend(cli.command("bgsave  # after making room on its disk; the log of Redis names the error")),
+        _ => finding.mend_for(
+            "after making room on its disk; the log of Redis names the error",
+            cli.command("bgsave"),
+        ),
     }
 }
 
 /// Sets it now, and in its file if it has one, for its next start.
-fn set(cli: &RedisCli, info: &Info, name: &str, value: &str) -> Vec<String> {
-    let mut commands = vec![cli.command(&format!("config set {name} {value}"))];
+fn set(cli: &RedisCli, info: &Info, name: &str, value: &str) -> Vec<Mend> {
+    let mut commands = vec![Mend::new(cli.command(&format!("config set {name} {value}")))];
     if info.text("config_file").is_some() {
-        commands.push(cli.command("config rewrite  # keeps it for the next start"));
+        commands.push(Mend::new(cli.command("config rewrite")).why("keeps it for the next start"));
     }
     commands
 }

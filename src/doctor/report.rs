@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use ptg_store::visible;
 use serde_json::json;
 
-use super::finding::{Finding, Verdict};
+use super::finding::{Finding, Mend, Verdict};
 
 /// Columns of the verdict and of the check's name.
 const VERDICT_WIDTH: usize = 9;
@@ -94,8 +94,12 @@ fn text(name: &str, finding: &Finding, colour: bool) -> String {
         ""
     };
     let mut lines = format!("{word} {name:NAME_WIDTH$} {reason}{}", visible::line(&finding.found));
-    for command in &finding.mend {
-        lines += &format!("\n{:VERDICT_WIDTH$} mend: {}", "", visible::line(command));
+    for Mend { command, why } in &finding.mend {
+        // What is to be given to a shell ends the line, and nothing else stands behind it.
+        let why = why
+            .as_ref()
+            .map_or(String::new(), |why| format!(" ({})", visible::line(why)));
+        lines += &format!("\n{:VERDICT_WIDTH$} mend{why}: {}", "", visible::line(command));
     }
     lines
 }
@@ -107,7 +111,8 @@ fn json_line(name: &str, finding: &Finding) -> String {
         Verdict::Wrong => "wrong",
         Verdict::NotChecked => "not checked",
     };
-    let line = json!({ "check": name, "verdict": verdict, "found": finding.found, "mend": finding.mend }).to_string();
+    let mend: Vec<&str> = finding.commands().collect();
+    let line = json!({ "check": name, "verdict": verdict, "found": finding.found, "mend": mend }).to_string();
     visible::json(&line).into_owned()
 }
 
@@ -133,6 +138,8 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert_eq!(fine.find("ptg-store"), lines[0].find("allkeys-lru"));
         assert_eq!(lines[1].trim(), "mend: redis-cli a");
+        let noted = text("store", &Finding::wrong("x").mend_for("who has it", "ss -l"), false);
+        assert!(noted.ends_with("mend (who has it): ss -l"), "{noted}");
         assert!(text("x", &Finding::not_checked("no token"), false).contains("not checked: no token"));
     }
 

@@ -1,17 +1,18 @@
 //! The checks of the store itself, asked as any client asks it.
 
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use ptg_store::listeners;
 
 use super::clocks::{Asked, Skew};
 use super::examination::{Examination, PATIENCE, within};
-use super::finding::Finding;
-use super::listeners;
+use super::finding::{Finding, Mend};
 use super::machine::is_here;
 use super::probe::random_name;
 use super::token::{self, Token};
 use crate::client::figures::time;
-use crate::client::shell::quote;
+use crate::client::shell::{program, quote};
 use crate::client::{Claims, Failure, Reply, Store, description};
 
 /// Where a store listens unless it was told otherwise.
@@ -46,10 +47,13 @@ pub fn store(examination: &Examination) -> Result<Finding, String> {
     let reply = examination.store.ask("GET", "/health", &[], b"");
     let (after, took) = (SystemTime::now(), begun.elapsed());
     let port = host.rsplit(':').next().unwrap_or_default();
-    let who = format!("ss -ltnp 'sport = :{port}'  # which program has the port");
+    let who = || {
+        let find = format!("ss -ltnp 'sport = :{port}'");
+        [Mend::new(find).why("which program has the port")]
+    };
     let reply = match reply {
         Ok(reply) => reply,
-        Err(failure) => return Ok(Finding::wrong(format!("no ptg-store answers: {failure}")).mend(who)),
+        Err(failure) => return Ok(Finding::wrong(format!("no ptg-store answers: {failure}")).mend_all(who())),
     };
     let Some(version) = version(&reply) else {
         let server = reply.header("Server").unwrap_or("not named");
@@ -57,7 +61,7 @@ pub fn store(examination: &Examination) -> Result<Finding, String> {
             "what answers is no ptg-store: GET /health is {}, Server {server}",
             reply.status
         ))
-        .mend(who));
+        .mend_all(who()));
     };
     let _ = examination.known.is_store.set(());
     let date = reply.header("Date");
@@ -103,7 +107,10 @@ pub fn sign_in(examination: &Examination) -> Result<Finding, String> {
         Some(true) => Finding::warning(format!(
             "{found}, and other machines can reach it: anybody there may read and delete"
         ))
-        .mend(format!("ptg-store --listen 127.0.0.1:{}", address.port())),
+        .mend_for(
+            "instead of the store that runs",
+            format!("{} --listen 127.0.0.1:{}", program(), address.port()),
+        ),
         Some(false) => Finding::ok(format!("{found}, for this machine only")),
         None => Finding::ok(format!("{found}; who can reach it is not to be seen from here")),
     })
@@ -112,11 +119,11 @@ pub fn sign_in(examination: &Examination) -> Result<Finding, String> {
 /// The token that clients on this machine would use.
 pub fn token(examination: &Examination) -> Result<Finding, String> {
     examination.answering()?;
-    let log_in = examination.client_command("login");
     let store = match examination.open(examination.flags.token.as_deref()) {
         Ok(store) => store,
-        Err(failure) => return Ok(Finding::wrong(failure.to_string()).mend(log_in)),
+        Err(failure) => return Ok(Finding::wrong(failure.to_string()).mend(examination.store.log_in())),
     };
+    let log_in = store.log_in();
     let Some(found) = store.found_token() else {
         let why = store.token_of_another().unwrap_or("there is none");
         let Some(Some(own)) = examination.known.development_token.get() else {
@@ -202,14 +209,19 @@ fn connect(host: &str) -> Result<(SocketAddr, Duration), String> {
 fn no_store(host: &str, cause: &str) -> Finding {
     let finding = Finding::wrong(format!("{host} {cause}"));
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let here = name == "localhost" || name.trim_matches(['[', ']']).parse().is_ok_and(is_here);
-    match (here, host == DEFAULT_HOST) {
-        (true, true) => finding.mend("./scripts/run.sh  # or ptg-store, where it is built"),
-        (true, false) => finding.mend(format!("ptg-store --listen {}", quote(host))),
-        (false, _) => finding.mend(format!(
-            "ping -c 3 {}  # is it there, and does ptg-store run on it?",
-            quote(name)
-        )),
+    let address: Option<IpAddr> = match name {
+        "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+        name => name.trim_matches(['[', ']']).parse().ok(),
+    };
+    let listen = format!("{} --listen {}", program(), quote(host));
+    match address.filter(|address| is_here(*address)) {
+        Some(_) if host == DEFAULT_HOST => finding.mend(program()),
+        Some(address) if address.is_loopback() => finding.mend(listen),
+        Some(_) => finding.mend_for("if the network is yours", format!("{listen} --insecure-dev-auth")),
+        None => finding.mend_for(
+            "is it there, and does ptg-store run on it?",
+            format!("curl -m 5 {}", quote(&format!("http://{host}/health"))),
+        ),
     }
 }
 

@@ -94,7 +94,7 @@ mod tests {
         assert!(finding.found.contains(words), "no {words:?}: {finding:?}");
         let mend = !matches!(verdict, Verdict::Ok);
         assert_eq!(
-            finding.mend.contains(&"ptg-store login".to_string()),
+            finding.commands().any(|command| command == "ptg-store login"),
             mend,
             "{finding:?}"
         );

@@ -3,41 +3,52 @@
 //! In: a path. Out: where Redis listens in it, and two locks (flock(2)), which the system takes back from whoever is killed:
 //! `redis.lock` is held for as long as somebody starts, joins or stops Redis, so that one does so at a time; `redis.users` is
 //! held, shared, by every store that uses Redis, so that the last one knows that it is. And a mark: the Redis that a store
-//! starts has `redis.ours` as its standard input, which no other Redis has.
+//! starts has `redis.ours` as its standard input, which no other Redis has, and a lock on it for as long as it lives (`claim`).
 
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use log::{info, warn};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, geteuid};
 
-/// The socket on which Redis listens, its log, the two locks, and the mark.
+use super::trouble::why;
+use crate::files;
+
+/// The socket on which Redis listens, its log, the two locks, the mark, and which server wrote the data (`program`).
 pub const SOCKET: &str = "redis.sock";
 pub const LOG: &str = "redis.log";
+pub const RECORD: &str = "redis.server";
 const LOCK: &str = "redis.lock";
 const USERS: &str = "redis.users";
 const MARK: &str = "redis.ours";
 
 /// What Redis keeps in the folder (its temporary files aside): see `appenddirname`, `appendfilename` and `dbfilename` in redis.conf.
-const DATA: [&str; 3] = ["appendonlydir", "appendonly.aof", "dump.rdb"];
-const TEMPORARY: &str = "temp-";
+pub const PARTS: &str = "appendonlydir";
+pub const ONE_FILE: &str = "appendonly.aof";
+pub const DUMP: &str = "dump.rdb";
+pub const TEMPORARY: &str = "temp-";
 
-/// Rights of everybody but the owner.
-const OTHERS: u32 = 0o077;
+/// Every name that Redis and the stores give to something in the folder.
+pub const KNOWN: [&str; 9] = [PARTS, ONE_FILE, DUMP, SOCKET, LOG, LOCK, USERS, MARK, RECORD];
+
+/// The most digits of a process id.
+const LONGEST_PID: u64 = 10;
 
 /// The longest path of a Unix socket (`sun_path` of unix(7), less its terminating zero).
 const LONGEST_SOCKET_PATH: usize = 107;
 
+/// How many bytes are written to find out whether there is room: less than any disk calls full.
+const TRIAL: usize = 64 << 10;
+
 /// A folder that is there.
 pub struct Folder {
     path: PathBuf,
-    handle: File,
+    pub(super) handle: File,
 }
 
 /// The right to start, join or stop the Redis of a folder, until it is dropped.
@@ -51,10 +62,11 @@ pub struct Share(File);
 impl Folder {
     /// Opens one, and makes it before if need be.
     pub fn make(path: &Path) -> Result<Folder, String> {
-        let cannot = |error: io::Error| format!("cannot use the data folder {}: {error}", path.display());
+        let cannot =
+            |what, error: &io::Error| format!("cannot {what} the data folder {}: {}", path.display(), why(error));
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|error| format!("cannot make the data folder {}: {error}", path.display()))?;
-        Folder::open(path).map_err(cannot)
+        made.map_err(|error| cannot("make", &error))?;
+        Folder::open(path).map_err(|error| cannot("use", &error))
     }
 
     /// Opens one that is there.
@@ -74,7 +86,9 @@ impl Folder {
 
     /// Whether it belongs to the account that we run as.
     pub fn is_ours(&self) -> bool {
-        self.handle.metadata().is_ok_and(|about| belongs_to_us(&about))
+        self.handle
+            .metadata()
+            .is_ok_and(|about| about.uid() == geteuid().as_raw())
     }
 
     /// Where Redis says what it does.
@@ -82,35 +96,40 @@ impl Folder {
         self.path.join(LOG)
     }
 
-    /// Takes away what rights other accounts of this machine have: whoever gets in has all the data, and, through the socket,
-    /// Redis. A folder that is somebody else's, or that holds other things as well, is refused instead.
-    pub fn make_private(&self) -> Result<(), String> {
-        let cannot = |error: io::Error| format!("cannot look at the data folder {}: {error}", self.path.display());
-        let about = self.handle.metadata().map_err(cannot)?;
-        let names = self.names().map_err(cannot)?;
-        if about.mode() & OTHERS != 0 {
-            let other = match names.iter().find(|name| !is_known(name)) {
-                _ if !belongs_to_us(&about) => Some("belongs to another account".to_owned()),
-                _ if self.path.parent().is_none() => Some("is the root folder".to_owned()),
-                Some(name) => Some(format!("holds more than a store's data ({name})")),
-                None => None,
-            };
-            if let Some(other) = other {
-                return Err(format!(
-                    "other accounts can enter the data folder {path} (mode {mode:03o}), and it {other}: name a folder of its own \
-                     with --data-dir, or run chmod 700 '{path}'",
-                    path = self.path.display(),
-                    mode = about.mode() & 0o777,
-                ));
-            }
-            let private = self.handle.set_permissions(Permissions::from_mode(0o700));
-            private.map_err(|error| format!("cannot make the data folder {} private: {error}", self.path.display()))?;
-            info!("the data folder {} is private now (mode 700)", self.path.display());
+    /// Tries whether files can be made and written here, as Redis will.
+    pub fn try_writing(&self) -> io::Result<()> {
+        let name = format!("{TEMPORARY}ptg-store-{}", std::process::id());
+        let written = self.own_file(&name).and_then(|mut file| file.write_all(&[0; TRIAL]));
+        let removed = self.remove(&name);
+        written.and(removed)
+    }
+
+    /// Replaces what a file holds, whole or not at all.
+    pub fn replace(&self, name: &str, text: &str) -> io::Result<()> {
+        let new = format!("{TEMPORARY}{name}");
+        // One that is left from a store that was killed meanwhile.
+        self.remove(&new)?;
+        self.own_file(&new)?.write_all(text.as_bytes())?;
+        fs::rename(self.path.join(new), self.path.join(name))
+    }
+
+    /// Removes a file, if it is there.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
-        for name in names.iter().filter(|name| is_known(name)) {
-            hide(&self.path.join(name));
-        }
-        Ok(())
+    }
+
+    /// What to say when something cannot be done with it.
+    pub fn cannot(&self, what: &str, error: &io::Error) -> String {
+        format!("cannot {what} the data folder {}: {}", self.path.display(), why(error))
+    }
+
+    /// Whether this path leads to it.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let id = |about: &Metadata| (about.dev(), about.ino());
+        matches!((fs::metadata(path), self.handle.metadata()), (Ok(there), Ok(here)) if id(&there) == id(&here))
     }
 
     /// Has a connection to the Redis that listens in this folder. No other Redis does, whatever listens on the port.
@@ -123,12 +142,24 @@ impl Folder {
         PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", self.handle.as_raw_fd()))
     }
 
-    /// The socket as a URL, if the folder's path is plain and short enough for one.
+    /// Whether it is there, also if nobody listens.
+    pub fn has_socket(&self) -> bool {
+        self.path.join(SOCKET).symlink_metadata().is_ok()
+    }
+
+    /// The socket as a URL, if the folder's path is short enough for one, and is text.
     pub fn url(&self) -> Option<String> {
         let socket = self.path.join(SOCKET);
-        let path = socket.to_str()?;
-        let plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
-        (plain && path.len() <= LONGEST_SOCKET_PATH).then(|| format!("redis+unix://{path}"))
+        let path = socket.to_str().filter(|path| path.len() <= LONGEST_SOCKET_PATH)?;
+        let mut url = String::from("redis+unix://");
+        for byte in path.bytes() {
+            // RFC 3986, section 2.1.
+            match byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+                true => url.push(char::from(byte)),
+                false => url += &format!("%{byte:02X}"),
+            }
+        }
+        Some(url)
     }
 
     /// The right to start, join or stop Redis; none if another store has it at the moment.
@@ -148,7 +179,10 @@ impl Folder {
 
     /// The process that has the turn, if it says so.
     pub fn turn_holder(&self) -> Option<u32> {
-        fs::read_to_string(self.path.join(LOCK)).ok()?.parse().ok()
+        let mut text = String::new();
+        let lock = files::open(&self.path.join(LOCK)).ok()?;
+        lock.take(LONGEST_PID).read_to_string(&mut text).ok()?;
+        text.parse().ok()
     }
 
     /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.
@@ -159,10 +193,15 @@ impl Folder {
         Ok((share, first))
     }
 
-    /// What the Redis that is started here is to have as its standard input. It holds it from its first moment to its last,
-    /// whoever is killed meanwhile.
-    pub fn mark(&self) -> io::Result<File> {
-        self.own_file(MARK)
+    /// What the Redis that is started here is to have as its standard input, with a lock on it; none if another one has it.
+    /// It holds both from its first moment to its last, whoever is killed meanwhile.
+    pub fn lock_mark(&self) -> io::Result<Option<File>> {
+        let mark = self.own_file(MARK)?;
+        match flock(&mark, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(mark)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether this process has it.
@@ -172,17 +211,28 @@ impl Folder {
         matches!((of(Path::new(&input)), of(&self.path.join(MARK))), (Ok(input), Ok(mark)) if input == mark)
     }
 
-    fn own_file(&self, name: &str) -> io::Result<File> {
+    /// Opens the log, to write at its end. It may be a link to another place.
+    pub fn open_log(&self) -> io::Result<File> {
         let mut options = File::options();
-        options.create(true).write(true).truncate(false).mode(0o600);
-        options.open(self.path.join(name))
+        options
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        options.open(self.log())
     }
 
-    fn names(&self) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(&self.path)?;
-        entries
-            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
-            .collect()
+    fn own_file(&self, name: &str) -> io::Result<File> {
+        let mut options = File::options();
+        // A pipe that has the name would have us wait for its other side.
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+        options
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(flags);
+        options.open(self.path.join(name))
     }
 }
 
@@ -190,32 +240,5 @@ impl Share {
     /// Whether nobody else is a user. It is the last question: who is not the last one is no user any more afterwards.
     pub fn is_last(&self) -> bool {
         flock(&self.0, FlockOperation::NonBlockingLockExclusive).is_ok()
-    }
-}
-
-fn belongs_to_us(about: &Metadata) -> bool {
-    about.uid() == geteuid().as_raw()
-}
-
-fn is_known(name: &str) -> bool {
-    DATA.contains(&name) || [SOCKET, LOG, LOCK, USERS, MARK].contains(&name) || name.starts_with(TEMPORARY)
-}
-
-/// Takes others' rights from a file, or from a folder and what is in it.
-fn hide(path: &Path) {
-    let Ok(about) = path.symlink_metadata() else { return };
-    if about.is_symlink() {
-        return;
-    }
-    let mode = about.mode() & 0o7777;
-    if mode & OTHERS != 0
-        && let Err(error) = fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS))
-    {
-        // The folder around it is closed all the same.
-        warn!("cannot make {} private: {error}", path.display());
-    }
-    if about.is_dir() {
-        let entries = fs::read_dir(path).into_iter().flatten().flatten();
-        entries.for_each(|entry| hide(&entry.path()));
     }
 }

@@ -8,7 +8,9 @@ use log::{error, info, warn};
 
 use super::folder::{Folder, Share, Turn};
 use super::process::Process;
-use super::{POLL, STOP_PATIENCE};
+use super::program::remember;
+use super::ready::make_ready;
+use super::{POLL, START_PATIENCE, STOP_PATIENCE};
 use crate::log_line;
 
 /// How often a running Redis is looked at.
@@ -19,10 +21,12 @@ pub struct Keeper {
     folder: Folder,
     process: Process,
     share: Share,
+    /// Where Redis listens besides its socket; nowhere if it is 0.
+    port: u16,
     /// Gives the time by which Redis is to have stopped.
     stopped: Receiver<Instant>,
-    /// Held from a start until the Redis listens.
-    starting: Option<Turn>,
+    /// Held from a start until the Redis listens, with the time by which it is to do so.
+    starting: Option<(Turn, Instant)>,
     /// It was said that Redis ended.
     told: bool,
     /// Why it could not be started again, as it was last said.
@@ -31,11 +35,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Looks after this process.
-    pub fn new(folder: Folder, process: Process, share: Share, stopped: Receiver<Instant>) -> Keeper {
+    pub fn new(folder: Folder, process: Process, share: Share, port: u16, stopped: Receiver<Instant>) -> Keeper {
         Keeper {
             folder,
             process,
             share,
+            port,
             stopped,
             starting: None,
             told: false,
@@ -53,17 +58,41 @@ impl Keeper {
             }
             if self.process.has_ended() {
                 self.see_to_another();
-            } else if self.starting.is_some() && self.folder.connect().is_ok() {
+            } else if let Some((_, until)) = &self.starting {
+                if self.folder.connect().is_err() {
+                    if *until < Instant::now() {
+                        // Its socket may have been removed. Where it is stopped, it is started again.
+                        self.process.stop(Instant::now() + STOP_PATIENCE);
+                    }
+                    continue;
+                }
                 self.starting = None;
+                if let Some(program) = self.process.program() {
+                    remember(&self.folder, program);
+                }
                 self.is_back();
+            } else if !self.folder.has_socket() {
+                self.stop_without_socket();
             }
         };
         self.leave(deadline);
     }
 
+    /// Stops a Redis whose socket somebody removed: nobody can reach it there. It is started again like one that ended.
+    fn stop_without_socket(&mut self) {
+        // Who has the turn starts or stops it.
+        if let Ok(Some(_turn)) = self.folder.take_turn()
+            && !self.process.has_ended()
+        {
+            warn!("the socket of Redis was removed; it is stopped, to be started again");
+            self.told = true;
+            self.process.stop(Instant::now() + STOP_PATIENCE);
+        }
+    }
+
     /// Starts Redis again, unless another store has the turn, or has done it.
     fn see_to_another(&mut self) {
-        let ending = self.process.ending();
+        let ending = self.process.ending(&self.folder);
         if self.starting.take().is_some() {
             let log = self.folder.log();
             self.complain(format!("Redis does not start{ending}; see {}", log.display()));
@@ -89,10 +118,10 @@ impl Keeper {
             }
             Err(_) => {}
         }
-        match Process::start(&self.folder) {
+        match make_ready(&self.folder).and_then(|ready| Process::start(&self.folder, ready, self.port)) {
             Ok(process) => {
                 self.process = process;
-                self.starting = Some(turn);
+                self.starting = Some((turn, Instant::now() + START_PATIENCE));
             }
             Err(sentence) => self.complain(sentence),
         }
@@ -112,7 +141,12 @@ impl Keeper {
 
     /// Leaves Redis to the others that use it, and stops it if there is nobody else.
     fn leave(mut self, deadline: Instant) {
-        let Some(_turn) = self.starting.take().or_else(|| self.turn_by(deadline)) else {
+        let Some(_turn) = self
+            .starting
+            .take()
+            .map(|(turn, _)| turn)
+            .or_else(|| self.turn_by(deadline))
+        else {
             error!("another store is busy with Redis: it is left running");
             return;
         };

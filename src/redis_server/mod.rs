@@ -5,14 +5,23 @@
 //! share it, and one that an earlier, killed store left behind is used, looked after and stopped like one that was just started.
 //! Whatever else listens on the default port is somebody else's, in whatever folder it is: it is used, and left alone.
 
+mod claim;
+mod data;
+mod find;
 mod folder;
 mod keeper;
+mod neighbour;
+mod private;
 mod process;
+mod program;
+mod rdb;
+mod ready;
+mod trouble;
+mod version;
 mod waiting;
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,11 +29,17 @@ use crossbeam_channel::{Sender, bounded};
 use log::{info, warn};
 use redis::{ConnectionAddr, IntoConnectionInfo};
 
+pub use find::find;
+
 use crate::config::DEFAULT_REDIS_PORT;
+use crate::log_line::sentence;
 use folder::Folder;
 use keeper::Keeper;
+use neighbour::is_taken;
 use process::Process;
-use waiting::{await_answer, await_turn};
+use program::remember;
+use ready::make_ready;
+use waiting::{await_answer, await_append_only, await_turn};
 
 /// How long it may take until a started Redis listens. Then it may read its append-only file for as long as it takes.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -56,6 +71,8 @@ pub struct RedisServer {
     pub url: String,
     /// Where its data is.
     pub data_dir: PathBuf,
+    /// Where it says what it does.
+    pub log: PathBuf,
     /// Whether we started it; else an earlier store did.
     pub started: bool,
     /// Takes the time by which Redis is to have stopped.
@@ -65,100 +82,34 @@ pub struct RedisServer {
 
 /// The default address, where a Redis is used if it is there already.
 pub fn default_url() -> String {
-    format!("redis://127.0.0.1:{DEFAULT_REDIS_PORT}")
+    url_of(DEFAULT_REDIS_PORT)
 }
 
-/// Finds the Redis of this folder, else the one at the default port, else starts one there with its data in this folder, and
-/// waits until it answers.
-pub fn find(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> {
-    let until = Instant::now() + START_PATIENCE;
-    loop {
-        let left = Folder::open(data_dir).is_ok_and(|folder| listens_in(&folder));
-        if !left && is_running() {
-            match neighbour() {
-                Neighbour::Ours(folder) => {
-                    warn!(
-                        "the Redis on port {DEFAULT_REDIS_PORT} was started by a store with another data folder: --data-dir {} \
-                         is not used, the data is in {}",
-                        data_dir.display(),
-                        folder.path().display()
-                    );
-                    if let Some(server) = RedisServer::enter(folder, false, interrupted)? {
-                        return Ok(Found::Ours(server));
-                    }
-                }
-                Neighbour::Theirs => {
-                    info!(
-                        "a Redis that is not ours listens on port {DEFAULT_REDIS_PORT}: --data-dir {} is not used \
-                         (scripts/redis-stop.sh ends it)",
-                        data_dir.display()
-                    );
-                    return Ok(Found::Theirs);
-                }
-                Neighbour::Leaving => {}
-            }
-        } else {
-            let folder = Folder::make(data_dir)?;
-            folder.make_private()?;
-            match RedisServer::enter(folder, true, interrupted) {
-                Ok(Some(server)) => return Ok(Found::Ours(server)),
-                // Another store may just have started one with another data folder: then the port is taken.
-                Err(_) if !left && !interrupted.load(Relaxed) && Instant::now() < until && is_running() => {}
-                Err(sentence) => return Err(sentence),
-                Ok(None) if is_running() => {}
-                Ok(None) => {
-                    return Err(format!(
-                        "a Redis that is not ours listens in the data folder {}, and not on port {DEFAULT_REDIS_PORT}: end it, \
-                         name it with --redis, or name another folder with --data-dir",
-                        data_dir.display()
-                    ));
-                }
-            }
-        }
-        if interrupted.load(Relaxed) {
-            return Err(INTERRUPTED.into());
-        }
-        if Instant::now() > until {
-            return Err(format!(
-                "the Redis on port {DEFAULT_REDIS_PORT} comes and goes, and none could be used for {START_PATIENCE:?}"
-            ));
-        }
-        std::thread::sleep(POLL);
+fn url_of(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
+}
+
+/// Where the Redis that stores keep in this folder is reached by others, if it runs.
+pub fn url_in(data_dir: &Path) -> Option<String> {
+    let folder = Folder::open(data_dir).ok().filter(listens_in)?;
+    match port_of(&folder).ok()? {
+        0 => folder.url(),
+        port => Some(url_of(port)),
     }
 }
 
 /// Why a start was given up.
 const INTERRUPTED: &str = "was told to stop while Redis started";
 
-/// Who listens on the default port.
-enum Neighbour {
-    /// A Redis that a store of our account started in another folder.
-    Ours(Folder),
-    Theirs,
-    /// One that is just going.
-    Leaving,
-}
-
-fn neighbour() -> Neighbour {
-    let told = connection(ConnectionAddr::Tcp("127.0.0.1".into(), DEFAULT_REDIS_PORT)).and_then(|mut there| {
-        let dir: Vec<String> = redis::cmd("CONFIG").arg(&["GET", "dir"]).query(&mut there)?;
-        Ok((dir, run_id(&mut there)?))
-    });
-    let (dir, run) = match told {
-        Ok(told) => told,
-        Err(error) if error.is_io_error() && !is_running() => return Neighbour::Leaving,
-        Err(_) => return Neighbour::Theirs,
-    };
-    let folder = dir.get(1).and_then(|dir| Folder::open(Path::new(dir)).ok());
-    // Anybody can say anything on the port; that it is the one that listens in a folder of ours is what counts.
-    let is_that_of = |folder: &Folder| {
-        let id = connection(ConnectionAddr::Unix(folder.socket())).and_then(|mut here| run_id(&mut here));
-        id.is_ok_and(|id| id.is_some() && id == run)
-    };
-    match folder.filter(|folder| folder.is_ours() && listens_in(folder) && is_that_of(folder)) {
-        Some(folder) => Neighbour::Ours(folder),
-        None => Neighbour::Theirs,
-    }
+/// How a store comes to the Redis of a folder.
+#[derive(Clone, Copy, PartialEq)]
+enum Entry {
+    /// It uses one that is there.
+    Join,
+    /// It starts one on the default port if none is there.
+    Any,
+    /// The same, but on this port only, or on none if that is 0.
+    On(u16),
 }
 
 /// Whether a Redis that a store started listens in this folder.
@@ -166,17 +117,13 @@ fn listens_in(folder: &Folder) -> bool {
     matches!(Process::listening_in(folder), Ok(Some(_)))
 }
 
-/// What tells one run of a Redis from all others. See <https://redis.io/docs/latest/commands/info/>.
-fn run_id(connection: &mut redis::Connection) -> redis::RedisResult<Option<String>> {
-    let about: String = redis::cmd("INFO").arg("server").query(connection)?;
-    let id = about.lines().find_map(|line| line.strip_prefix("run_id:"));
-    Ok(id.map(str::to_owned))
-}
-
-/// Whether something listens at the default address.
-fn is_running() -> bool {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_REDIS_PORT));
-    TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok()
+/// The port of the Redis that listens in this folder; 0 if it has none.
+fn port_of(folder: &Folder) -> redis::RedisResult<u16> {
+    let mut connection = connection(ConnectionAddr::Unix(folder.socket()))?;
+    let (_, port) = redis::cmd("CONFIG")
+        .arg(&["GET", "port"])
+        .query::<(String, u16)>(&mut connection)?;
+    Ok(port)
 }
 
 fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> {
@@ -186,35 +133,84 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
     Ok(connection)
 }
 
+/// Starts one in this folder, and says what is to be said of it. Who calls has the turn.
+fn start(folder: &Folder, port: u16) -> Result<Process, String> {
+    if port != 0 && is_taken(port) {
+        return Err(format!(
+            "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
+        ));
+    }
+    let ready = make_ready(folder)?;
+    ready.notes.iter().for_each(|note| warn!("{}", sentence(note)));
+    Process::start(folder, ready, port)
+}
+
+impl Entry {
+    fn port(self) -> u16 {
+        match self {
+            Entry::On(port) => port,
+            Entry::Join | Entry::Any => DEFAULT_REDIS_PORT,
+        }
+    }
+}
+
 impl RedisServer {
     /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none; nor is there if the one
     /// that runs there is somebody else's.
-    fn enter(folder: Folder, may_start: bool, interrupted: &AtomicBool) -> Result<Option<RedisServer>, String> {
+    fn enter(folder: Folder, entry: Entry, interrupted: &AtomicBool) -> Result<Option<RedisServer>, String> {
         let cannot = |what: &str, error| format!("cannot {what} in {}: {error}", folder.path().display());
         let turn = await_turn(&folder, TURN_PATIENCE, interrupted)?;
-        let process = match folder.connect() {
-            Ok(_) => Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error))?,
-            Err(_) if may_start => Some(Process::start(&folder)?),
-            Err(_) => None,
+        let there = || Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error));
+        let process = match (folder.connect(), entry) {
+            (Ok(_), _) => there()?,
+            (Err(_), Entry::Join) => None,
+            (Err(_), Entry::Any | Entry::On(_)) => match start(&folder, entry.port()) {
+                // One that a killed store had just started.
+                Err(_) if listens_in(&folder) => there()?,
+                started => Some(started?),
+            },
         };
         let Some(mut process) = process else { return Ok(None) };
         let started = process.is_our_child();
         let (share, first) = folder.share(&turn).map_err(|error| cannot("lock the Redis", error))?;
-        if let Err(sentence) = await_answer(&folder, &mut process, interrupted) {
+        let answers = await_answer(&folder, &mut process, interrupted);
+        if let Err(sentence) = answers.and_then(|()| await_append_only(&folder, &mut process, interrupted)) {
             if share.is_last() {
                 process.stop(Instant::now() + STOP_PATIENCE);
             }
             return Err(sentence);
         }
+        let port = port_of(&folder).map_err(|error| format!("cannot ask Redis for its port: {error}"))?;
+        if let Entry::On(wanted) = entry
+            && wanted != port
+        {
+            return Err(format!(
+                "other stores use the data folder {} with a Redis on {}, and --own-redis-port is {wanted}: start this store like \
+                 them (--own-redis-port {port}), or name another folder with --data-dir",
+                folder.path().display(),
+                if port == 0 {
+                    "no port".into()
+                } else {
+                    format!("port {port}")
+                },
+            ));
+        }
+        if let Some(program) = process.program() {
+            remember(&folder, program);
+        }
         drop(turn);
-        let (path, url) = (folder.path().to_owned(), folder.url().unwrap_or_else(default_url));
+        let (path, log, url) = (
+            folder.path().to_owned(),
+            folder.log(),
+            folder.url().unwrap_or_else(|| url_of(port)),
+        );
         match (started, first) {
             (true, _) => {}
             (false, true) => info!("takes over the Redis that an earlier store left in {}", path.display()),
             (false, false) => info!("shares the Redis in {} with other stores", path.display()),
         }
         let (stop, stopped) = bounded(1);
-        let keeper = Keeper::new(folder, process, share, stopped);
+        let keeper = Keeper::new(folder, process, share, port, stopped);
         let keeper = std::thread::Builder::new()
             .name("redis-keeper".into())
             .spawn(move || keeper.keep())
@@ -222,6 +218,7 @@ impl RedisServer {
         Ok(Some(RedisServer {
             url,
             data_dir: path,
+            log,
             started,
             stop,
             keeper: Some(keeper),

@@ -1,12 +1,10 @@
 //! The process of a Redis of ours: started with the rights and settings that it is to have, watched and stopped by a
 //! descriptor of its own (pidfd_open(2)), so that no other process can ever be taken for it.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -15,12 +13,12 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use super::data::Kind;
 use super::folder::{Folder, SOCKET};
-use crate::config::DEFAULT_REDIS_PORT;
+use super::program::Program;
+use super::ready::Ready;
+use super::trouble::{last_words, why};
 use crate::wait::poll;
-
-/// Programs that can serve, best known first.
-const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// Runs a program that makes files which only its owner can read. The shell becomes the program, so the process stays the same.
 const PRIVATELY: &str = r#"umask 077 && exec "$0" "$@""#;
@@ -34,25 +32,40 @@ const KILL_PATIENCE: Duration = Duration::from_secs(1);
 /// A Redis that we started, or that another store did.
 pub struct Process {
     handle: OwnedFd,
-    /// Only the one that started it is told how it ended.
-    child: Option<Child>,
+    started: Option<Started>,
+}
+
+/// What only the one that started it knows.
+struct Started {
+    child: Child,
+    program: Program,
+    /// Where the log began when it was started.
+    said_from: u64,
+    /// There was no room on the disk.
+    is_full: bool,
+    /// It was told to keep no append-only file yet, so that it reads `dump.rdb`.
+    reads_dump: bool,
 }
 
 impl Process {
-    /// Starts one on the default port with its data in this folder. Who calls has the turn there.
-    pub fn start(folder: &Folder) -> Result<Process, String> {
-        let program = find_program()?;
-        let failed = |error: io::Error| format!("cannot start {}: {error}", program.display());
-        let log = File::options().create(true).append(true).mode(0o600).open(folder.log());
-        let log = log.map_err(failed)?;
+    /// Starts one on this port, none if that is 0, with its data in this folder. Who calls has the turn there.
+    pub fn start(folder: &Folder, ready: Ready, port: u16) -> Result<Process, String> {
+        let Ready {
+            program, data, mark, ..
+        } = ready;
+        let failed = |error: io::Error| format!("cannot start {}: {}", program.path.display(), why(&error));
+        let log = folder.open_log().map_err(failed)?;
+        let said_from = log.metadata().map_err(failed)?.len();
+        let reads_dump = data.kind == Kind::Dump;
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", PRIVATELY])
-            .arg(&program)
-            .args(["--port", &DEFAULT_REDIS_PORT.to_string()])
+            .arg(&program.path)
+            .args(["--port", &port.to_string()])
             // Redis has no password here: only programs on this machine may connect.
             .args(["--bind", "127.0.0.1", "--protected-mode", "yes"])
-            .args(["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""])
+            .args(["--appendonly", if reads_dump { "no" } else { "yes" }])
+            .args(["--appendfsync", "everysec", "--save", ""])
             .args(["--maxmemory", &most_memory().to_string()])
             .args(["--maxmemory-policy", "noeviction"])
             .args(["--daemonize", "no"])
@@ -61,7 +74,7 @@ impl Process {
             // In that folder, to which Redis goes first: so its path is never too long.
             .args(["--unixsocket", SOCKET, "--unixsocketperm", "700"]);
         let child = command
-            .stdin(folder.mark().map_err(failed)?)
+            .stdin(mark)
             .stderr(log.try_clone().map_err(failed)?)
             .stdout(log)
             // A Ctrl-C in the terminal is for us: Redis is to live until what we received is stored.
@@ -70,7 +83,13 @@ impl Process {
             .map_err(failed)?;
         Ok(Process {
             handle: watch(Pid::from_child(&child)).map_err(failed)?,
-            child: Some(child),
+            started: Some(Started {
+                child,
+                said_from,
+                is_full: ready.is_full,
+                reads_dump,
+                program,
+            }),
         })
     }
 
@@ -79,12 +98,22 @@ impl Process {
         // What the system says of the process that listens, not what that says of itself.
         let about = socket_peercred(folder.connect()?)?;
         let handle = watch(about.pid)?;
-        Ok(folder.marks(about.pid).then_some(Process { handle, child: None }))
+        Ok(folder.marks(about.pid).then_some(Process { handle, started: None }))
     }
 
     /// Whether we started it.
     pub fn is_our_child(&self) -> bool {
-        self.child.is_some()
+        self.started.is_some()
+    }
+
+    /// Whether it is still to be told to keep an append-only file, now that it has read its data without one.
+    pub fn reads_dump(&self) -> bool {
+        self.started.as_ref().is_some_and(|started| started.reads_dump)
+    }
+
+    /// What it is, if we started it.
+    pub fn program(&self) -> Option<&Program> {
+        self.started.as_ref().map(|started| &started.program)
     }
 
     /// Whether it is gone.
@@ -92,10 +121,18 @@ impl Process {
         self.ends_within(Duration::ZERO)
     }
 
-    /// How it ended, in brackets, if we know.
-    pub fn ending(&mut self) -> String {
-        let status = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        status.map_or(String::new(), |status| format!(" ({status})"))
+    /// How it ended, and why, as far as we know: what comes after "Redis ended".
+    pub fn ending(&mut self, folder: &Folder) -> String {
+        let Some(started) = &mut self.started else {
+            return String::new();
+        };
+        let status = started.child.try_wait().ok().flatten();
+        let status = status.map_or(String::new(), |status| format!(" ({status})"));
+        let room = match started.is_full {
+            true => format!(", there is no room on the disk of {}", folder.path().display()),
+            false => String::new(),
+        };
+        format!("{status}{room}{}", last_words(&folder.log(), started.said_from))
     }
 
     /// Stops it in order; what it acknowledged is in its append-only file then. If it is not gone by `deadline` it is killed.
@@ -120,9 +157,9 @@ impl Process {
             let mut fds = [PollFd::new(&self.handle, PollFlags::IN)];
             let polled = poll(&mut fds, until.saturating_duration_since(Instant::now()));
             let ended = polled.is_ok() && !fds[0].revents().is_empty();
-            if ended && let Some(child) = &mut self.child {
+            if ended && let Some(started) = &mut self.started {
                 // Now that it is told that it ended, the system forgets it.
-                let _ = child.try_wait();
+                let _ = started.child.try_wait();
             }
             if ended || polled.is_err() || Instant::now() >= until {
                 return ended;
@@ -133,21 +170,6 @@ impl Process {
 
 fn watch(pid: Pid) -> io::Result<OwnedFd> {
     pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from)
-}
-
-fn find_program() -> Result<PathBuf, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    PROGRAMS
-        .iter()
-        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)))
-        .find(|candidate| candidate.is_file())
-        .ok_or_else(|| {
-            format!(
-                "nothing listens on 127.0.0.1:{DEFAULT_REDIS_PORT}, and neither redis-server nor valkey-server is installed.\n\
-                 Install one (apt-get install redis-server), name a Redis with --redis, or use scripts/run.sh, which sees to it."
-            )
-        })
 }
 
 fn most_memory() -> u64 {

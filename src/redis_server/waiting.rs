@@ -18,7 +18,7 @@ pub fn await_turn(folder: &Folder, patience: Duration, interrupted: &AtomicBool)
     let mut told = false;
     loop {
         let turn = folder.take_turn();
-        match turn.map_err(|error| format!("cannot lock the data folder {path}: {error}"))? {
+        match turn.map_err(|error| folder.cannot("lock", &error))? {
             Some(turn) => return Ok(turn),
             None if interrupted.load(Relaxed) => return Err(INTERRUPTED.into()),
             None => {}
@@ -59,11 +59,11 @@ pub fn await_answer(folder: &Folder, process: &mut Process, interrupted: &Atomic
         // In this order: what ended was not what answers.
         let answer = answer(folder);
         if process.has_ended() {
-            return Err(format!(
-                "redis-server ended at once{}; see {}",
-                process.ending(),
-                log.display()
-            ));
+            let name = process
+                .program()
+                .map_or("redis-server".into(), |program| program.path.display().to_string());
+            let ending = process.ending(folder);
+            return Err(format!("{name} ended at once{ending}; see {}", log.display()));
         }
         match answer {
             Answer::Ready => return Ok(()),
@@ -76,6 +76,42 @@ pub fn await_answer(folder: &Folder, process: &mut Process, interrupted: &Atomic
             }
             Answer::None | Answer::Loading => std::thread::sleep(POLL),
         }
+    }
+}
+
+/// Has a Redis that read `dump.rdb` keep an append-only file, and waits until all that it read is in it: until then a Redis that
+/// ends begins with `dump.rdb` again. See <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>.
+pub fn await_append_only(folder: &Folder, process: &mut Process, interrupted: &AtomicBool) -> Result<(), String> {
+    if !process.reads_dump() {
+        return Ok(());
+    }
+    let failed = |cause: &str| {
+        let (path, log) = (folder.path().display(), folder.log());
+        format!(
+            "the dump.rdb in {path} could be read, but not kept in an append-only file: {cause}; see {}",
+            log.display()
+        )
+    };
+    let mut connection =
+        connection(ConnectionAddr::Unix(folder.socket())).map_err(|error| failed(&error.to_string()))?;
+    let told = redis::cmd("CONFIG")
+        .arg(&["SET", "appendonly", "yes"])
+        .exec(&mut connection);
+    told.map_err(|error| failed(&error.to_string()))?;
+    loop {
+        let about: redis::RedisResult<String> = redis::cmd("INFO").arg("persistence").query(&mut connection);
+        let about = about.map_err(|error| failed(&error.to_string()))?;
+        let is = |field: &str| about.lines().any(|line| line == field);
+        if is("aof_last_bgrewrite_status:err") {
+            return Err(failed(&format!("it cannot write it{}", process.ending(folder))));
+        }
+        if is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0") {
+            return Ok(());
+        }
+        if interrupted.load(Relaxed) {
+            return Err(INTERRUPTED.into());
+        }
+        std::thread::sleep(POLL);
     }
 }
 

@@ -25,6 +25,7 @@ mod together;
 mod value;
 mod watch;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -65,6 +66,8 @@ const DATA_FIELD: &str = "d";
 pub struct Store {
     info: ConnectionInfo,
     address: String,
+    /// Where Redis says what is wrong with it, if that is known.
+    log: Option<PathBuf>,
     /// Retention of streams that set none.
     max_len: u64,
     metrics: Arc<Metrics>,
@@ -76,18 +79,26 @@ pub struct Store {
     generations: Generations,
 }
 
+/// Whether this is the URL of a Redis. The error is a sentence for the user.
+pub fn check_url(url: &str) -> Result<(), String> {
+    parse(url).map(|_| ())
+}
+
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    // It may hold a password, so messages do not show it.
+    let wrong = |error| format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
+    url.into_connection_info().map_err(wrong)
+}
+
 impl Store {
     /// Prepares to use the Redis at `url`; no connection is made yet.
     pub fn new(url: &str, max_len: u64, metrics: Arc<Metrics>) -> Result<Store, String> {
-        // The URL may hold a password, so messages do not show it.
-        let wrong = |error: redis::RedisError| {
-            format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}")
-        };
-        let info = url.into_connection_info().map_err(wrong)?;
+        let info = parse(url)?;
         let address = info.addr().to_string();
         Ok(Store {
             info,
             address,
+            log: None,
             max_len,
             metrics,
             retentions: Retentions::default(),
@@ -96,6 +107,11 @@ impl Store {
             asking: Asking::new(),
             generations: Generations::default(),
         })
+    }
+
+    /// The same, of a Redis whose log is known.
+    pub fn with_log(self, log: Option<PathBuf>) -> Store {
+        Store { log, ..self }
     }
 
     /// Where Redis is, without a password.

@@ -34,6 +34,12 @@ pub fn is_of_writes(error: &ServerError) -> bool {
     matches!(code_of(error, &text), "READONLY" | "MISCONF" | "NOREPLICAS")
 }
 
+/// Whether Redis cannot save to its disk; its log tells more.
+pub fn is_of_saving(error: &ServerError) -> bool {
+    let text = text_of(error);
+    code_of(error, &text) == "MISCONF"
+}
+
 /// Whether the user may not run the command, or Redis has none of this name (`rename-command`).
 pub fn is_lack(error: &ServerError) -> bool {
     let text = text_of(error);
@@ -43,7 +49,12 @@ pub fn is_lack(error: &ServerError) -> bool {
 /// States that pass, or that only an operator can mend: not for the client to be blamed for.
 fn state(code: &str, text: &str) -> Option<&'static str> {
     Some(match code {
-        "READONLY" | "MISCONF" | "NOREPLICAS" => "Redis takes no writes",
+        "READONLY" | "NOREPLICAS" => "Redis takes no writes",
+        // The words of ENOSPC and EDQUOT (strerror(3)).
+        "MISCONF" if text.contains("No space left") || text.contains("quota exceeded") => {
+            "Redis takes no writes, there is no room on its disk"
+        }
+        "MISCONF" => "Redis takes no writes, it cannot save to its disk",
         "LOADING" => "Redis still reads its data",
         "MASTERDOWN" => "Redis is a replica that has lost its master",
         "CLUSTERDOWN" => "Redis is in cluster mode, and its cluster is down",
@@ -136,6 +147,14 @@ mod tests {
             (
                 "READONLY You can't write",
                 "Redis takes no writes: READONLY You can't write",
+            ),
+            (
+                "MISCONF Errors writing to the AOF file: No space left on device",
+                "Redis takes no writes, there is no room on its disk: MISCONF Errors writing",
+            ),
+            (
+                "MISCONF Redis is configured to save RDB snapshots",
+                "Redis takes no writes, it cannot save to its disk: MISCONF Redis",
             ),
             (
                 "WRONGPASS invalid",

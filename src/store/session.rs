@@ -186,7 +186,12 @@ impl Session {
         if refusal::ends_connection(error) {
             self.lose();
         }
-        refusal::meaning(error)
+        match (refusal::meaning(error), &self.store.log) {
+            (StoreError::Unusable(sentence), Some(log)) if refusal::is_of_saving(error) => {
+                StoreError::Unusable(format!("{sentence}; its log is {}", log.display()))
+            }
+            (meaning, _) => meaning,
+        }
     }
 
     /// Like `command`, for a command about one stream.

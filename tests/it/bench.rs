@@ -125,28 +125,28 @@ fn a_token_may_come_from_the_environment() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_one_sentence_and_code_1() {
+fn what_cannot_be_measured_is_one_sentence_with_the_code_of_every_command() {
     let bed = Bed::new();
     let closed = closed_port();
     let nowhere = format!("127.0.0.1:{closed}");
     let (url, redis) = (format!("http://{nowhere}"), format!("redis://{nowhere}"));
-    let cases: &[(&[&str], &str)] = &[
-        (&["--url", &url], &nowhere),
-        (&["--url", "https://127.0.0.1"], "--url"),
-        (&["--redis", &redis], &nowhere),
-        (&["--redis", "nonsense"], "--redis"),
-        (&["--token", "nonsense"], "401"),
-        (&["--user", "ada", "--password", "wrong"], "401"),
-        (&["--rounds", "0"], "--rounds"),
-        (&["--seconds", "0"], "--seconds"),
-        (&["--seconds", "5parsecs"], "--seconds"),
-        (&["--only", "no such operation"], "--only"),
-        (&["--pid", "0", "--only", "idle"], "--pid"),
-        (&["--no-such-flag"], "--no-such-flag"),
+    let cases: &[(&[&str], &str, i32)] = &[
+        (&["--url", &url], &nowhere, 4),
+        (&["--url", "https://127.0.0.1"], "--url", 2),
+        (&["--redis", &redis], &nowhere, 1),
+        (&["--redis", "nonsense"], "--redis", 2),
+        (&["--token", "nonsense"], "it refuses the token of --token", 3),
+        (&["--user", "ada", "--password", "wrong"], "Incorrect username", 3),
+        (&["--rounds", "0"], "--rounds", 2),
+        (&["--seconds", "0"], "--seconds", 2),
+        (&["--seconds", "5parsecs"], "--seconds", 2),
+        (&["--only", "no such operation"], "--only", 2),
+        (&["--pid", "0", "--only", "idle"], "--pid", 1),
+        (&["--no-such-flag"], "--no-such-flag", 2),
     ];
-    for (arguments, named) in cases {
+    for (arguments, named, code) in cases {
         let output = bed.run(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(output.status.code(), Some(*code), "{arguments:?}");
         let sentence = sentence(&output);
         assert!(sentence.contains(named), "{arguments:?}: {sentence}");
     }

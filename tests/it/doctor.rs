@@ -68,6 +68,11 @@ impl Bed {
     }
 }
 
+/// The command of a line that has one. What there is to know of it stands in brackets before it.
+pub fn mend(line: &str) -> Option<&str> {
+    Some(line.trim().strip_prefix("mend")?.split_once(": ")?.1)
+}
+
 impl Report {
     /// The line of a check.
     #[track_caller]
@@ -85,7 +90,7 @@ impl Report {
     pub fn mend(&self, check: &str) -> Vec<&str> {
         let line = self.line(check);
         let below = self.text.lines().skip_while(|candidate| *candidate != line).skip(1);
-        below.map_while(|line| line.trim().strip_prefix("mend: ")).collect()
+        below.map_while(mend).collect()
     }
 
     /// The check ended so, with these words.

@@ -24,7 +24,9 @@ fn a_redis_by_hand_is_left_alone_even_in_the_data_folder_and_with_what_ours_left
         let mut store = Program::start_in(directory.path(), arguments, &[]);
         eventually(PATIENCE, || store.get("/ping").status == 200);
         store.add("x", &[b"entry"]);
-        assert!(store.log().contains("not ours"), "{}", store.log());
+        let log = store.log();
+        assert!(log.contains("not ours"), "{log}");
+        assert_eq!(log.contains("is not used"), !arguments.is_empty(), "{log}");
         store.signal("TERM");
         assert_eq!(store.wait(END).code(), Some(0), "{}", store.log());
     }
@@ -57,7 +59,7 @@ fn a_redis_by_hand_that_listens_where_ours_would_is_never_stopped_and_never_star
         assert!(store.log().contains("not ours"), "{round}: {}", store.log());
         assert!(store.log().contains("redis-stop.sh"), "{round}: {}", store.log());
         if folder != "ptg-data" {
-            for name in ["redis.lock", "redis.users", "redis.ours", "redis.log"] {
+            for name in ["redis.lock", "redis.users", "redis.server", "redis.log"] {
                 assert!(!data.join(name).exists(), "{round}: the store left {name} in it");
             }
         }

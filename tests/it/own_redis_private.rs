@@ -107,7 +107,7 @@ fn links_in_the_folder_are_not_followed_when_rights_are_taken_away() {
     let elsewhere = directory.path().join("elsewhere");
     fs::write(&elsewhere, "x").expect("a file");
     open_up(directory.path());
-    std::os::unix::fs::symlink(&elsewhere, data.join("dump.rdb")).expect("a link");
+    std::os::unix::fs::symlink(&elsewhere, data.join("temp-1.rdb")).expect("a link");
     let mut store = Program::start_in(directory.path(), &[], &[]);
     store.assert_serves();
     assert_eq!(mode(&data), 0o700);

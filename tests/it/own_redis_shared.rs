@@ -269,9 +269,11 @@ pub fn kill_redis() {
     let pid = own_redis_is("process_id");
     own_redis::<String>(&["PING"]);
     signal("KILL", pid.parse().expect("a process"));
-    // Gone, or dead and not yet buried by its parent: then its port is free.
+    // Gone, or dead and not yet buried by its parent. Its port is free when the last of its threads has ended: they share it.
     let state = || std::fs::read_to_string(format!("/proc/{pid}/stat"));
-    eventually(PATIENCE, || state().map_or(true, |state| state.contains(") Z ")));
+    let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |threads| threads.count());
+    let is_dead = || state().map_or(true, |state| state.contains(") Z "));
+    eventually(PATIENCE, || is_dead() && threads() <= 1);
 }
 
 /// How often a Redis was started with its data in this folder.

@@ -239,12 +239,12 @@ fn arguments_are_visible_where_they_are_said_again() {
         ("push s \"$(cat hostile)\" --token x --retry 0", 1),
         ("replay \"$(cat hostile)\"", 1),
         ("record s --out x --from \"$(cat hostile)\"", 2),
-        ("bench --only \"$(cat hostile)\"", 1),
+        ("bench --only \"$(cat hostile)\"", 2),
         // These are refused by argh, in lines of its own.
         ("streams \"$(cat hostile)\"", 2),
         ("pull s --count \"$(cat hostile)\"", 2),
-        ("bench --rounds \"$(cat hostile)\"", 1),
-        ("--listen \"$(cat hostile)\"", 1),
+        ("bench --rounds \"$(cat hostile)\"", 2),
+        ("--listen \"$(cat hostile)\"", 2),
     ] {
         // A shell in between, so that the words are those of a file.
         let script = format!("script -qec '\"$P\" {words}' /dev/null");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::units::Span;
 
 use crate::client::typed::{self, Typed};
@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Pulls STREAM: what comes from now on, or from --from on, to standard output, one entry right after the other.
 /// Goes on until Ctrl-C, or as far as --count, --until or --timeout say. When the connection breaks, it connects again and goes
 /// on behind the last entry: none comes twice, and none that the stream still has is missed.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the stream; one that does not exist yet is waited for
     #[argh(positional)]

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::EntryId;
 use ptg_store::units::{Size, Span};
 
@@ -29,7 +29,7 @@ use summary::Summary;
 /// Pushes each file as one entry into STREAM; without a FILE, or with - for one, standard input.
 /// Ends when the store has confirmed every entry. When the connection breaks, it connects again and sends what was not
 /// confirmed once more: every entry is stored at least once.
-#[derive(FromArgs)]
+#[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the stream; it need not exist
     #[argh(positional)]
@@ -110,12 +110,7 @@ enum Next {
 
 /// Runs the command.
 pub fn main(arguments: &[&str]) -> ExitCode {
-    // A lone dash looks like a flag to argh.
-    let arguments: Vec<&str> = arguments
-        .iter()
-        .map(|word| if *word == "-" { inputs::STDIN } else { word })
-        .collect();
-    super::run("push", &arguments, run)
+    super::run("push", arguments, run)
 }
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
@@ -144,7 +139,8 @@ impl Source {
     fn of(flags: &Flags) -> Result<Source, Failure> {
         let usage = |sentence: &str| Err(Failure::Usage(sentence.into()));
         let of_folders = flags.new_only || flags.suffix.is_some();
-        let files = flags.files.iter().map(PathBuf::from).collect();
+        let path = |file: &String| PathBuf::from(if file == "-" { inputs::STDIN } else { file });
+        let files = flags.files.iter().map(path).collect();
         match &flags.watch {
             _ if flags.lines && flags.jpegs => usage("--lines and --jpegs do not go together"),
             Some(_) if flags.lines || flags.jpegs || !flags.files.is_empty() => {

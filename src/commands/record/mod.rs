@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
 use ptg_store::units::Span;
@@ -23,7 +23,7 @@ const ALL: &str = "*";
 
 /// Records streams into a folder, until Ctrl-C. Where the folder has a recording of a stream, it goes on behind its last entry.
 /// docs/recording.md describes the folder.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the streams; '*' is all that there are, and those that come: these from their first entry on
     #[argh(positional, arg_name = "stream")]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 use crate::client::{Failure, Patience};
 
@@ -11,7 +11,7 @@ use crate::client::{Failure, Patience};
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Pushes what ptg-store record recorded, with the spacing that it had: all streams together on one time line.
-#[derive(FromArgs, Debug)]
+#[derive(FromArgs, ArgsInfo, Debug)]
 pub struct Flags {
     /// the folder
     #[argh(positional)]

@@ -108,7 +108,7 @@ impl Range<'_> {
         let path = format!("/data/{}?{query}", encode(self.stream.as_str()));
         let reply = self.store.ask("GET", &path, &[], b"")?;
         if reply.status != 200 {
-            return Err(Failure::refused(reply.status, &reply.body));
+            return Err(self.store.advise(Failure::refused(reply.status, &reply.body)));
         }
         let foreign =
             || Failure::Foreign("this is no store: its reply to GET /data has no offsets of its entries".into());

@@ -12,6 +12,7 @@ mod proxy;
 mod recordings;
 mod redis;
 mod replies;
+mod servers;
 mod shell;
 mod socket;
 mod store;
@@ -27,6 +28,7 @@ pub use proxy::{Manner, Proxy};
 pub use recordings::{count_recorded, recorded};
 pub use redis::{Redis, next_port};
 pub use replies::Replies;
+pub use servers::{Servers, ask_redis_in, real_server, redis_in};
 pub use shell::{Running, Shell, text};
 pub use socket::{
     Socket, expect_close, receive_binary, receive_json, receive_reply, receive_text, receive_triples, send_binary,

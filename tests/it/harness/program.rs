@@ -40,8 +40,13 @@ impl Program {
     /// The same, run by a program that becomes it, such as nohup.
     #[track_caller]
     pub fn start_by(program: &str, arguments: &[&str]) -> Self {
-        let all = [&[env!("CARGO_BIN_EXE_ptg-store")], arguments].concat();
-        Self::start_command(Self::quiet(program, &all))
+        Self::start_command(Self::by(program, &[], arguments))
+    }
+
+    /// The binary with these arguments, run by a program with words of its own that becomes it; not yet started.
+    pub fn by(program: &str, words: &[&str], arguments: &[&str]) -> Command {
+        let all = [words, &[env!("CARGO_BIN_EXE_ptg-store")], arguments].concat();
+        Self::quiet(program, &all)
     }
 
     /// The same, granted so many open files: what it has, and what it may have.
@@ -62,8 +67,9 @@ impl Program {
         Self::quiet("bash", &all)
     }
 
+    /// Starts what was made ready, and waits until it says where it listens.
     #[track_caller]
-    fn start_command(mut command: Command) -> Self {
+    pub fn start_command(mut command: Command) -> Self {
         if !command.get_args().any(|argument| argument == "--listen") {
             command.args(["--listen", "127.0.0.1:0"]);
         }
@@ -127,8 +133,14 @@ impl Program {
     fn quiet(program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments);
-        for variable in ["REDIS_URL", "RUST_LOG", "PTG_STORE_URL", "PTG_STORE_TOKEN"] {
+        for variable in ["REDIS_URL", "RUST_LOG", "COLUMNS", "PTG_STORE_URL", "PTG_STORE_TOKEN"] {
             command.env_remove(variable);
+        }
+        // Those of the flags, which a developer may have set.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("PTG_STORE_") {
+                command.env_remove(variable);
+            }
         }
         command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.stdin(Stdio::null());

@@ -224,7 +224,8 @@ pub fn next_port() -> u16 {
     }
 }
 
-fn executable() -> &'static str {
+/// The server that the tests use.
+pub fn executable() -> &'static str {
     static NAME: OnceLock<&str> = OnceLock::new();
     NAME.get_or_init(|| {
         let runs = |name: &&str| {

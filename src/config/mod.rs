@@ -1,7 +1,8 @@
 //! Flags and environment become one checked, immutable `Config`.
-//! Every limit and deadline that a user may want to change is a flag here, with its unit and its reason.
 
-use std::env::VarError;
+pub mod environment;
+mod flags;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,127 +11,21 @@ use argh::FromArgs;
 
 use crate::hosts::Hosts;
 use crate::origin::Origins;
-use crate::units::{Size, Span};
+use crate::units::Size;
+pub use environment::{Environment, variable};
+pub use flags::Flags;
 
 /// Where Redis is looked for, and started, when none is named.
 pub const DEFAULT_REDIS_PORT: u16 = 6789;
+
+/// Where the Redis that the program starts keeps its data unless `--data-dir` says otherwise.
+pub const DEFAULT_DATA_DIR: &str = "ptg-data";
 
 /// The environment variable that names a Redis when `--redis` does not.
 pub const REDIS_VARIABLE: &str = "REDIS_URL";
 
 /// More workers than this only wait for Redis, which does one thing at a time.
 const MOST_REST_WORKERS: usize = 256;
-
-/// REST and WebSocket in front of Redis Streams. Without a flag it serves on 127.0.0.1:7890, with a Redis of its own.
-/// Sizes are bytes, or take KiB, MiB, GiB; times are seconds, or take ms, s, m, h, d.
-#[derive(FromArgs, Debug, Clone)]
-pub struct Flags {
-    /// address to serve on (default 127.0.0.1:7890; port 0 takes a free one)
-    #[argh(option, default = "String::from(\"127.0.0.1:7890\")")]
-    pub listen: String,
-
-    /// redis to use: redis://[user:password@]host:port[/db] or redis+unix:///path. Default: the environment's REDIS_URL;
-    /// else redis://127.0.0.1:6789, where the program starts a redis-server (or valkey-server) if nothing listens there
-    #[argh(option)]
-    pub redis: Option<String>,
-
-    /// folder for the data of a Redis that the program starts itself; only your account can enter it (default ptg-data)
-    #[argh(option, default = "PathBuf::from(\"ptg-data\")")]
-    pub data_dir: PathBuf,
-
-    /// about how many entries a stream keeps unless it sets its own max_len (default 1000)
-    #[argh(option, default = "1000")]
-    pub max_len: u64,
-
-    /// let development sign-in (password = user name) face other machines too; without it only loopback is served
-    #[argh(switch)]
-    pub insecure_dev_auth: bool,
-
-    /// origin whose web pages may use the store, such as https://lab.example; null are pages of files, * is all. May be given
-    /// more than once (default: only the store's own pages)
-    #[argh(option)]
-    pub allow_origin: Vec<String>,
-
-    /// host name or address that requests may be sent to, besides those of loopback, of this machine and of --listen; * is all.
-    /// May be given more than once
-    #[argh(option)]
-    pub allow_host: Vec<String>,
-
-    /// how long a new token is good for (default 30d)
-    #[argh(option, default = "span(30 * 86_400)")]
-    pub token_life: Span,
-
-    /// most TCP connections at once; for one more the one that has been idle the longest is closed, and if none is, it is told 503
-    /// (default 4096; each costs a thread and a descriptor)
-    #[argh(option, default = "4096")]
-    pub max_connections: usize,
-
-    /// most TCP connections of one client address, or one IPv6 /64, at once; one more is told 503 (default 512, but as many as come from this
-    /// machine, where a proxy speaks for many; a number given here is for all addresses; 0 is no limit)
-    #[argh(option)]
-    pub max_connections_per_address: Option<usize>,
-
-    /// most WebSockets at once; one more is told 503 (default 1024; each has a Redis connection of its own)
-    #[argh(option, default = "1024")]
-    pub max_sockets: usize,
-
-    /// largest WebSocket message, so the largest entry or batch pushed (default 64MiB)
-    #[argh(option, default = "Size(64 << 20)")]
-    pub max_message: Size,
-
-    /// memory for all WebSocket messages that arrive or wait to be stored, the first 64KiB of each socket not counted; beyond
-    /// it a socket waits for its turn, and after --redis-patience is closed with 1013 (default 1GiB)
-    #[argh(option, default = "Size(1 << 30)")]
-    pub max_messages: Size,
-
-    /// largest body of a REST request, and of a REST reply (default 64MiB)
-    #[argh(option, default = "Size(64 << 20)")]
-    pub max_body: Size,
-
-    /// memory for all REST bodies and replies together; beyond it the answer is 503 (default 256MiB)
-    #[argh(option, default = "Size(256 << 20)")]
-    pub max_bodies: Size,
-
-    /// most entries in one batch or one POST, because Redis stores them in one go (default 65536)
-    #[argh(option, default = "65_536")]
-    pub max_batch: usize,
-
-    /// largest request head: request line and headers (default 16KiB)
-    #[argh(option, default = "Size(16 << 10)")]
-    pub max_head: Size,
-
-    /// how long a request head may take to arrive (default 10s)
-    #[argh(option, default = "span(10)")]
-    pub head_timeout: Span,
-
-    /// how long an idle HTTP connection is kept for its next request (default 60s)
-    #[argh(option, default = "span(60)")]
-    pub keep_alive: Span,
-
-    /// how often a quiet WebSocket peer is pinged (default 20s; proxies drop quiet connections after 30 to 60)
-    #[argh(option, default = "span(20)")]
-    pub ping_interval: Span,
-
-    /// a WebSocket peer that was silent for so long, pongs included, is dropped (default 60s; three pings)
-    #[argh(option, default = "span(60)")]
-    pub idle_timeout: Span,
-
-    /// a client that takes no byte of what it is sent for so long is dropped, and a REST body that stalls is 408 (default 30s)
-    #[argh(option, default = "span(30)")]
-    pub stall_timeout: Span,
-
-    /// how long a push is held back while Redis is lost, before it is closed with 1013 (default 10s)
-    #[argh(option, default = "span(10)")]
-    pub redis_patience: Span,
-
-    /// threads that handle REST requests, each with a Redis connection (default 8)
-    #[argh(option, default = "8")]
-    pub rest_workers: usize,
-
-    /// print the version and exit
-    #[argh(switch)]
-    pub version: bool,
-}
 
 /// Which Redis to use.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +45,8 @@ pub struct Config {
     pub redis: RedisChoice,
     /// The folder for a Redis of our own.
     pub data_dir: PathBuf,
+    /// The port for a Redis of our own alone, 0 for none; if it is not given, any Redis on the default port serves.
+    pub own_redis_port: Option<u16>,
     /// Entries a stream keeps unless it sets its own `max_len`.
     pub max_len: u64,
     /// The pages of others that may use the store.
@@ -185,16 +82,6 @@ pub struct Limits {
     pub redis_patience: Duration,
 }
 
-/// A variable of the environment, if it says anything. The error is a sentence for the user: one that cannot be read must not
-/// count as one that is not there.
-pub fn variable(name: &str) -> Result<Option<String>, String> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(format!("the environment's {name} is not UTF-8")),
-    }
-}
-
 impl Config {
     /// Parses command-line arguments (without the program's name) and checks them. The error is a sentence for the user.
     pub fn from_args(args: &[&str]) -> Result<Config, String> {
@@ -212,11 +99,18 @@ impl Config {
                 flags.listen
             ));
         }
-        let named = flags.redis.or(redis_variable);
+        if flags.redis.is_some() && flags.own_redis_port.is_some() {
+            return Err("--redis names a Redis that is there, and --own-redis-port asks for one of the store's own: give one of them".into());
+        }
+        let named = match flags.own_redis_port {
+            Some(_) => None,
+            None => flags.redis.or(redis_variable),
+        };
         let config = Config {
             listen,
             redis: named.map_or(RedisChoice::OwnIfNone, RedisChoice::Named),
             data_dir: flags.data_dir,
+            own_redis_port: flags.own_redis_port,
             max_len: flags.max_len,
             origins: Origins::new(&flags.allow_origin)?,
             hosts: Hosts::new(&flags.listen, &flags.allow_host)?,
@@ -257,6 +151,12 @@ impl Config {
         ];
         if let Some((flag, _)) = counts.iter().find(|(_, count)| *count == 0) {
             return Err(format!("{flag} must be at least 1"));
+        }
+        if let Some(port) = self
+            .own_redis_port
+            .filter(|port| *port != 0 && *port == self.listen.port())
+        {
+            return Err(format!("--own-redis-port and --listen cannot both have port {port}"));
         }
         if self.max_len > i64::MAX as u64 {
             return Err(format!("--max-len must be at most {}", i64::MAX));
@@ -299,10 +199,6 @@ fn resolve(listen: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| format!("--listen {listen} is not an address such as 127.0.0.1:7890"))
 }
 
-const fn span(seconds: u64) -> Span {
-    Span(Duration::from_secs(seconds))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -324,8 +220,12 @@ mod tests {
         let variable = Some("redis://variable".to_string());
         let config = Config::from_flags(flags(&["--redis", "redis://flag"]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://flag".into()));
-        let config = Config::from_flags(flags(&[]), variable).unwrap();
+        let config = Config::from_flags(flags(&[]), variable.clone()).unwrap();
         assert_eq!(config.redis, RedisChoice::Named("redis://variable".into()));
+        let config = Config::from_flags(flags(&["--own-redis-port", "0"]), variable).unwrap();
+        assert_eq!(config.redis, RedisChoice::OwnIfNone);
+        let both = flags(&["--own-redis-port", "0", "--redis", "redis://flag"]);
+        assert!(Config::from_flags(both, None).unwrap_err().contains("give one of them"));
     }
 
     #[test]
@@ -338,6 +238,7 @@ mod tests {
             (["--rest-workers", "99999999"], "--rest-workers"),
             (["--listen", "0.0.0.0:7890"], "--insecure-dev-auth"),
             (["--listen", "nowhere"], "--listen"),
+            (["--own-redis-port", "7890"], "--own-redis-port"),
             (["--allow-origin", "lab"], "--allow-origin"),
             (["--allow-host", "lab:80"], "--allow-host"),
         ] {

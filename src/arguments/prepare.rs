@@ -1,0 +1,171 @@
+//! Words of a command line, put into the one form that argh takes. In go the words as they were typed, and the flags and
+//! words that there are, which argh itself tells (`ArgsInfo`); out come flags and words, apart, or what is wrong with them.
+//!
+//! As in most programs (POSIX, section 12.2, and GNU's long options): `--flag value` is `--flag=value`, `--` ends the flags,
+//! and a word that is only `-` is none. `-h` and `--help` ask for help wherever they stand.
+
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
+use ptg_store::nearest::nearest;
+use ptg_store::params::boolean_of;
+
+/// What was asked for.
+#[derive(Debug, PartialEq)]
+pub enum Prepared<'a> {
+    /// The help.
+    Help,
+    /// The version.
+    Version,
+    /// That something is done.
+    Work(Words<'a>),
+}
+
+/// Flags and words of a command line.
+#[derive(Debug, Default, PartialEq)]
+pub struct Words<'a> {
+    /// Every flag that was given, by its long name, also a switch that was given as `--quiet=false`.
+    pub given: Vec<&'static str>,
+    flags: Vec<&'a str>,
+    words: Vec<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    /// The words in the form that argh takes, with `others` among the flags.
+    pub fn for_argh(&self, others: &[&'a str]) -> Vec<&'a str> {
+        let mut all = [others, &self.flags].concat();
+        if !self.words.is_empty() {
+            all.push("--");
+            all.extend(&self.words);
+        }
+        all
+    }
+}
+
+/// Prepares the words of a command that has these flags and words. The error is a sentence for the user.
+pub fn prepare<'a>(known: &CommandInfoWithArgs, arguments: &[&'a str]) -> Result<Prepared<'a>, String> {
+    let flags_end = arguments
+        .iter()
+        .position(|word| *word == "--")
+        .unwrap_or(arguments.len());
+    let has = |names: [&str; 2]| arguments[..flags_end].iter().any(|word| names.contains(word));
+    // Where no word may stand, this one was meant as it reads.
+    let is_help = known.positionals.is_empty() && arguments.first() == Some(&"help");
+    if is_help || has(["-h", "--help"]) {
+        return Ok(Prepared::Help);
+    }
+    if has(["-V", "--version"]) {
+        return Ok(Prepared::Version);
+    }
+    let mut found = Words::default();
+    let mut rest = arguments.iter().copied();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            found.words.extend(rest.by_ref());
+        } else if !looks_like_flag(word) {
+            found.words.push(word);
+        } else {
+            found.take_flag(known, word, &mut rest)?;
+        }
+    }
+    found.check(known)?;
+    Ok(Prepared::Work(found))
+}
+
+impl<'a> Words<'a> {
+    /// A flag, and its value if it takes one.
+    fn take_flag(
+        &mut self,
+        known: &CommandInfoWithArgs,
+        word: &'a str,
+        rest: &mut impl Iterator<Item = &'a str>,
+    ) -> Result<(), String> {
+        let (name, value) = match word.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (word, None),
+        };
+        let Some(flag) = find(known, name) else {
+            return Err(unknown(known, name));
+        };
+        let long = flag.long;
+        self.given.push(long);
+        match (&flag.kind, value) {
+            (FlagInfoKind::Switch, None) => self.flags.push(long),
+            (FlagInfoKind::Switch, Some(value)) => match boolean_of(value) {
+                Some(true) => self.flags.push(long),
+                Some(false) => {}
+                None => return Err(format!("{long} takes no value but true or false, and not '{value}'")),
+            },
+            (FlagInfoKind::Option { .. }, Some(value)) => self.flags.extend([long, value]),
+            (FlagInfoKind::Option { .. }, None) => match rest.next() {
+                // Not what was forgotten, but what comes behind it.
+                Some(next) if next == "--" || find(known, name_of(next)).is_some() => {
+                    return Err(format!(
+                        "{long} needs a value, and behind it stands {next}; {long}={next} would be one"
+                    ));
+                }
+                Some(next) => self.flags.extend([long, next]),
+                None => return Err(format!("{long} needs a value")),
+            },
+        }
+        Ok(())
+    }
+
+    /// Whether there is what must be there, and no word too many.
+    fn check(&self, known: &CommandInfoWithArgs) -> Result<(), String> {
+        let is_required = |optionality: &Optionality| matches!(optionality, Optionality::Required);
+        let mut required = known.positionals.iter().filter(|one| is_required(&one.optionality));
+        if let Some(missing) = required.nth(self.words.len()) {
+            return Err(format!(
+                "{} is missing: {}",
+                missing.name.to_uppercase(),
+                missing.description
+            ));
+        }
+        let mut required = known.flags.iter().filter(|flag| is_required(&flag.optionality));
+        if let Some(missing) = required.find(|flag| !self.given.contains(&flag.long)) {
+            return Err(format!("{} is missing: {}", missing.long, missing.description));
+        }
+        let takes_all =
+            |one: &argh::PositionalInfo| matches!(one.optionality, Optionality::Repeating | Optionality::Greedy);
+        match self.words.get(known.positionals.len()) {
+            Some(word) if !known.positionals.iter().any(takes_all) => Err(match known.positionals.len() {
+                0 => format!("'{word}' stands where only flags may"),
+                _ => format!("'{word}' is a word too many"),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The flag of this name, long or short.
+fn find<'a>(known: &'a CommandInfoWithArgs, name: &str) -> Option<&'a FlagInfo<'static>> {
+    known.flags.iter().find(|flag| flag.long == name)
+}
+
+/// What stands before the value in `--flag=value`.
+fn name_of(word: &str) -> &str {
+    word.split_once('=').map_or(word, |(name, _)| name)
+}
+
+/// Whether a word is meant as a flag. A text program may have made one long dash of two.
+pub fn looks_like_flag(word: &str) -> bool {
+    word.len() > 1 && word.starts_with(is_dash)
+}
+
+fn is_dash(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+fn unknown(known: &CommandInfoWithArgs, name: &str) -> String {
+    let names = || known.flags.iter().map(|flag| flag.long.trim_start_matches('-'));
+    let word = name.trim_start_matches(is_dash).replace('_', "-");
+    // Whoever wrote only how it begins meant it all the same, if no other begins so.
+    let mut begun = names().filter(|known| word.len() > 1 && known.starts_with(&word));
+    let begun = begun.next().filter(|_| begun.next().is_none());
+    match nearest(&word, names()).or(begun) {
+        Some(near) => format!("there is no flag {name}; did you mean --{near}?"),
+        None => format!("there is no flag {name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
