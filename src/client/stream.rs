@@ -40,7 +40,7 @@ impl Stream {
     pub fn of(store: &Store, name: &str) -> Result<Stream, Failure> {
         let reply = store.ask("GET", &description::path(name), &[], b"")?;
         if reply.status != 200 {
-            return Err(Failure::refused(reply.status, &reply.body));
+            return Err(store.advise(Failure::refused(reply.status, &reply.body)));
         }
         // Not as a `Value`: the numbers of metadata keep all their digits.
         let reply = str::from_utf8(&reply.body).ok().and_then(Object::stored);
