@@ -25,12 +25,9 @@ pub fn put_max_len(stream: &str, max_len: u64) -> String {
 
 /// The command that has a stream keep so many entries, which can be given to a shell as it is.
 pub fn command(store: &Store, stream: &str, max_len: u64) -> String {
-    let (url, stream) = (store.url(), quote(stream));
+    let describe = store.command(&format!("describe --max-len {max_len}"));
     // A name may begin with a dash.
-    format!(
-        "ptg-store describe --max-len {max_len} --url {} -- {stream}",
-        quote(&url)
-    )
+    format!("{describe} -- {}", quote(stream))
 }
 
 #[cfg(test)]
