@@ -1,6 +1,6 @@
 //! The requests about a stream's description: what the stream is, and how many entries it keeps.
 
-use super::shell::{program, quote};
+use super::shell::quote;
 use super::{Store, encode};
 
 /// The path of a stream, its description and what Redis knows of it.
@@ -25,13 +25,9 @@ pub fn put_max_len(stream: &str, max_len: u64) -> String {
 
 /// The command that has a stream keep so many entries, which can be given to a shell as it is.
 pub fn command(store: &Store, stream: &str, max_len: u64) -> String {
+    let describe = store.command(&format!("describe --max-len {max_len}"));
     // A name may begin with a dash.
-    format!(
-        "{} describe --max-len {max_len} --url {} -- {}",
-        program(),
-        quote(&store.url()),
-        quote(stream)
-    )
+    format!("{describe} -- {}", quote(stream))
 }
 
 #[cfg(test)]

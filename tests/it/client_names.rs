@@ -211,7 +211,7 @@ fn token_prints_the_token_in_use_and_nothing_else() {
     assert_eq!(token.lines().count(), 1, "{token}");
     let script = format!(r#"curl -sf -H "Authorization: Bearer $("$P" token --url {url})" {url}/streams/"#);
     let output = Running::start(shell.script(&script)).wait();
-    assert!(output.status.success() && output.stdout == b"[]", "{output:?}");
+    assert!(output.status.success() && output.stdout == b"[]\n", "{output:?}");
     let mut own = Shell::at(&url);
     own.token = Some("some.own.token".into());
     assert_eq!(own.print(&["token"]), "some.own.token\n");
