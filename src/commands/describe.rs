@@ -40,7 +40,7 @@ struct Flags {
     #[argh(option, arg_name = "text")]
     desc: Option<String>,
 
-    /// a JSON object about it that takes the place of the one that it has, such as '{"unit":"C"}'; '{}' leaves none
+    /// a JSON object about it, in the place of the one that it has; an empty object leaves none
     #[argh(option, arg_name = "json")]
     meta: Option<String>,
 
