@@ -92,7 +92,9 @@ fn the_flag_comes_before_a_redis_that_the_environment_names_and_not_beside_one_t
     store.add("x", &[b"entry"]);
     assert_eq!(redis.command::<usize>(&["DBSIZE"]), 0);
     leave(&mut store);
-    let message = refused(directory.path(), &["--own-redis-port", "0", "--redis", &url]);
+    let output = Program::run(&["--own-redis-port", "0", "--redis", &url]);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
     assert!(
         message.contains("--redis") && message.contains("--own-redis-port"),
         "{message}"
