@@ -9,14 +9,21 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub usize);
 
-/// A span of time: a decimal number, then optionally `ms`, `s`, `m`, `h` or `d`; bare numbers are seconds.
+/// A span of time: a decimal number, then optionally `ms`, `s`, `m`, `h`, `d` or `w`; bare numbers are seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Span(pub Duration);
 
 const SIZE_UNITS: [(&str, usize); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
 // "ms" stands before "s" and "m", because the first unit that fits is taken.
-const SPAN_UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3_600.0), ("d", 86_400.0)];
+const SPAN_UNITS: [(&str, f64); 6] = [
+    ("ms", 0.001),
+    ("s", 1.0),
+    ("m", 60.0),
+    ("h", 3_600.0),
+    ("d", 86_400.0),
+    ("w", 604_800.0),
+];
 
 /// The longest span a flag takes. Ten years keep `Instant` arithmetic far from overflow.
 const LONGEST_SPAN_SECONDS: f64 = 10.0 * 365.0 * 86_400.0;
@@ -108,6 +115,7 @@ mod tests {
         assert_eq!("0.5".parse(), Ok(Span(Duration::from_millis(500))));
         assert_eq!("300ms".parse(), Ok(Span(Duration::from_millis(300))));
         assert_eq!("2m".parse(), Ok(Span(Duration::from_secs(120))));
+        assert_eq!("1w".parse(), Ok(Span(Duration::from_secs(604_800))));
         for bad in ["", "s", "-1s", "inf", "NaN", "1e300", "10 apples"] {
             assert!(bad.parse::<Span>().is_err(), "{bad}");
         }

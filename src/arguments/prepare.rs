@@ -8,6 +8,19 @@ use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 use ptg_store::nearest::nearest;
 use ptg_store::params::boolean_of;
 
+/// What other programs call a flag, and its name here.
+const OTHER_NAMES: [(&str, &str); 9] = [
+    ("port", "listen"),
+    ("bind", "listen"),
+    ("host", "listen"),
+    ("address", "listen"),
+    ("host", "url"),
+    ("server", "url"),
+    ("store", "url"),
+    ("limit", "count"),
+    ("since", "from"),
+];
+
 /// What was asked for.
 #[derive(Debug, PartialEq)]
 pub enum Prepared<'a> {
@@ -159,9 +172,10 @@ fn unknown(known: &CommandInfoWithArgs, name: &str) -> String {
     let names = || known.flags.iter().map(|flag| flag.long.trim_start_matches('-'));
     let word = name.trim_start_matches(is_dash).replace('_', "-");
     // Whoever wrote only how it begins meant it all the same, if no other begins so.
-    let mut begun = names().filter(|known| word.len() > 1 && known.starts_with(&word));
+    let mut begun = names().filter(|known| !word.is_empty() && known.starts_with(&word));
     let begun = begun.next().filter(|_| begun.next().is_none());
-    match nearest(&word, names()).or(begun) {
+    let other = || names().find(|name| OTHER_NAMES.contains(&(word.as_str(), *name)));
+    match nearest(&word, names()).or(begun).or_else(other) {
         Some(near) => format!("there is no flag {name}; did you mean --{near}?"),
         None => format!("there is no flag {name}"),
     }

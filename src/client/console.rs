@@ -57,6 +57,11 @@ impl Console {
         let _ = writeln!(std::io::stderr(), "ptg-store {}: {text}", self.command);
     }
 
+    /// Whether it says only what must be said.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
     /// Whether somebody sits there who wants to know how it goes.
     pub fn is_watched(&self) -> bool {
         self.terminal && !self.quiet

@@ -31,6 +31,11 @@ impl Interrupted {
         Ok(interrupted)
     }
 
+    /// It has happened.
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
     /// Whether it has happened.
     pub fn is_set(&self) -> bool {
         self.0.load(Relaxed)

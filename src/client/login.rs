@@ -70,8 +70,7 @@ pub fn forget(url: &str) -> Result<bool, Failure> {
     let _lock = lock(&path)?;
     let mut logins = read(&path)?;
     let count = logins.len();
-    // Also where it cannot be seen any more that it was one store, because it has stopped.
-    logins.retain(|known, _| known != url && !names::may_be_one(url, known));
+    logins.retain(|known, _| known != url && !names::were_one(url, known));
     let known = logins.len() < count;
     if known {
         write(&path, &logins)?;

@@ -5,8 +5,10 @@
 //! entries, `Push` takes batches and tells when they are stored; `pull::Socket` and `push::Socket` are one connection of each. What
 //! goes wrong is a `Failure`, which knows whether trying again is worth while, and the code to exit with.
 
+mod age;
 mod claims;
 mod console;
+pub mod description;
 mod failure;
 pub mod figures;
 mod gap;
@@ -14,7 +16,6 @@ mod http;
 mod input;
 mod interrupted;
 pub mod login;
-pub mod max_len;
 mod names;
 mod output;
 mod place;
@@ -23,10 +24,13 @@ pub mod push;
 mod retry;
 pub mod shell;
 mod store;
+mod stream;
 mod token;
+pub mod typed;
 pub mod websocket;
 mod wire;
 
+pub use age::{Age, is_time};
 pub use claims::Claims;
 pub use console::Console;
 pub use failure::{Exit, Failure};
@@ -37,8 +41,9 @@ pub use interrupted::Interrupted;
 pub use output::{Output, unwritable};
 pub use pull::{Entry, Pull};
 pub use push::{Batch, Push};
-pub use retry::{Patience, Retry};
+pub use retry::{Patience, Retry, persist};
 pub use store::{Store, encode};
+pub use stream::{Present, Stream, activity, names};
 
 use std::time::Duration;
 

@@ -8,8 +8,14 @@ use std::net::IpAddr;
 
 use ptg_store::listeners;
 
+/// Whether both were one when somebody last listened there, as far as that can still be told.
+pub fn were_one(one: &str, other: &str) -> bool {
+    let nobody_listens = || loopback(one).is_some_and(|(port, _)| listeners::exposed(port).is_none());
+    may_be_one(one, other) && (are_one(one, other) || nobody_listens())
+}
+
 /// Whether both are names of loopback for the same port and prefix, so that they may be one store.
-pub fn may_be_one(one: &str, other: &str) -> bool {
+fn may_be_one(one: &str, other: &str) -> bool {
     one != other && loopback(one).is_some_and(|place| loopback(other) == Some(place))
 }
 
@@ -61,8 +67,8 @@ mod tests {
         let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = first.local_addr().unwrap().port();
         let [name, number] = ["localhost", "127.0.0.1"].map(|name| format!("http://{name}:{port}"));
-        assert!(are_one(&name, &number));
+        assert!(are_one(&name, &number) && were_one(&name, &number));
         drop(first);
-        assert!(!are_one(&name, &number));
+        assert!(!are_one(&name, &number) && were_one(&name, &number));
     }
 }

@@ -142,7 +142,7 @@ impl Pull {
         let until = Instant::now() + wait;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let failure = match &mut self.socket {
+            let (failure, since) = match &mut self.socket {
                 Some(socket) => match socket.next(left) {
                     Ok(Some(entry)) => {
                         if let Some(last) = self.last.filter(|last| entry.id <= *last) {
@@ -154,7 +154,10 @@ impl Pull {
                         return Ok(Some(entry));
                     }
                     Ok(None) => return Ok(None),
-                    Err(failure) => failure,
+                    Err(failure) => {
+                        self.retry.ended(&failure);
+                        (failure, socket.socket.silent_since())
+                    }
                 },
                 None => {
                     let pause = self.again.saturating_duration_since(Instant::now());
@@ -162,22 +165,29 @@ impl Pull {
                     if pause > left {
                         return Ok(None);
                     }
+                    let begun = Instant::now();
+                    self.retry.limit(&mut self.store);
                     match self.open() {
                         Ok(socket) => {
                             self.socket = Some(socket);
                             self.retry.opened();
                             continue;
                         }
-                        Err(failure) => failure,
+                        Err(failure) => (failure, Some(begun)),
                     }
                 }
             };
             self.socket = None;
-            self.again = self.retry.failed(failure)?;
+            self.again = self.retry.failed(failure, since.unwrap_or_else(Instant::now))?;
             if self.retry.has_notice() {
                 return Ok(None);
             }
         }
+    }
+
+    /// An attempt to connect takes no longer than this, or about as long.
+    pub fn shorten_attempts(&mut self, time: Duration) {
+        self.retry.shorten(time);
     }
 
     /// Whether the stream has no entries, so that there may be no such stream.

@@ -14,7 +14,10 @@ use super::{Failure, Interrupted, login};
 const DEFAULT_URL: &str = "http://127.0.0.1:7890";
 
 /// How long a store may take to say anything, and to take anything.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long an open WebSocket may be silent, and not answer a ping meanwhile. The store pings it every 20 seconds unless it is busy.
+pub(super) const SILENCE: Duration = Duration::from_secs(60);
 
 /// What a path segment and a query value keep as it is.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -32,6 +35,8 @@ pub struct Store {
     pub interrupted: Interrupted,
     /// How long the store may take to say anything, and to take anything.
     pub patience: Duration,
+    /// How long a WebSocket may be silent before it is given up.
+    pub silence: Duration,
 }
 
 impl Store {
@@ -69,6 +74,7 @@ impl Store {
             of_another: None,
             interrupted: interrupted.clone(),
             patience: PATIENCE,
+            silence: SILENCE,
         })
     }
 

@@ -23,9 +23,8 @@ pub use tungstenite::Message;
 /// The largest message that is taken. Redis keeps no value over 512 MiB, and a store replies with one such entry at most.
 const MAX_MESSAGE: usize = 1 << 30;
 
-/// How long a store may be silent before it is pinged, and before it is given up. It pings us every 20 seconds unless it is busy.
-const PING_AFTER: Duration = Duration::from_secs(25);
-const SILENT_FOR: Duration = Duration::from_secs(60);
+/// After which part of the silence that it is allowed a store is pinged: 25 of 60 seconds.
+const PING_AFTER: (u32, u32) = (5, 12);
 
 /// The close code for "none was given", which no frame carries (RFC 6455, section 7.4.1).
 const NO_CODE: u16 = 1005;
@@ -38,6 +37,7 @@ pub struct Socket {
     unsent: bool,
     pinged: bool,
     patience: Duration,
+    silence: Duration,
 }
 
 /// The TCP stream below, and when something last moved on it.
@@ -87,6 +87,7 @@ impl Socket {
             unsent: false,
             pinged: false,
             patience: store.patience,
+            silence: store.silence,
         })
     }
 
@@ -171,12 +172,19 @@ impl Socket {
         }
     }
 
+    /// Since when nothing has come or gone, if that is why it was given up.
+    pub fn silent_since(&self) -> Option<Instant> {
+        let moved = self.socket.get_ref().moved;
+        (moved.elapsed() > self.silence).then_some(moved)
+    }
+
     /// Pings a store that has long been silent, and gives one up that stays so.
     fn keep_alive(&mut self) -> Result<(), Failure> {
         let silent = self.socket.get_ref().moved.elapsed();
-        if silent < PING_AFTER {
+        let (part, of) = PING_AFTER;
+        if silent < self.silence * part / of {
             self.pinged = false;
-        } else if silent > SILENT_FOR {
+        } else if silent > self.silence {
             return Err(Failure::Lost(format!("the store was silent for {silent:.0?}")));
         } else if !self.pinged {
             self.pinged = true;

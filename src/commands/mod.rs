@@ -1,11 +1,14 @@
 //! The commands that make the binary a client of a store, and how each begins and ends.
 
+mod delete;
+mod describe;
 mod login;
 mod pull;
 mod push;
 mod record;
 mod replay;
 mod streams;
+mod terminal;
 mod token;
 
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -38,6 +41,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "login",   about: "signs in to a store and keeps the token",                   main: login::main },
     Command { name: "token",   about: "prints the token, for curl and other programs",              main: token::main },
     Command { name: "streams", about: "lists the streams of a store",                              main: streams::main },
+    Command { name: "describe", about: "shows a stream, or changes its description and max_len",   main: describe::main },
+    Command { name: "delete",  about: "deletes streams: entries and descriptions",                 main: delete::main },
     Command { name: "push",    about: "pushes files, lines or a folder as it grows into a stream", main: push::main },
     Command { name: "pull",    about: "pulls a stream to standard output or into files",           main: pull::main },
     Command { name: "record",  about: "records streams into a folder",                             main: record::main },

@@ -2,20 +2,20 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::visible;
 use serde_json::Value;
 
-use crate::client::{Exit, Failure, Interrupted, Output, Store, figures};
+use crate::client::{Age, Exit, Failure, Interrupted, Output, Store, activity, figures};
 
 /// The columns of the table.
 const HEADINGS: [&str; 6] = ["STREAM", "ENTRIES", "MAX_LEN", "NEWEST", "BYTES", "DESCRIPTION"];
 
 /// Lists the streams of a store: name, entries, about how many it keeps, age and bytes of the newest entry, description.
-/// In a pipe: the same with tabs between them, without a heading, ages in seconds; empty where there is no entry.
+/// In a pipe: the same with tabs between them, without a heading, ages in seconds; empty where there is no entry. An age
+/// is less than 0, or ahead, where the newest id is later than the store's clock; there is none where it is no time.
 #[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// print one JSON object a line
@@ -39,7 +39,7 @@ struct Row {
     entries: Option<u64>,
     max_len: u64,
     /// Age and bytes of the newest entry.
-    newest: Option<(Duration, u64)>,
+    newest: Option<(Age, u64)>,
     /// Or why the stream cannot be read.
     description: String,
 }
@@ -51,7 +51,7 @@ pub fn main(arguments: &[&str]) -> ExitCode {
 
 fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
-    let activity = store.get("/activity")?;
+    let activity = activity(&store)?;
     let foreign = || Failure::Foreign("this is no store: its reply to GET /activity has no streams".into());
     let streams = activity["streams"].as_array().ok_or_else(foreign)?;
     let mut output = Output::stdout(interrupted)?;
@@ -81,7 +81,7 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
     let name = stream["id"].as_str()?;
     let newest = stream["newest_id"].as_str().map(str::parse::<EntryId>);
     let newest = newest.transpose().ok()?.zip(stream["newest_bytes"].as_u64());
-    let age = |id: EntryId| Duration::from_millis((now.as_millisecond().max(0) as u64).saturating_sub(id.ms));
+    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
     let described = stream["description"].as_str().filter(|text| *text != name);
     let error = stream["error"].as_str().map(|error| format!("error: {error}"));
     let entries = stream["entries"].as_u64()?;
@@ -90,7 +90,7 @@ fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
         // Without a newest entry, the error is about the entries, or there are none.
         entries: (error.is_none() || entries > 0).then_some(entries),
         max_len: stream["max_len"].as_u64()?,
-        newest: newest.map(|(id, bytes)| (age(id), bytes)),
+        newest: newest.map(|(id, bytes)| (Age::of(id, now), bytes)),
         // One line is one stream.
         description: error
             .as_deref()
@@ -111,9 +111,10 @@ fn one_line(name: &str) -> String {
 impl Row {
     fn with_tabs(&self) -> String {
         let (age, bytes) = match self.newest {
-            Some((age, bytes)) => (format!("{:.3}", age.as_secs_f64()), bytes.to_string()),
+            Some((age, bytes)) => (age.seconds().map(|age| format!("{age:.3}")), bytes.to_string()),
             None => Default::default(),
         };
+        let age = age.unwrap_or_default();
         let Row {
             name,
             max_len,
@@ -126,7 +127,7 @@ impl Row {
 
     fn cells(&self) -> [String; 6] {
         let (age, bytes) = match self.newest {
-            Some((age, bytes)) => (figures::time(age), figures::bytes(bytes)),
+            Some((age, bytes)) => (age.to_string(), figures::bytes(bytes)),
             None => ("-".into(), "-".into()),
         };
         [
@@ -168,6 +169,8 @@ mod tests {
         let streams = [
             json!({"id": "cam", "entries": 12, "max_len": 1000, "newest_id": id(1500), "newest_bytes": 54321, "description": "a\tcamera"}),
             json!({"id": "closed", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": null, "error": "Redis refused: NOPERM\n"}),
+            json!({"id": "counted", "entries": 2, "max_len": 5, "newest_id": "20-0", "newest_bytes": 1, "description": null}),
+            json!({"id": "early", "entries": 2, "max_len": 5, "newest_id": id(-180_000), "newest_bytes": 1, "description": null}),
             json!({"id": "empty stream", "entries": 0, "max_len": 5, "newest_id": null, "newest_bytes": null, "description": "empty stream"}),
         ];
         streams.iter().map(|stream| row(stream, now).unwrap()).collect()
@@ -178,10 +181,12 @@ mod tests {
         assert_eq!(
             table(&rows()),
             [
-                "STREAM        ENTRIES  MAX_LEN  NEWEST     BYTES  DESCRIPTION",
-                "cam                12     1000   1.5 s  53.0 KiB  a camera",
-                "closed              -        5       -         -  error: Redis refused: NOPERM",
-                "empty stream        0        5       -         -",
+                "STREAM        ENTRIES  MAX_LEN         NEWEST     BYTES  DESCRIPTION",
+                "cam                12     1000          1.5 s  53.0 KiB  a camera",
+                "closed              -        5              -         -  error: Redis refused: NOPERM",
+                "counted             2        5        no time       1 B",
+                "early               2        5  3.0 min ahead       1 B",
+                "empty stream        0        5              -         -",
             ]
         );
     }
@@ -194,6 +199,8 @@ mod tests {
             [
                 "cam\t12\t1000\t1.500\t54321\ta camera",
                 "closed\t\t5\t\t\terror: Redis refused: NOPERM ",
+                "counted\t2\t5\t\t1\t",
+                "early\t2\t5\t-180.000\t1\t",
                 "empty stream\t0\t5\t\t\t"
             ]
         );

@@ -25,6 +25,7 @@ use crate::commands;
 use examination::Examination;
 use finding::Finding;
 use flags::Flags;
+pub use probe::is_probe;
 use report::Report;
 
 /// One thing to look at. The checks run in order: those below stand on what those above found out.

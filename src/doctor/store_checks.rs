@@ -13,7 +13,7 @@ use super::probe::random_name;
 use super::token::{self, Token};
 use crate::client::figures::time;
 use crate::client::shell::{program, quote};
-use crate::client::{Claims, Failure, Reply, Store, max_len};
+use crate::client::{Claims, Failure, Reply, Store, description};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_HOST: &str = "127.0.0.1:7890";
@@ -176,9 +176,11 @@ pub fn streams_memory(examination: &Examination) -> Result<Finding, String> {
     });
     let mut memory = activity.memory(limit);
     for (stream, max_len) in &memory.shorten {
-        memory.finding = memory
-            .finding
-            .mend(examination.store.curl("PUT", &max_len::put(stream, *max_len)));
+        memory.finding = memory.finding.mend(
+            examination
+                .store
+                .curl("PUT", &description::put_max_len(stream, *max_len)),
+        );
     }
     Ok(memory.finding)
 }

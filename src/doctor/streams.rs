@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::finding::Finding;
 use super::probe::is_probe;
+use crate::client::Age;
 use crate::client::figures::{bytes, time};
 
 /// From which share of Redis's memory on, in percent, full streams are too large for it: it needs some for itself.
@@ -116,47 +117,60 @@ impl Activity {
         largest
     }
 
-    /// Entries that are very large, and ids that lie in the future.
+    /// Entries that are very large, ids that lie in the future, and ids that are no times at all.
     pub fn entries(&self) -> Finding {
-        let large: Vec<String> = (self.streams.iter())
-            .filter(|one| one.newest_bytes.unwrap_or(0) > LARGE_ENTRY)
-            .map(|one| format!("{} {}", one.id, bytes(one.newest_bytes.unwrap_or(0))))
-            .collect();
-        let ahead: Vec<String> = (self.streams.iter())
-            .filter_map(|one| Some((one, self.ahead(one)?)))
-            .map(|(one, by)| format!("{} by {}", one.id, time(by)))
-            .collect();
         let list = |all: &[String]| match all.len().saturating_sub(NAMED) {
             0 => all.join(", "),
             more => format!("{} and {more} more", all[..NAMED].join(", ")),
         };
-        match (large.as_slice(), ahead.as_slice()) {
-            ([], []) => Finding::ok(format!("none larger than {}, none from the future", bytes(LARGE_ENTRY))),
-            (large, []) => Finding::warning(format!(
+        let large: Vec<String> = (self.streams.iter())
+            .filter(|one| one.newest_bytes.unwrap_or(0) > LARGE_ENTRY)
+            .map(|one| format!("{} {}", one.id, bytes(one.newest_bytes.unwrap_or(0))))
+            .collect();
+        let (mut ahead, mut untimed) = (Vec::new(), Vec::new());
+        for one in &self.streams {
+            match self.age(one) {
+                Some(Age::Ahead(by)) if by > FUTURE => ahead.push(format!("{} by {}", one.id, time(by))),
+                Some(Age::Unknown) => untimed.push(one.id.clone()),
+                _ => {}
+            }
+        }
+        let mut warnings = Vec::new();
+        if !large.is_empty() {
+            warnings.push(format!(
                 "larger than {}, each a reply of its own that its client takes whole: {}",
                 bytes(LARGE_ENTRY),
-                list(large)
-            )),
-            ([], ahead) => Finding::warning(format!(
+                list(&large)
+            ));
+        }
+        if !ahead.is_empty() {
+            warnings.push(format!(
                 "newest ids in the future, so Redis's clock went back or a client chose them: {}",
-                list(ahead)
+                list(&ahead)
+            ));
+        }
+        // Whoever chose them knows.
+        let untimed = match untimed.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; newest ids that are no times, so that -5m finds nothing there: {}",
+                list(&untimed)
+            ),
+        };
+        match warnings.is_empty() {
+            true => Finding::ok(format!(
+                "none larger than {}, none from the future{untimed}",
+                bytes(LARGE_ENTRY)
             )),
-            (large, ahead) => Finding::warning(format!(
-                "larger than {}: {}; newest ids in the future: {}",
-                bytes(LARGE_ENTRY),
-                list(large),
-                list(ahead)
-            )),
+            false => Finding::warning(format!("{}{untimed}", warnings.join("; "))),
         }
     }
 
-    /// How far a stream's newest id is ahead, if it is too far.
-    fn ahead(&self, stream: &Stream) -> Option<Duration> {
-        let newest: ptg_store::ids::EntryId = stream.newest_id.as_ref()?.parse().ok()?;
+    /// How old a stream's newest entry is, if it has one.
+    fn age(&self, stream: &Stream) -> Option<Age> {
+        let newest = stream.newest_id.as_ref()?.parse().ok()?;
         let now: jiff::Timestamp = self.time.parse().ok()?;
-        let now = u64::try_from(now.as_millisecond()).ok()?;
-        let by = Duration::from_millis(newest.ms.checked_sub(now)?);
-        (by > FUTURE).then_some(by)
+        Some(Age::of(newest, u64::try_from(now.as_millisecond()).ok()?))
     }
 }
 
@@ -211,11 +225,27 @@ mod tests {
             "{large:?}"
         );
         let mut future = activity(&[("dev0", 1000, 100)]);
-        future.streams[0].newest_id = Some(format!("{}-0", u64::MAX));
+        // 2024-01-01, and an hour.
+        future.streams[0].newest_id = Some(format!("{}-0", 1_704_067_200_000u64 + 3_600_000));
         let future = future.entries();
         assert!(
-            future.verdict == Verdict::Warning && future.found.contains("dev0"),
+            future.verdict == Verdict::Warning && future.found.contains("dev0 by 60.0 min"),
             "{future:?}"
+        );
+        let found = activity(&[("film", 10, 70 << 20), ("dev0", 1000, 100)]).entries().found;
+        assert!(found.contains("film 70.0 MiB; newest ids that are no times"), "{found}");
+    }
+
+    #[test]
+    fn ids_that_are_no_times_are_told_as_such_and_are_no_fault() {
+        let mut counted = activity(&[("dev0", 1000, 100), ("dev1", 1000, 100)]);
+        counted.streams[0].newest_id = Some("20-0".into());
+        counted.streams[1].newest_id = Some(format!("{}-0", u64::MAX));
+        let counted = counted.entries();
+        assert_eq!(counted.verdict, Verdict::Ok, "{counted:?}");
+        assert!(
+            counted.found.contains("no times") && counted.found.contains("dev0, dev1"),
+            "{counted:?}"
         );
     }
 }

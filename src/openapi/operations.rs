@@ -230,7 +230,7 @@ fn post_data() -> Operation {
     let encoding = json!({ "entries": { "style": "form", "explode": true } });
     let ids = json!({ "type": "array", "items": reference("EntryId") });
     Operation::new("post_data", "data", "Push entries")
-        .about("Multipart: every part named `entries` is one entry, in order; 400 if it cannot be read exactly as it was sent. Any other content type but urlencoded: the body is one entry. All entries are stored, or none.")
+        .about("Multipart: every part named `entries` is one entry, in order; 400 if it cannot be read exactly as it was sent. Any other content type but `application/x-www-form-urlencoded`: the body is one entry. All entries are stored, or none.")
         .takes(vec![stream_id()])
         .with_body(json!({ "multipart/form-data": { "schema": form, "encoding": encoding }, "application/octet-stream": { "schema": { "type": "string", "format": "binary" } } }))
         .gives(200, json_response("The ids of the entries.", ids, json!(["1795456800000-0", "1795456800000-1"])))

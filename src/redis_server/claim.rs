@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What a server's process is called (proc_pid_comm(5), proc_pid_cmdline(5)).
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
+/// How the name of the loader begins.
+const LOADER: &[u8] = b"ld-linux";
+
 /// The access mode in the flags of an open file (proc_pid_fdinfo(5)), which are octal: 0 is for reading only.
 const ACCESS: u32 = 0o3;
 
@@ -78,14 +81,16 @@ fn writer(folder: &Folder) -> Option<Writer> {
         })
 }
 
-/// Whether it calls itself a server, as all of them do (`set-proc-title` of redis.conf), also where a loader of its own or a
-/// script has given it another name.
+/// Whether it calls itself a server, as all of them do (`set-proc-title` of redis.conf); or it is a loader (ld.so(8)) that runs one.
 fn is_titled(process: &Path) -> bool {
     let line = fs::read(process.join("cmdline")).unwrap_or_default();
-    let first = line.split(|byte| b"\0 ".contains(byte)).next().unwrap_or_default();
-    NAMES
-        .iter()
-        .any(|name| first.rsplit(|byte| *byte == b'/').next() == Some(name.as_bytes()))
+    let mut words = line.split(|byte| b"\0 ".contains(byte)).map(|word| {
+        let name = word.rsplit(|byte| *byte == b'/').next();
+        name.unwrap_or_default()
+    });
+    let is_server = |word: &[u8]| NAMES.iter().any(|name| word == name.as_bytes());
+    let first = words.next().unwrap_or_default();
+    is_server(first) || (first.starts_with(LOADER) && words.any(is_server))
 }
 
 /// Whether it has a part of the append-only file open for writing.

@@ -145,15 +145,6 @@ fn start(folder: &Folder, port: u16) -> Result<Process, String> {
     Process::start(folder, ready, port)
 }
 
-impl Entry {
-    fn port(self) -> u16 {
-        match self {
-            Entry::On(port) => port,
-            Entry::Join | Entry::Any => DEFAULT_REDIS_PORT,
-        }
-    }
-}
-
 impl RedisServer {
     /// Becomes a user of the Redis in this folder. If none runs there, starts one, or there is none; nor is there if the one
     /// that runs there is somebody else's.
@@ -161,14 +152,16 @@ impl RedisServer {
         let cannot = |what: &str, error| format!("cannot {what} in {}: {error}", folder.path().display());
         let turn = await_turn(&folder, TURN_PATIENCE, interrupted)?;
         let there = || Process::listening_in(&folder).map_err(|error| cannot("watch the Redis", error));
+        let start_or = |port| match start(&folder, port) {
+            // One that a killed store had just started.
+            Err(_) if listens_in(&folder) => there(),
+            started => started.map(Some),
+        };
         let process = match (folder.connect(), entry) {
             (Ok(_), _) => there()?,
             (Err(_), Entry::Join) => None,
-            (Err(_), Entry::Any | Entry::On(_)) => match start(&folder, entry.port()) {
-                // One that a killed store had just started.
-                Err(_) if listens_in(&folder) => there()?,
-                started => Some(started?),
-            },
+            (Err(_), Entry::Any) => start_or(DEFAULT_REDIS_PORT)?,
+            (Err(_), Entry::On(port)) => start_or(port)?,
         };
         let Some(mut process) = process else { return Ok(None) };
         let started = process.is_our_child();

@@ -96,7 +96,11 @@ impl Process {
     /// The one that listens in this folder; none if no store started it. Where nothing listens it is an error.
     pub fn listening_in(folder: &Folder) -> io::Result<Option<Process>> {
         // What the system says of the process that listens, not what that says of itself.
-        let about = socket_peercred(folder.connect()?)?;
+        let about = socket_peercred(folder.connect()?).map_err(|error| match error.raw_os_error() {
+            // Of one in another namespace the process id is 0 (pid_namespaces(7)), which is no id, so no error has a number.
+            0 => io::Error::other("it runs where its process cannot be seen, as in another container"),
+            _ => error.into(),
+        })?;
         let handle = watch(about.pid)?;
         Ok(folder.marks(about.pid).then_some(Process { handle, started: None }))
     }

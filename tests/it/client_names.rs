@@ -102,8 +102,12 @@ fn a_stranger_at_another_address_of_this_machine_gets_no_token() {
         fails(&shell.run(&["streams", "--url", other]), 3, "401");
         fails(&shell.run(&["token", "--url", other]), 3, "there is no token");
     }
-    // Nor when the store has ended, and only the stranger is left: then nobody can tell whose port it was.
+    // Nor is its login the store's to forget.
+    let said = shell.print(&["login", "--logout", "--url", &stranger]);
+    assert!(said.starts_with("there was no login"), "{said}");
+    shell.print(&["streams", "--url", &own]);
     drop(store);
+    assert!(shell.print(&["login", "--logout", "--url", &own]).starts_with("forgot"));
     let heads = liar.heads();
     assert!(
         !heads.is_empty() && heads.iter().all(|head| !head.contains("Bearer")),

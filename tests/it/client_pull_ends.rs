@@ -23,9 +23,10 @@ fn what_the_command_line_gets_wrong_is_code_2() {
         (&["pull", "s", "--out", "o", "--suffix", "a/b"], "--suffix"),
         (&["pull", "s", "other"], "record takes several"),
         (&["pull", "XMETA:s"], "XMETA:"),
-        // What only the store can tell.
-        (&["pull", "s", "--from", "yesterday"], "last_entry_id"),
-        (&["pull", "s", "--until", "tomorrow"], "until"),
+        (&["pull", "s", "--from", "yesterday"], "--from yesterday: no place"),
+        (&["pull", "s", "--until", "tomorrow"], "'2026-11-28 08:00'"),
+        (&["pull", "s", "--until", "+5s"], "that far ahead it is 20"),
+        (&["pull", "s", "--from", "30s"], "begins with a minus: -30s"),
     ] {
         fails(&shell.run(arguments), 2, named);
     }

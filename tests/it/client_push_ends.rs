@@ -31,9 +31,13 @@ fn what_the_command_line_gets_wrong_is_code_2() {
 fn a_token_that_is_missing_or_wrong_is_code_3_and_is_not_shown() {
     let store = Store::start();
     let mut shell = Shell::of(&store);
-    fails(&shell.run(&["push", "s", "--token", "secret.of.mine"]), 3, "401");
+    fails(
+        &shell.run(&["push", "s", "/dev/null", "--token", "secret.of.mine"]),
+        3,
+        "401",
+    );
     shell.token = None;
-    fails(&shell.run(&["push", "s"]), 3, "ptg-store login");
+    fails(&shell.run(&["push", "s", "/dev/null"]), 3, "ptg-store login");
     assert_eq!(length(&store.redis, "s"), 0);
 }
 
@@ -41,12 +45,12 @@ fn a_token_that_is_missing_or_wrong_is_code_3_and_is_not_shown() {
 fn a_store_that_is_not_there_is_code_4_once_patience_is_over() {
     let address = format!("127.0.0.1:{}", next_port());
     let shell = Shell::at(&format!("http://{address}"));
-    fails(&shell.run(&["push", "s", "--retry", "0"]), 4, &address);
-    let output = shell.run(&["push", "s", "--retry", "300ms"]);
+    fails(&shell.run(&["push", "s", "/dev/null", "--retry", "0"]), 4, &address);
+    let output = shell.run(&["push", "s", "/dev/null", "--retry", "300ms"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(4), "{told}");
     assert!(told.contains("trying again for 300ms"), "{told}");
-    let quiet = shell.run(&["push", "s", "--retry", "300ms", "--quiet"]);
+    let quiet = shell.run(&["push", "s", "/dev/null", "--retry", "300ms", "--quiet"]);
     assert_eq!(String::from_utf8_lossy(&quiet.stderr).lines().count(), 2, "{quiet:?}");
 }
 
@@ -78,7 +82,7 @@ fn a_pipe_that_nobody_writes_to_yet_keeps_neither_entries_nor_ctrl_c_waiting() {
 fn a_key_that_is_no_stream_is_code_1() {
     let store = Store::start();
     let _: () = store.redis.command(&["SET", "s", "text"]);
-    fails(&Shell::of(&store).run(&["push", "s"]), 1, "not a stream");
+    fails(&Shell::of(&store).run(&["push", "s", "/dev/null"]), 1, "not a stream");
 }
 
 #[test]
@@ -121,6 +125,34 @@ fn ctrl_c_is_code_130_at_once() {
     drop(hostile);
     push.signal("TERM");
     fails_at_last(&push.wait(), 130, "interrupted");
+}
+
+#[test]
+fn nothing_on_standard_input_is_no_entry_and_code_5() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    std::fs::write(shell.home().join("a"), "a").expect("a file");
+    std::fs::write(shell.home().join("empty"), "").expect("a file");
+    for arguments in [
+        &["push", "s"][..],
+        &["push", "s", "-"],
+        &["push", "s", "--quiet"],
+        &["push", "s", "/dev/stdin"],
+    ] {
+        fails(&shell.run(arguments), 5, "nothing came on standard input");
+    }
+    assert_eq!(length(&store.redis, "s"), 0);
+    // What was before it is stored.
+    fails(&shell.run(&["push", "s", "a", "-", "a"]), 5, "/dev/null");
+    assert_eq!(stored_data(&store.redis, "s"), [b"a"]);
+    // A failure that would have been an entry.
+    let script = r#"set -o pipefail; false | "$P" push t; test $? = 5"#;
+    assert!(Running::start(shell.script(script)).wait().status.success());
+    // Whoever wants an empty entry names it, and no lines are no entries.
+    shell.do_well(&["push", "t", "/dev/null", "empty"]);
+    assert_eq!(stored_data(&store.redis, "t"), [b"", b""]);
+    let (_, said) = shell.do_well(&["push", "t", "--lines"]);
+    assert_eq!((length(&store.redis, "t"), said.as_str()), (2, ""));
 }
 
 /// One sentence of ours and this code.

@@ -45,3 +45,36 @@ fn on_a_terminal_it_is_a_table() {
     assert_eq!(lines[1][..3], ["cam", "1", "1000"], "{shown}");
     assert!(shown.contains("5 B\n"), "{shown}");
 }
+
+#[test]
+fn an_id_that_is_ahead_of_the_clock_or_no_time_is_no_age() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let ahead = crate::wire::clock(&store.redis) + 3_600_000;
+    for (stream, id) in [
+        ("ahead", format!("{ahead}-0")),
+        ("counted", "20-0".into()),
+        ("micros", format!("{ahead}000-0")),
+    ] {
+        let _: String = store.redis.command(&["XADD", stream, &id, "d", "x"]);
+    }
+    let mut lines = Vec::new();
+    crate::harness::eventually(crate::harness::PATIENCE, || {
+        lines = shell.print(&["streams"]).lines().map(str::to_owned).collect();
+        lines.len() == 3
+    });
+    let ages: Vec<&str> = lines.iter().filter_map(|line| line.split('\t').nth(3)).collect();
+    let by: f64 = ages[0].parse().expect("seconds");
+    assert!((-3600.0..-3000.0).contains(&by), "{lines:?}");
+    assert_eq!(ages[1..], ["", ""], "{lines:?}");
+    let screen = crate::harness::Terminal::run(&shell, "streams").ends_with(0);
+    for (stream, age) in [("ahead", "min ahead"), ("counted", "no time"), ("micros", "no time")] {
+        let line = screen.lines().find(|line| line.starts_with(stream));
+        assert!(line.is_some_and(|line| line.contains(age)), "{screen}");
+    }
+    for (stream, age) in [("ahead", "min ahead"), ("counted", "no time")] {
+        let screen = crate::harness::Terminal::run(&shell, &format!("describe {stream}")).ends_with(0);
+        assert!(screen.contains(age), "{screen}");
+    }
+    assert!(shell.print(&["describe", "counted"]).contains("newest_age\t\n"));
+}

@@ -55,3 +55,40 @@ fn a_stream_that_is_not_there_is_told_once() {
         assert!(!screen.contains("waiting"), "{screen}");
     }
 }
+
+#[test]
+fn entries_that_do_not_end_a_line_get_a_line_end_at_a_terminal_alone() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s", &[b"one", b"two\n", b"", b"three\n\n", b"four"]);
+    let words = "pull s --from first --until latest";
+    assert_eq!(Terminal::run(&shell, words).ends_with(0), "one\ntwo\n\nthree\n\nfour\n");
+    let screen = Terminal::run(&shell, &format!("{words} > file 2> /dev/null; cat file")).ends_with(0);
+    assert_eq!(screen, "onetwo\nthree\n\nfour");
+}
+
+#[test]
+fn a_moment_is_told_as_it_was_taken_at_a_terminal_alone() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s", &[b"entry"]);
+    let words = "pull s --from 2001-07-01T08:00 --until 2099-01-01 --count 1";
+    let screen = Terminal::run(&shell, &format!("{words} 2>&1")).ends_with(0);
+    // By the clock of a machine in Berlin.
+    assert!(
+        screen.contains("--from 2001-07-01T08:00 is 2001-07-01T08:00:00+02:00, "),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("--until 2099-01-01 is 2099-01-01T00:00:00+01:00, "),
+        "{screen}"
+    );
+    for words in [format!("{words} --quiet"), "pull s --from first --count 1".into()] {
+        assert_eq!(Terminal::run(&shell, &words).ends_with(0), "entry\n");
+    }
+    let output = shell.run(&words.split(' ').collect::<Vec<_>>());
+    assert_eq!(
+        (output.stdout.as_slice(), output.stderr.as_slice()),
+        (&b"entry"[..], &b""[..])
+    );
+}

@@ -115,6 +115,11 @@ fn help_is_as_wide_as_the_terminal() {
         );
         assert_eq!(begins.len(), 1, "{help}");
     }
+    // What COLUMNS says comes before what the terminal does.
+    let script = "exec script -qec 'stty cols 110; COLUMNS=60 \"$P\" push --help' /dev/null";
+    let output = Running::start(shell.script(script)).wait();
+    let (widest, _) = shape(&text(&output.stdout).replace('\r', ""));
+    assert!((36..=60).contains(&widest), "{widest}");
     // One that does not know its width is no reason to fail.
     Terminal::run(&shell, "help").ends_with(0);
 }

@@ -71,6 +71,8 @@ fn an_unknown_flag_is_code_2_with_the_nearest_in_every_command() {
         "there is no flag --lisen; did you mean --listen?",
     );
     refused(&["--max_len=5"], "there is no flag --max_len; did you mean --max-len?");
+    refused(&["--port", "8000"], "did you mean --listen?");
+    refused(&["login", "--store=x"], "did you mean --url?");
     refused(
         &["--nonsense"],
         "there is no flag --nonsense; ptg-store --help says more",

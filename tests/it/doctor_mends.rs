@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Output, Stdio};
 
 use crate::doctor::{Bed, doctor, mend, report, undisturbed};
-use crate::harness::{PATIENCE, Program, Redis, Running, Shell, Store, eventually, text};
+use crate::harness::{PATIENCE, Program, Redis, Running, Shell, Store, eventually, next_port, text};
 
 /// Words that would have to be replaced first, and what not every shell takes at its prompt.
 const NOT_FOR_A_SHELL: [&str; 8] = [
@@ -134,12 +134,7 @@ fn what_signs_in_does_so_when_pasted_also_where_a_variable_stands_in_the_way() {
 #[test]
 fn what_starts_a_store_starts_one_when_pasted() {
     let bed = Bed::healthy();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .expect("a port")
-        .local_addr()
-        .expect("it")
-        .port();
-    let url = format!("http://127.0.0.1:{port}");
+    let url = format!("http://127.0.0.1:{}", next_port());
     let none = bed.examine(&["--url", &url]);
     let shell = Shell::at(&url);
     let mut starts = shell.script(&format!("exec {}", none.mend("address")[0]));

@@ -160,3 +160,14 @@ fn a_stream_without_pictures_is_as_silent_as_none_and_costs_no_picture_its_turn(
         over.store(true, Relaxed);
     });
 }
+
+#[test]
+fn until_ends_the_pictures() {
+    let store = Store::start();
+    let nothing = store.get("/mjpeg/cam?until=latest").expect(200);
+    assert!(!nothing.text().contains("image/jpeg"), "{nothing:?}");
+    store.add("cam", &[&picture(0, 0), &picture(1, 0)]);
+    let newest = store.get("/mjpeg/cam?until=latest").expect(200);
+    let holds = |wanted: &[u8]| newest.body.windows(wanted.len()).any(|window| window == wanted);
+    assert!(holds(&picture(1, 0)) && !holds(&picture(0, 0)), "{newest:?}");
+}

@@ -81,6 +81,27 @@ fn a_folder_that_another_machine_uses_is_refused() {
 }
 
 #[test]
+fn a_redis_in_another_container_that_has_the_folder_is_told_from_one_that_can_be_shared() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    // Only root may be elsewhere, and not in every container.
+    let elsewhere = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+    let may = Command::new("unshare").args(elsewhere).arg("true").output();
+    if may.is_ok_and(|output| output.status.success()) {
+        let mut command = Program::by(
+            "unshare",
+            &elsewhere,
+            &[&["--listen", "127.0.0.1:0"], &OWN[..]].concat(),
+        );
+        command.current_dir(directory.path());
+        let message = refused_command(command);
+        assert!(message.contains("another container"), "{message}");
+    }
+    store.assert_serves();
+    leave(&mut store);
+}
+
+#[test]
 fn a_redis_that_a_store_started_holds_its_folder_when_its_socket_and_its_store_are_gone() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("ptg-data");

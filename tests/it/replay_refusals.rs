@@ -53,7 +53,11 @@ fn flags_that_make_no_sense_are_refused() {
         (&[good, "--from", "$"], 2, "--from $"),
         (&[good, "--until", "latest"], 2, "--until latest"),
         (&[good, "--from", "2999-01-01"], 1, "nothing to replay"),
-        (&[good, "--url", "http://127.0.0.1:1", "--token", "x"], 4, "127.0.0.1:1"),
+        (
+            &[good, "--url", "http://127.0.0.1:1", "--token", "x", "--retry", "0"],
+            4,
+            "127.0.0.1:1",
+        ),
         (&[good, "--token", "nonsense"], 3, "401"),
     ];
     for (arguments, code, named) in cases {

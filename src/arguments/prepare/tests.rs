@@ -156,6 +156,8 @@ fn an_unknown_flag_is_told_with_the_nearest() {
         ("--max_len", "--max-len"),
         ("--maxlen=5", "--max-len"),
         ("--qui", "--quiet"),
+        ("-q", "--quiet"),
+        ("--since=yesterday", "--from"),
         ("\u{2014}quiet", "--quiet"),
         ("\u{2013}\u{2013}from=x", "--from"),
         ("--halp", "--help"),

@@ -58,6 +58,8 @@ pub struct Push {
     began: bool,
     /// Why the last one ended, which is told after what was acknowledged before.
     failure: Option<Failure>,
+    /// Since when it was silent, if that is why.
+    silent_since: Option<Instant>,
 }
 
 impl Batch {
@@ -116,6 +118,7 @@ impl Push {
             again: Instant::now(),
             began: false,
             failure: None,
+            silent_since: None,
         }
     }
 
@@ -162,7 +165,11 @@ impl Push {
         // A connection that nothing was under way on is not missed: there will be another when there is something to send.
         let is_missed = |failure: &Failure| !self.waiting.is_empty() || !failure.is_passing();
         if let Some(failure) = self.failure.take().filter(is_missed) {
-            self.again = self.retry.failed(failure)?;
+            let since = self.silent_since.unwrap_or_else(Instant::now);
+            self.again = self.retry.failed(failure, since)?;
+        }
+        if !self.waiting.is_empty() {
+            self.retry.check()?;
         }
         if self.socket.is_none() {
             self.connect(wait)?;
@@ -177,6 +184,7 @@ impl Push {
             self.retry.worked();
         }
         self.failure = exchanged.err();
+        self.silent_since = socket.silent_since();
         if self.failure.is_some() {
             self.forget_connection();
         }
@@ -210,13 +218,15 @@ impl Push {
             let pause = if pause.is_zero() { wait } else { pause.min(wait) };
             return self.store.interrupted.sleep(pause.min(TICK));
         }
+        let begun = Instant::now();
+        self.retry.limit(&mut self.store);
         match Socket::at(&self.store, &self.path) {
             Ok(socket) => {
                 self.socket = Some(socket);
                 self.began = true;
                 self.retry.opened();
             }
-            Err(failure) => self.again = self.retry.failed(failure)?,
+            Err(failure) => self.again = self.retry.failed(failure, begun)?,
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A push over one connection.
 
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tungstenite::Message;
@@ -51,6 +51,11 @@ impl Socket {
     /// so long at most, and never longer than a tick.
     pub fn wait(&mut self, time: Duration, beside: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
         self.socket.wait(time, beside)
+    }
+
+    /// Since when nothing has come or gone, if that is why it was given up.
+    pub fn silent_since(&self) -> Option<Instant> {
+        self.socket.silent_since()
     }
 
     /// Closes it, and waits for the answer, which comes when everything is stored. Acknowledgements that come meanwhile are

@@ -12,6 +12,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use ptg_store::units::Span;
 
+use crate::client::typed::{self, Typed};
 use crate::client::{Console, Exit, Failure, Gap, Interrupted, Output, Patience, Pull, Store, TICK};
 use received::Received;
 use sink::Sink;
@@ -36,11 +37,12 @@ struct Flags {
     more: Vec<String>,
 
     /// where to begin: $ (only what comes from now on, the default), latest (the newest entry, then what follows), first, an entry
-    /// id (what follows it), -30s, -5m, -2h, or a time such as 2026-11-25T10:00:00Z
+    /// id (what follows it), -30s, -2h, -1w, or a time: 2026-11-25T10:00:00Z, or by this machine's clock 10:00,
+    /// '2026-11-25 10:00', 2026-11-25
     #[argh(option, default = "String::from(\"$\")")]
     from: String,
 
-    /// where to end: an entry id or a time, as with --from
+    /// where to end: latest (the newest entry when it begins), an entry id or a time, as with --from; a time may lie ahead
     #[argh(option)]
     until: Option<String>,
 
@@ -120,14 +122,25 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if flags.max_rate.is_some_and(|rate| !(rate.is_finite() && rate > 0.0)) {
         return Err(Failure::Usage("--max-rate must be more than 0".into()));
     }
+    let from = typed::from(&flags.from)?;
+    let until = flags.until.as_deref().map(typed::until).transpose()?;
     let sink = Sink::of(&flags, stream)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     if flags.count == Some(0) {
         return Ok(Exit::Done);
     }
-    let console = Console::new("pull", flags.quiet);
+    let mut console = Console::new("pull", flags.quiet);
+    from.tell("--from", &flags.from, &mut console);
+    if let (Some(place), Some(text)) = (&until, &flags.until) {
+        place.tell("--until", text, &mut console);
+    }
+    let parameters = parameters(&flags, until);
+    let mut pull = Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry);
+    if let Some(Span(timeout)) = flags.timeout {
+        pull.shorten_attempts(timeout);
+    }
     let puller = Puller {
-        pull: Pull::new(&store, &flags.stream, &flags.from, parameters(&flags), flags.retry),
+        pull,
         sink,
         output: Output::stdout(interrupted)?,
         to_tell: console.is_watched(),
@@ -234,7 +247,7 @@ impl Puller {
 }
 
 /// What the store is asked for besides the beginning.
-fn parameters(flags: &Flags) -> Vec<(String, String)> {
+fn parameters(flags: &Flags, until: Option<Typed>) -> Vec<(String, String)> {
     // A reply of several would make entries wait for each other when they are to come one by one.
     let one_by_one = flags.newest || flags.max_rate.is_some();
     let count = if one_by_one {
@@ -248,7 +261,7 @@ fn parameters(flags: &Flags) -> Vec<(String, String)> {
         true => parameters.extend([("newest", "true".into()), ("ack", "true".into())]),
         false => parameters.push(("on_gap", "close".into())),
     }
-    parameters.extend(flags.until.clone().map(|until| ("until", until)));
+    parameters.extend(until.map(|until| ("until", until.wire)));
     let timeout = flags.timeout.map(|Span(timeout)| timeout.as_millis().max(1));
     parameters.extend(timeout.map(|timeout| ("timeout", timeout.to_string())));
     parameters.extend(flags.max_rate.map(|rate| ("max_rate", rate.to_string())));

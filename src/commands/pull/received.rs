@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ptg_store::ids::EntryId;
 
-use crate::client::{Entry, figures};
+use crate::client::{Age, Entry, figures};
 
 /// What came so far.
 pub struct Received {
@@ -49,8 +49,8 @@ impl Received {
         let behind = self.last.map_or(String::new(), |last| {
             // Against the clock of this machine, which may not be the store's.
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let age = now.saturating_sub(Duration::from_millis(last.ms));
-            format!("; the last one {} old", figures::time(age))
+            let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+            format!("; the last one: {}", Age::of(last, now).words())
         });
         format!(
             "{} entries, {}; {}/s, {}/s{behind}",

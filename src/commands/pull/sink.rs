@@ -14,7 +14,8 @@ use crate::client::{Entry, Failure, Gap, Output};
 pub enum Sink {
     /// As they are, each followed by this.
     Plain(&'static [u8]),
-    /// The same, as long as they are text, of which what a terminal would obey is escaped.
+    /// The same, as long as they are text, of which what a terminal would obey is escaped; one that ends within a line ends
+    /// that, too, so that the next one, or the shell, begins its own.
     Terminal(&'static [u8]),
     /// As lines of JSON about this stream.
     Json(StreamId),
@@ -50,7 +51,10 @@ impl Sink {
             Sink::Terminal(end) => {
                 let text = text(&entry.bytes).ok_or_else(|| binary(entry))?;
                 output.text(text)?;
-                output.write(end)
+                match end.is_empty() && !text.ends_with('\n') {
+                    true => output.write(b"\n"),
+                    false => output.write(end),
+                }
             }
             Sink::Json(stream) => {
                 let item = Item {

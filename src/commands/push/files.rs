@@ -36,6 +36,12 @@ impl Files {
                 }
                 Some(Arrival::Bytes(_)) => {}
                 Some(Arrival::NotYet) => return Ok(Next::NotYet),
+                // Whoever wrote into the pipe may have failed.
+                Some(Arrival::End) if self.entry.is_empty() && self.inputs.is_stdin() => {
+                    return Err(Failure::Nothing(
+                        "nothing came on standard input, so nothing of it is pushed; an empty entry is the file /dev/null".into(),
+                    ));
+                }
                 Some(Arrival::End) => {
                     let entry = std::mem::take(&mut self.entry);
                     return Ok(Next::Batch(Batch::single(entry.into(), self.inputs.name())));

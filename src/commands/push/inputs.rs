@@ -54,6 +54,11 @@ impl Inputs {
         Ok(Some(arrival))
     }
 
+    /// Whether it is standard input.
+    pub fn is_stdin(&self) -> bool {
+        self.path == Path::new(STDIN)
+    }
+
     /// What to call the file that is read, or was last.
     pub fn name(&self) -> String {
         name(&self.path)

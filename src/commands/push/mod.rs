@@ -5,7 +5,9 @@ mod folder;
 mod inputs;
 mod lines;
 mod pictures;
+mod summary;
 
+use std::io::IsTerminal;
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -22,6 +24,7 @@ use files::Files;
 use folder::Folder;
 use lines::Lines;
 use pictures::Pictures;
+use summary::Summary;
 
 /// Pushes each file as one entry into STREAM; without a FILE, or with - for one, standard input.
 /// Ends when the store has confirmed every entry. When the connection breaks, it connects again and sends what was not
@@ -114,15 +117,20 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     super::stream_id(&flags.stream)?;
     let source = Source::of(&flags)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
+    let mut console = Console::new("push", flags.quiet);
+    if flags.reads_the_terminal() {
+        console.say("what you type is pushed; Ctrl-D ends it");
+    }
     let pusher = Pusher {
         push: Push::new(&store, &flags.stream, &[], flags.retry),
-        console: Console::new("push", flags.quiet),
+        console,
         output: Output::stdout(interrupted)?,
         print_ids: flags.print_ids,
         watching: flags.watch.is_some(),
-        stored: 0,
-        bytes: 0,
+        stored: Summary::default(),
         begun: Instant::now(),
+        store,
+        stream: flags.stream,
     };
     pusher.run(source).map(|()| Exit::Done)
 }
@@ -185,10 +193,20 @@ struct Pusher {
     print_ids: bool,
     /// Whether one entry that is too large is no reason to end.
     watching: bool,
-    /// Entries and bytes that are stored.
-    stored: u64,
-    bytes: u64,
+    stored: Summary,
     begun: Instant,
+    store: Store,
+    stream: String,
+}
+
+impl Flags {
+    /// Whether somebody sits there who may wonder why nothing happens.
+    fn reads_the_terminal(&self) -> bool {
+        self.files.is_empty()
+            && self.watch.is_none()
+            && std::io::stdin().is_terminal()
+            && std::io::stderr().is_terminal()
+    }
 }
 
 impl Pusher {
@@ -203,6 +221,7 @@ impl Pusher {
                 && let Some(ended) = ended
             {
                 let closed = self.push.finish(|_, _| Ok(()));
+                self.stored.say(&self.store, &self.stream, &mut self.console);
                 return ended.and(closed);
             }
             let reading = ended.is_none() && self.push.has_room();
@@ -247,17 +266,18 @@ impl Pusher {
             self.console.say(&notice);
         }
         for Stored { batch, ids } in stored {
-            self.stored += ids.len() as u64;
-            self.bytes += batch.bytes.len() as u64;
+            self.stored.entries += ids.len() as u64;
+            self.stored.bytes += batch.bytes.len() as u64;
+            self.stored.last = ids.last().copied();
             self.print(&ids)?;
         }
         let seconds = self.begun.elapsed().as_secs_f64();
         self.console.progress(|| {
             format!(
                 "{} entries, {}, {}/s stored; {} under way",
-                self.stored,
-                figures::bytes(self.bytes),
-                figures::bytes((self.bytes as f64 / seconds) as u64),
+                self.stored.entries,
+                figures::bytes(self.stored.bytes),
+                figures::bytes((self.stored.bytes as f64 / seconds) as u64),
                 self.push.unacknowledged(),
             )
         });
@@ -281,12 +301,15 @@ impl Pusher {
                 .complain(&format!("{} is too large: {failure}; it is left out", batch.name));
             return Ok(());
         }
+        if failure == Failure::Interrupted && self.stored.entries > 0 {
+            self.stored.say(&self.store, &self.stream, &mut self.console);
+        }
         if let Some(batch) = self.push.oldest() {
-            let stored = counted(self.stored, "entry is", "entries are");
+            let stored = counted(self.stored.entries, "entry is", "entries are");
             let left = counted(self.push.unacknowledged() as u64, "is", "are");
             let first = match batch.name.as_str() {
-                "" => format!("entry {}", self.stored + 1),
-                name => format!("entry {} ({name})", self.stored + 1),
+                "" => format!("entry {}", self.stored.entries + 1),
+                name => format!("entry {} ({name})", self.stored.entries + 1),
             };
             self.console
                 .complain(&format!("{stored} stored; {left} not confirmed, from {first} on"));

@@ -1,7 +1,7 @@
 //! Records one stream: what its pull brings, as it comes, into its two files.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
@@ -9,7 +9,8 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writer;
 
 use super::super::counted;
-use super::{Counts, Session};
+use super::Session;
+use super::crew::Word;
 use crate::client::{Entry, Failure, Gap, Pull, TICK};
 
 /// The most entries of a reply. Large, because a store sends no more than there are.
@@ -19,38 +20,52 @@ const COUNT: usize = 4096;
 const MOST_ENTRIES: usize = 4096;
 const MOST_BYTES: usize = 1 << 20;
 
+/// What was recorded of a stream in this session.
+#[derive(Default)]
+pub struct Counts {
+    pub entries: AtomicU64,
+    pub bytes: AtomicU64,
+    pub gaps: AtomicU64,
+}
+
 /// A stream and the files it goes into.
 pub struct Tape {
     pub stream: StreamId,
+    /// Where it begins if the files are empty.
+    from: String,
     writer: Writer,
-    pub counts: Arc<Counts>,
+    counts: Arc<Counts>,
+    /// It alone is to end.
+    retired: Arc<AtomicBool>,
     /// What came and is not written yet: ids with where each starts in the bytes.
     entries: Vec<(EntryId, usize)>,
     bytes: Vec<u8>,
 }
 
 impl Tape {
-    pub fn new(stream: StreamId, writer: Writer) -> Tape {
+    pub fn new(stream: StreamId, from: String, writer: Writer, counts: Arc<Counts>, retired: Arc<AtomicBool>) -> Tape {
         Tape {
             stream,
+            from,
             writer,
-            counts: Arc::default(),
+            counts,
+            retired,
             entries: Vec::new(),
             bytes: Vec::new(),
         }
     }
 
-    /// Records until the store ends the pull, all are to end, or the user has had enough.
-    pub fn record(&mut self, session: &Session, say: &Sender<String>) -> Result<(), Failure> {
+    /// Records until the store ends the pull, it or all are to end, or the user has had enough.
+    pub fn record(&mut self, session: &Session, say: &Sender<Word>) -> Result<(), Failure> {
         let say = |sentence: &str| {
             // Whoever listened has ended, and so will this.
-            let _ = say.send(format!("{}: {sentence}", self.stream));
+            let _ = say.send(Word::Say(format!("{}: {sentence}", self.stream)));
         };
-        let mut pull = open(session, &self.stream);
+        let mut pull = open(session, &self.stream, &self.from);
         if let Some(last) = self.writer.place() {
             pull.go_on_behind(last, self.writer.last_record());
         }
-        while !session.ended.load(Relaxed) {
+        while !session.store.interrupted.is_set() && !self.retired.load(Relaxed) {
             let gathered = gather(&mut pull, &mut self.entries, &mut self.bytes);
             // Whatever came of it: what is here is recorded.
             self.writer.append(&self.entries, &self.bytes).map_err(Failure::Here)?;
@@ -76,11 +91,29 @@ impl Tape {
         Ok(())
     }
 
-    /// What was recorded, in one line.
+    /// What came of it; the files are closed.
+    pub fn recorded(self) -> Recorded {
+        Recorded {
+            stream: self.stream,
+            entries: self.writer.entries(),
+            counts: self.counts,
+        }
+    }
+}
+
+/// What is recorded of a stream.
+pub struct Recorded {
+    stream: StreamId,
+    /// All entries in its files.
+    entries: u64,
+    pub counts: Arc<Counts>,
+}
+
+impl Recorded {
+    /// In one line.
     pub fn summary(&self) -> String {
         let (entries, gaps) = (self.counts.entries.load(Relaxed), self.counts.gaps.load(Relaxed));
-        let before = self.writer.entries() - entries;
-        let before = match before {
+        let before = match self.entries - entries {
             0 => String::new(),
             before => format!(", behind {} from before", counted(before, "entry", "entries")),
         };
@@ -94,14 +127,14 @@ impl Tape {
     }
 }
 
-fn open(session: &Session, stream: &StreamId) -> Pull {
+fn open(session: &Session, stream: &StreamId, from: &str) -> Pull {
     let mut parameters = vec![("count", COUNT.to_string()), ("on_gap", "close".into())];
-    parameters.extend(session.flags.until.clone().map(|until| ("until", until)));
+    parameters.extend(session.until.map(|until| ("until", until.wire.clone())));
     let parameters = parameters.into_iter().map(|(name, value)| (name.to_string(), value));
     Pull::new(
-        session.store,
+        &session.store,
         stream.as_str(),
-        &session.flags.from,
+        from,
         parameters.collect(),
         session.flags.retry,
     )

@@ -6,7 +6,7 @@ use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::{Recording, Report, check, read_gaps};
 
 use super::super::{counted, say_result};
-use crate::client::{Exit, Failure};
+use crate::client::{Exit, Failure, is_time};
 
 /// Checks every stream, and says a line of each. Anything torn or damaged makes it fail.
 pub fn run(recording: &Recording) -> Result<Exit, Failure> {
@@ -41,7 +41,8 @@ fn extent(report: &Report) -> String {
         counted(report.entries, "entry", "entries"),
         report.bytes
     );
-    let time = |id: EntryId| id.time().unwrap_or_else(|| id.to_string());
+    // An id that is no time is no less than one.
+    let time = |id: EntryId| id.time().filter(|_| is_time(id)).unwrap_or_else(|| id.to_string());
     match report.reach {
         Some((first, last)) => format!("{entries}, {} to {}", time(first.id), time(last.id)),
         None => entries,

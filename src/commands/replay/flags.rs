@@ -41,11 +41,12 @@ pub struct Flags {
     #[argh(switch)]
     pub keep_times: bool,
 
-    /// begin behind this entry id, or at this time or date
+    /// begin behind this entry id, or at this time: -1w, 2026-11-25T10:00:00Z, or by this machine's clock 10:00,
+    /// '2026-11-25 10:00', 2026-11-25
     #[argh(option)]
     pub from: Option<String>,
 
-    /// end with the last entry up to this entry id, time or date
+    /// end with the last entry up to this entry id or time, as with --from
     #[argh(option)]
     pub until: Option<String>,
 

@@ -2,7 +2,7 @@
 
 use ptg_store::ids::{EntryId, StreamId};
 
-use crate::client::{Store, max_len};
+use crate::client::{Store, description};
 
 /// How many batches are told apart to see what is kept; if there are more, two count as one.
 const MOST_BATCHES: usize = 10_000;
@@ -32,7 +32,7 @@ impl Kept {
     /// Fails if the stream has trimmed some of them, as a store does that has not heard of a new `max_len`, or because
     /// others push more than there is room for.
     pub fn check(&self, store: &Store, stream: &StreamId) -> Result<(), String> {
-        let reply = store.get(&max_len::path(stream.as_str()));
+        let reply = store.get(&description::path(stream.as_str()));
         let reply = reply.map_err(|failure| format!("{stream}: whether all of it is kept is not known: {failure}"))?;
         let oldest = reply["info"]["first-entry-id"].as_str().and_then(|id| id.parse().ok());
         let (missing, all) = self.missing(oldest.unwrap_or(EntryId::MAX));

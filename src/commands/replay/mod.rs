@@ -18,7 +18,7 @@ use ptg_store::recording::Recording;
 
 use super::{counted, say_result};
 use crate::client::shell::quote;
-use crate::client::{Console, Exit, Failure, Interrupted, Store};
+use crate::client::{Console, Exit, Failure, Interrupted, Store, persist};
 use flags::Flags;
 use pace::Pace;
 use plan::{Part, Plan};
@@ -95,7 +95,9 @@ fn targets(flags: &Flags, plan: &Plan, store: &Store, console: &mut Console) -> 
     let mut states = Vec::new();
     let mut raised = Vec::new();
     for (number, part) in plan.parts.iter().enumerate() {
-        let mut state = State::of(store, &part.target, &mut default_max_len)?;
+        let say = |notice: &str| console.say(notice);
+        let ask = |store: &Store| State::of(store, &part.target, &mut default_max_len);
+        let mut state = persist(store, flags.retry, say, ask)?;
         if flags.keep_times && state.newest >= part.first.id {
             return Err(Failure::Here(overtaken(part, &state)));
         }

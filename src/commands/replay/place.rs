@@ -5,14 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use ptg_store::cursor::{Cursor, Moment, Until};
 use ptg_store::ids::EntryId;
 
-use crate::client::Failure;
+use crate::client::{Console, Failure, typed};
 
 /// The id behind which to begin.
-pub fn from(text: Option<&str>) -> Result<EntryId, Failure> {
+pub fn from(text: Option<&str>, console: &mut Console) -> Result<EntryId, Failure> {
     let Some(text) = text else {
         return Ok(EntryId::default());
     };
-    match text.parse().map_err(|fault: String| wrong("--from", text, &fault))? {
+    let typed = typed::from(text)?;
+    typed.tell("--from", text, console);
+    match typed
+        .wire
+        .parse()
+        .map_err(|fault: String| wrong("--from", text, &fault))?
+    {
         Cursor::After(id) | Cursor::Unread(id) => Ok(id),
         Cursor::Since(moment) => Ok(EntryId {
             ms: milliseconds(moment),
@@ -24,11 +30,17 @@ pub fn from(text: Option<&str>) -> Result<EntryId, Failure> {
 }
 
 /// The id up to which to replay.
-pub fn until(text: Option<&str>) -> Result<EntryId, Failure> {
+pub fn until(text: Option<&str>, console: &mut Console) -> Result<EntryId, Failure> {
     let Some(text) = text else {
         return Ok(EntryId::MAX);
     };
-    match text.parse().map_err(|fault: String| wrong("--until", text, &fault))? {
+    let typed = typed::until(text)?;
+    typed.tell("--until", text, console);
+    match typed
+        .wire
+        .parse()
+        .map_err(|fault: String| wrong("--until", text, &fault))?
+    {
         Until::Id(id) => Ok(id),
         Until::Moment(moment) => Ok(EntryId::last_of(milliseconds(moment))),
         Until::First | Until::Newest => Err(wrong("--until", text, NOT_HERE)),
@@ -53,6 +65,10 @@ mod tests {
     #[test]
     fn a_place_is_an_id_or_a_time() {
         let id = |ms, seq| EntryId { ms, seq };
+        let mut console = Console::new("replay", true);
+        let mut from = |text| super::from(text, &mut console);
+        let mut console = Console::new("replay", true);
+        let mut until = |text| super::until(text, &mut console);
         assert_eq!(from(None), Ok(id(0, 0)));
         assert_eq!(from(Some("7-3")), Ok(id(7, 3)));
         assert_eq!(from(Some("1970-01-01T00:00:01Z")), Ok(id(999, u64::MAX)));

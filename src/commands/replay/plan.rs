@@ -37,8 +37,8 @@ pub struct Plan {
 impl Plan {
     /// Makes it from the flags; says what is left out.
     pub fn new(flags: &Flags, recording: Recording, console: &mut Console) -> Result<Plan, Failure> {
-        let from = place::from(flags.from.as_deref())?;
-        let until = place::until(flags.until.as_deref())?;
+        let from = place::from(flags.from.as_deref(), console)?;
+        let until = place::until(flags.until.as_deref(), console)?;
         let mut parts = Vec::new();
         for (source, target, choice) in targets(flags, &recording)? {
             let mut reader = recording.reader(&source).map_err(Failure::Here)?;

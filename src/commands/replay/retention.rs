@@ -5,7 +5,7 @@ use std::time::Duration;
 use ptg_store::ids::{EntryId, StreamId};
 
 use super::super::counted;
-use crate::client::{Failure, Store, max_len};
+use crate::client::{Failure, Present, Store, Stream, description};
 
 /// How long other stores on the same Redis may take to heed a new `max_len` (two seconds, says the README), and a little.
 pub const OTHER_STORES: Duration = Duration::from_millis(2500);
@@ -24,19 +24,15 @@ pub struct State {
 impl State {
     /// Asks the store. `default_max_len` is asked for only if need be, and once.
     pub fn of(store: &Store, stream: &StreamId, default_max_len: &mut Option<u64>) -> Result<State, Failure> {
-        let reply = store.get(&max_len::path(stream.as_str()))?;
-        let info = &reply["info"];
-        let (length, newest) = (info["length"].as_u64(), info["last-generated-id"].as_str());
-        let newest = newest.and_then(|id| id.parse().ok()).unwrap_or_default();
-        let length = length.unwrap_or_default();
-        let max_len = match (reply["meta"]["max_len"].as_u64(), *default_max_len) {
+        let found = Stream::of(store, stream.as_str())?;
+        let max_len = match (found.own_max_len(), *default_max_len) {
             (Some(own), _) => own,
             (None, Some(default)) => default,
-            (None, None) => *default_max_len.insert(default_of(store)?),
+            (None, None) => *default_max_len.insert(Present::of(store)?.default_max_len),
         };
         Ok(State {
-            length,
-            newest,
+            length: found.entries,
+            newest: found.last_id,
             max_len,
         })
     }
@@ -48,7 +44,7 @@ impl State {
 
     /// Has the store keep so many entries; everything else about the stream stays.
     pub fn raise(&mut self, store: &Store, stream: &StreamId, max_len: u64) -> Result<(), Failure> {
-        store.put(&max_len::put(stream.as_str(), max_len))?;
+        store.put(&description::put_max_len(stream.as_str(), max_len))?;
         self.max_len = max_len;
         Ok(())
     }
@@ -60,15 +56,7 @@ impl State {
              mends that, or: {}",
             counted(entries, "entry", "entries"),
             self.max_len,
-            store.curl("PUT", &max_len::put(stream.as_str(), self.needed(entries))),
+            description::command(store, stream.as_str(), self.needed(entries)),
         )
     }
-}
-
-/// How many entries a stream keeps that does not say it itself.
-fn default_of(store: &Store) -> Result<u64, Failure> {
-    let activity = store.get("/activity")?;
-    activity["default_max_len"]
-        .as_u64()
-        .ok_or_else(|| Failure::Foreign("this is no store: its reply to GET /activity has no default_max_len".into()))
 }

@@ -180,6 +180,8 @@ impl Target {
             self.refused = Some(failure);
             return self.store.interrupted.sleep(pause.min(wait));
         }
+        let begun = Instant::now();
+        self.retry.limit(&mut self.store);
         match sent::stored(&self.store, &self.stream, &self.under_way) {
             Ok(0) => Err(failure),
             Ok(stored) => {
@@ -195,7 +197,7 @@ impl Target {
                 Ok(())
             }
             Err(away) => {
-                self.again = self.retry.failed(away)?;
+                self.again = self.retry.failed(away, begun)?;
                 self.refused = Some(failure);
                 Ok(())
             }

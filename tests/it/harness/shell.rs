@@ -68,6 +68,8 @@ impl Shell {
         command.current_dir(self.home.path());
         command.env("XDG_CONFIG_HOME", self.home.path().join("config"));
         command.env("PTG_STORE_URL", &self.url);
+        // Berlin's, as POSIX writes it: not every machine knows the names of time zones.
+        command.env("TZ", "CET-1CEST,M3.5.0,M10.5.0/3");
         command.envs(self.token.iter().map(|token| ("PTG_STORE_TOKEN", token)));
         command
     }

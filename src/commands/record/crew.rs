@@ -1,0 +1,290 @@
+//! The threads that record, one a stream: they are started as streams come, and joined as they end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use ptg_store::ids::StreamId;
+use ptg_store::recording::Writable;
+use ptg_store::units::Span;
+
+use super::super::counted;
+use super::lookout::Seen;
+use super::stream::{Counts, Recorded, Tape};
+use super::{Session, lookout};
+use crate::client::{Console, Failure, figures};
+
+/// How often it is looked whether all are to end: their threads look up once a tick themselves.
+const SHORT_TICK: Duration = Duration::from_millis(50);
+
+/// How many words may wait to be heard.
+const WORDS: usize = 64;
+
+/// The most streams of `*`: half of the sockets that a store takes (`--max-sockets`), so that others find room, too.
+const MOST_STREAMS: usize = 500;
+
+/// Where a stream begins that came while others were recorded.
+const FIRST: &str = "first";
+
+/// A stream that was not there so many times when somebody looked is given up until it comes again: its thread ends.
+const GONE: u32 = 3;
+
+/// What a thread says.
+pub enum Word {
+    /// A sentence for the user.
+    Say(String),
+    /// There are these streams.
+    Seen(Seen),
+    /// It has ended: that of a stream, or the one that looks for streams.
+    Ended(Option<StreamId>),
+}
+
+/// A stream that is recorded now.
+struct Running<'scope> {
+    thread: ScopedJoinHandle<'scope, (Recorded, Result<(), Failure>)>,
+    counts: Arc<Counts>,
+    /// It alone is to end.
+    retired: Arc<AtomicBool>,
+    /// How often it was not there.
+    absent: u32,
+}
+
+/// What became of a recording.
+pub struct Outcome {
+    /// Why it ended early, if it did.
+    pub done: Result<(), Failure>,
+    /// What was recorded, by its stream.
+    pub recorded: Vec<Recorded>,
+    /// Whether some of all streams were left out.
+    pub left_out: bool,
+}
+
+/// All threads.
+struct Crew<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    session: &'env Session<'env>,
+    folder: &'env mut Writable,
+    console: &'env mut Console,
+    /// The streams that were asked for by their names: one that fails is not left out.
+    named: BTreeSet<StreamId>,
+    running: BTreeMap<StreamId, Running<'scope>>,
+    recorded: BTreeMap<StreamId, Recorded>,
+    /// Those of all streams that are not recorded: they failed, or are too many.
+    left_out: BTreeSet<StreamId>,
+    done: Result<(), Failure>,
+    tell: Sender<Word>,
+}
+
+/// Records until all have ended, one of them failed, or the user has had enough: the streams that were named, and if all are
+/// wanted those that there are and those that come.
+pub fn record<'env>(
+    session: &'env Session<'env>,
+    folder: &'env mut Writable,
+    console: &'env mut Console,
+    named: BTreeSet<StreamId>,
+) -> Outcome {
+    let (tell, words) = bounded(WORDS);
+    thread::scope(|scope| {
+        let mut crew = Crew {
+            scope,
+            session,
+            folder,
+            console,
+            named: named.clone(),
+            running: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+            done: Ok(()),
+            tell: tell.clone(),
+        };
+        for id in named {
+            crew.start(id, session.from.wire.clone());
+        }
+        let mut lookout = None;
+        if session.all {
+            let look = move || {
+                let looked = lookout::look(session, &tell);
+                let _ = tell.send(Word::Ended(None));
+                looked
+            };
+            let name = "record-lookout".to_owned();
+            match thread::Builder::new().name(name).spawn_scoped(scope, look) {
+                Ok(thread) => lookout = Some(thread),
+                Err(error) => crew.fail(no_thread(&error)),
+            }
+        }
+        crew.listen(&words, &mut lookout);
+        crew.console.clear();
+        Outcome {
+            done: crew.done,
+            recorded: crew.recorded.into_values().collect(),
+            left_out: !crew.left_out.is_empty(),
+        }
+    })
+}
+
+impl<'scope> Crew<'scope, '_> {
+    /// Hears what the threads say, until the last one has ended.
+    fn listen(&mut self, words: &Receiver<Word>, lookout: &mut Option<ScopedJoinHandle<'scope, Result<(), Failure>>>) {
+        let begun = Instant::now();
+        while !self.running.is_empty() || lookout.is_some() {
+            match words.recv_timeout(SHORT_TICK) {
+                Ok(Word::Say(sentence)) => self.console.say(&sentence),
+                Ok(Word::Seen(Seen { streams, first: true })) => self.take(streams, &self.session.from.wire),
+                Ok(Word::Seen(Seen { streams, .. })) => {
+                    self.give_up_gone(&streams);
+                    self.take(streams, FIRST);
+                }
+                Ok(Word::Ended(Some(id))) => self.end(&id),
+                Ok(Word::Ended(None)) => match lookout.take().map(joined) {
+                    Some(Err(failure)) if failure != Failure::Interrupted => self.fail(failure),
+                    _ => {}
+                },
+                Err(_) => {}
+            }
+            let duration = self.session.flags.duration;
+            let is_over = duration.is_some_and(|Span(time)| begun.elapsed() >= time);
+            if is_over || self.session.interrupted.is_set() {
+                self.session.store.interrupted.set();
+            }
+            let line = || progress(&self.running, &self.recorded, begun.elapsed());
+            self.console.progress(line);
+        }
+    }
+
+    /// Records those of all streams that are not recorded yet, from there on.
+    fn take(&mut self, streams: Vec<StreamId>, from: &str) {
+        for id in streams {
+            if self.session.store.interrupted.is_set() {
+                return;
+            }
+            if self.running.contains_key(&id) || self.left_out.contains(&id) {
+                continue;
+            }
+            if self.running.len() >= MOST_STREAMS {
+                self.console.complain(&format!(
+                    "{id} is left out: more than {MOST_STREAMS} streams are not recorded at once, unless they are named"
+                ));
+                self.left_out.insert(id);
+                continue;
+            }
+            self.start(id, from.to_owned());
+        }
+    }
+
+    /// Ends the threads of streams that have been gone for a while: there may be many of them.
+    fn give_up_gone(&mut self, streams: &[StreamId]) {
+        for (id, running) in &mut self.running {
+            running.absent = match streams.contains(id) || self.named.contains(id) {
+                true => 0,
+                false => running.absent + 1,
+            };
+            if running.absent >= GONE {
+                running.retired.store(true, Relaxed);
+            }
+        }
+    }
+
+    /// Opens a stream's files, says where they are, and records it.
+    fn start(&mut self, id: StreamId, from: String) {
+        let before = self.recorded.remove(&id);
+        let counts = before.map(|before| before.counts).unwrap_or_default();
+        let opened = self.folder.writer(&id).map_err(Failure::Here);
+        let (mut writer, torn) = match opened {
+            Ok(opened) => opened,
+            Err(failure) => return self.fail(failure),
+        };
+        if !torn.is_none() {
+            self.console
+                .say(&format!("{id}: {torn} at its end were torn, and are cut"));
+        }
+        if let Some(last) = writer.last() {
+            let entries = counted(writer.entries(), "entry", "entries");
+            self.console
+                .say(&format!("{id}: goes on behind {last}, with {entries} so far"));
+        }
+        if self.session.flags.sync {
+            writer.sync();
+        }
+        let retired = Arc::new(AtomicBool::new(false));
+        let mut tape = Tape::new(id.clone(), from, writer, counts.clone(), retired.clone());
+        let (session, tell) = (self.session, self.tell.clone());
+        let run = move || {
+            let done = tape.record(session, &tell);
+            // Whoever listened has ended, and so will this.
+            let _ = tell.send(Word::Ended(Some(tape.stream.clone())));
+            (tape.recorded(), done)
+        };
+        let name = format!("record-{}", self.running.len());
+        match thread::Builder::new().name(name).spawn_scoped(self.scope, run) {
+            Ok(thread) => {
+                let running = Running {
+                    thread,
+                    counts,
+                    retired,
+                    absent: 0,
+                };
+                self.running.insert(id, running);
+            }
+            Err(error) => self.fail(no_thread(&error)),
+        }
+    }
+
+    /// A stream's thread has ended.
+    fn end(&mut self, id: &StreamId) {
+        let Some(running) = self.running.remove(id) else { return };
+        let (recorded, done) = joined(running.thread);
+        self.recorded.insert(id.clone(), recorded);
+        let Err(failure) = done else { return };
+        if is_of_one_stream(&failure) && !self.named.contains(id) {
+            self.console
+                .complain(&format!("{id}: {failure}; it is left out, and the others go on"));
+            self.left_out.insert(id.clone());
+            return;
+        }
+        self.console.say(&format!("{id}: it failed, which ends the recording"));
+        self.fail(failure);
+    }
+
+    /// All are to end.
+    fn fail(&mut self, failure: Failure) {
+        self.session.store.interrupted.set();
+        if self.done.is_ok() {
+            self.done = Err(failure);
+        }
+    }
+}
+
+/// Whether others need not fail in the same way: the store refuses this stream, because it is none or cannot be read.
+fn is_of_one_stream(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused { status, .. } => !matches!(status, 401 | 403),
+        Failure::Closed { .. } => !failure.is_passing(),
+        _ => false,
+    }
+}
+
+/// A panic in a thread is one here.
+fn joined<T>(thread: ScopedJoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn no_thread(error: &std::io::Error) -> Failure {
+    Failure::Here(format!("cannot start a thread for each stream: {error}"))
+}
+
+fn progress(running: &BTreeMap<StreamId, Running>, recorded: &BTreeMap<StreamId, Recorded>, time: Duration) -> String {
+    let counts = running.values().map(|one| &one.counts);
+    let counts: Vec<_> = counts.chain(recorded.values().map(|one| &one.counts)).collect();
+    let sum = |what: fn(&Counts) -> &AtomicU64| counts.iter().map(|one| what(one).load(Relaxed)).sum::<u64>();
+    format!(
+        "{}, {}, {} in {}",
+        counted(sum(|one| &one.entries), "entry", "entries"),
+        figures::bytes(sum(|one| &one.bytes)),
+        counted(sum(|one| &one.gaps), "gap", "gaps"),
+        figures::time(time)
+    )
+}
