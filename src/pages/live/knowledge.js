@@ -98,8 +98,9 @@ async function pollOnce() {
   try {
     // Without a sign-in the store tells only whether Redis is well.
     const reply = await ask("GET", session.open ? "/activity" : "/ping", { within: POLL_WITHIN_MS });
+    const text = await reply.text();   // heads that nothing follows are no answer
     known.heard = performance.now();
-    const told = await reply.json().catch(() => { throw new Error("The store's answer cannot be read"); });
+    const told = parse(text);
     if (asking !== session.number) return;
     if (session.open) learn(told, reply);
     else Object.assign(known, { asOf: known.heard, redis: null, refusal: null });
@@ -111,6 +112,14 @@ async function pollOnce() {
     else if (status === 503 && !session.open) known.redis = { state: "away", detail: message, since: null };
   }
   show();
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error("The store's answer cannot be read");
+  }
 }
 
 function learn(activity, reply) {
