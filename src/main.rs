@@ -3,14 +3,10 @@
 // A print that fails panics: what is said goes through `logging`, `commands::print` or `client::Console`, which bear it.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-mod allocator;
 mod arguments;
-mod bench;
 mod client;
 mod commands;
-mod doctor;
-mod logging;
-mod signals;
+mod process;
 
 use std::ffi::OsString;
 use std::io;
@@ -20,8 +16,9 @@ use std::sync::atomic::AtomicBool;
 
 use arguments::Stop;
 use client::Exit;
-use logging::Lines;
-use ptg_store::config::{Flags, REDIS_VARIABLE, RedisChoice, environment, variable};
+use process::logging::{self, Lines};
+use process::{allocator, signals};
+use ptg_store::state::config::{Flags, REDIS_VARIABLE, RedisChoice, environment, variable};
 use ptg_store::{Config, Server, store};
 use signal_hook::iterator::Signals;
 

@@ -6,8 +6,8 @@ pub mod help;
 mod prepare;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::config::{Environment, Flags, environment};
-use ptg_store::visible;
+use ptg_store::state::config::{Environment, Flags, environment};
+use ptg_store::words::visible;
 
 pub use prepare::looks_like_flag;
 use prepare::{Prepared, Words, prepare};

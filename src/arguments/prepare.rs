@@ -5,8 +5,8 @@
 //! and a word that is only `-` is none. `-h` and `--help` ask for help wherever they stand.
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
-use ptg_store::nearest::nearest;
-use ptg_store::params::boolean_of;
+use ptg_store::request::params::boolean_of;
+use ptg_store::words::nearest::nearest;
 
 /// What other programs call a flag, and its name here.
 const OTHER_NAMES: [(&str, &str); 9] = [

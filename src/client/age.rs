@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ptg_store::ids::EntryId;
+use ptg_store::words::ids::EntryId;
 
 use super::figures;
 

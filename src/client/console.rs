@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use ptg_store::visible;
+use ptg_store::words::visible;
 use rustix::termios::tcgetwinsize;
 
 /// How often the progress line changes.

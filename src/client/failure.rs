@@ -3,7 +3,7 @@
 use std::fmt;
 use std::process::ExitCode;
 
-use ptg_store::error::close;
+use ptg_store::words::error::close;
 use serde_json::Value;
 
 /// What a command exits with, for scripts to tell apart. The table is also in docs/command-line.md.

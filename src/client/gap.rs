@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use ptg_store::ids::EntryId;
-use ptg_store::shape::ANEW;
+use ptg_store::words::ids::EntryId;
+use ptg_store::words::shape::ANEW;
 
 use super::Failure;
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use ptg_store::wait::poll;
+use ptg_store::net::wait::poll;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::OFlags;
 

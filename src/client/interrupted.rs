@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::{Exit, Failure, TICK};
-use crate::signals;
+use crate::process::signals;
 
 /// Whether the user has had enough. Clones are one and the same.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use ptg_store::listeners;
+use ptg_store::server::listeners;
 
 /// Whether both were one when somebody last listened there, as far as that can still be told.
 pub fn were_one(one: &str, other: &str) -> bool {

@@ -6,8 +6,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use ptg_store::visible;
-use ptg_store::wait::poll;
+use ptg_store::net::wait::poll;
+use ptg_store::words::visible;
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Failure, Interrupted, TICK};

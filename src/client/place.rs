@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use ptg_store::ids::EntryId;
-use ptg_store::units::Span;
+use ptg_store::words::ids::EntryId;
+use ptg_store::words::units::Span;
 
 use super::{Failure, Store, encode};
 

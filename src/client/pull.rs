@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ptg_store::ids::EntryId;
 use ptg_store::recording::Record;
+use ptg_store::words::ids::EntryId;
 use tungstenite::Message;
 
 use super::{Failure, Gap, Patience, Retry, Store, encode, place, websocket};

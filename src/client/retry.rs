@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use ptg_store::error::close;
-use ptg_store::units::Span;
+use ptg_store::words::error::close;
+use ptg_store::words::units::Span;
 
 use super::store::{PATIENCE, SILENCE};
 use super::{Failure, Store};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use ptg_store::config::variable;
+use ptg_store::state::config::variable;
 
 use super::shell::{program, quote};
 use super::token::{self, Found, Source, TOKEN_VARIABLE, Token, URL_VARIABLE};

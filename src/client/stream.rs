@@ -1,7 +1,7 @@
 //! What a store knows of one stream, and of all of them together.
 
-use ptg_store::ids::EntryId;
-use ptg_store::object::Object;
+use ptg_store::words::ids::EntryId;
+use ptg_store::words::object::Object;
 use serde_json::Value;
 
 use super::{Failure, Store, TICK, description};

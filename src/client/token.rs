@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use ptg_store::config::variable;
+use ptg_store::state::config::variable;
 
 use super::{Claims, Failure, Store, login};
 

@@ -1,12 +1,12 @@
 //! Places in a stream as people type them behind `--from` and `--until`, made what the store understands: besides its own forms
-//! (`ptg_store::cursor`) these are times of this machine's clock, and longer spans back from now.
+//! (`ptg_store::words::cursor`) these are times of this machine's clock, and longer spans back from now.
 
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
 use jiff::{Timestamp, Zoned};
-use ptg_store::cursor::{Cursor, Until};
-use ptg_store::units;
+use ptg_store::words::cursor::{Cursor, Until};
+use ptg_store::words::units;
 
 use super::{Console, Failure, figures};
 

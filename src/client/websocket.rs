@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-use ptg_store::wait::{is_quiet, poll};
+use ptg_store::net::wait::{is_quiet, poll};
 use rustix::event::{PollFd, PollFlags};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::generate_key;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ptg_store::wait::{Pace, is_quiet, poll};
+use ptg_store::net::wait::{Pace, is_quiet, poll};
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Failure, Interrupted, Store, TICK};

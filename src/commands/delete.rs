@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::StreamId;
+use ptg_store::words::ids::StreamId;
 
 use super::describe::no_stream;
 use super::terminal::{Echo, Terminal};

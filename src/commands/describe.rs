@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::EntryId;
-use ptg_store::object::Object;
+use ptg_store::words::ids::EntryId;
+use ptg_store::words::object::Object;
 use serde_json::{Value, json};
 
 use super::stream_id;

@@ -1,7 +1,9 @@
 //! The commands that make the binary a client of a store, and how each begins and ends.
 
+pub mod bench;
 mod delete;
 mod describe;
+pub mod doctor;
 mod login;
 mod pull;
 mod push;
@@ -15,15 +17,13 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::StreamId;
-use ptg_store::nearest::nearest;
-use ptg_store::visible;
+use ptg_store::words::ids::StreamId;
+use ptg_store::words::nearest::nearest;
+use ptg_store::words::visible;
 
 use crate::arguments::help::{self, Row};
 use crate::arguments::{self, Stop};
-use crate::bench;
 use crate::client::{Console, Exit, Failure, Interrupted, unwritable};
-use crate::doctor;
 
 /// A command of the binary.
 pub struct Command {

@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::{EntryId, StreamId};
-use ptg_store::visible;
+use ptg_store::words::ids::{EntryId, StreamId};
+use ptg_store::words::visible;
 use serde_json::Value;
 
 use crate::client::{Age, Exit, Failure, Interrupted, Output, Store, activity, figures};

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 
-use ptg_store::visible;
+use ptg_store::words::visible;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 use crate::client::{Arrival, Failure, Input, Interrupted, TICK};

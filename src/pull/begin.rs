@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use super::gaps::Gaps;
 use super::generation::Generation;
 use super::ledger::Ledger;
-use crate::call;
-use crate::cursor::{Cursor, Until};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
-use crate::shape::Gap;
+use crate::request::call;
 use crate::store::{Look, Nobody, Session, StreamInfo};
+use crate::words::cursor::{Cursor, Until};
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
+use crate::words::shape::Gap;
 
 /// How long a clock that was asked once is as good as asked now: in so long no clock drifts by a millisecond.
 const CLOCK_AGE: Duration = Duration::from_secs(5);

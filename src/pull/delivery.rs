@@ -5,11 +5,11 @@ use std::time::Instant;
 use super::begin::Position;
 use super::turn::Turn;
 use super::{MOST_ENTRIES, Outlet, Stop, Tally};
-use crate::batch::Joined;
-use crate::call;
-use crate::ending::Ending;
-use crate::ids::EntryId;
+use crate::request::call;
 use crate::store::{Arrival, Entries, Place, StreamInfo};
+use crate::words::batch::Joined;
+use crate::words::ending::Ending;
+use crate::words::ids::EntryId;
 
 /// The most bytes of one reply, unless a single entry is larger.
 pub const MAX_REPLY: usize = 8 << 20;

@@ -6,8 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ids::EntryId;
 use crate::store::StreamInfo;
+use crate::words::ids::EntryId;
 
 /// The least time between two looks.
 const PAUSE: Duration = Duration::from_secs(1);

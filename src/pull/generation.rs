@@ -16,9 +16,9 @@ use super::gaps::Gaps;
 use super::ledger::Ledger;
 use super::tell::tell;
 use super::{Outlet, Pull, Stop, Tally};
-use crate::ids::{EntryId, StreamId};
-use crate::shape::Gap;
 use crate::store::{Beside, Change, Lately, Look, Mark, Print, Session, Watched};
+use crate::words::ids::{EntryId, StreamId};
+use crate::words::shape::Gap;
 
 /// How many reads are remembered, to know whether one of them began with the first entry of a new generation.
 const MOST_READS: usize = 256;

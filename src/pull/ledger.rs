@@ -3,8 +3,8 @@
 //! They need what Redis knows of a stream in the very instant of each read. Redis 7 and later tell how many entries were
 //! ever added; of older ones only a reader that comes back learns of a gap, and nobody how large it is.
 
-use crate::ids::EntryId;
 use crate::store::StreamInfo;
+use crate::words::ids::EntryId;
 
 /// What a reader has passed of a stream.
 #[derive(Debug)]

@@ -13,16 +13,16 @@ mod ways;
 
 use std::time::Duration;
 
-use crate::batch::Joined;
-use crate::call;
-use crate::context::Context;
-use crate::cursor;
-use crate::ending::Ending;
-use crate::error::{StoreError, close};
-use crate::ids::EntryId;
-use crate::metrics::Counter;
-use crate::shape::{Format, Gap};
+use crate::limits::metrics::Counter;
+use crate::request::call;
+use crate::state::context::Context;
 use crate::store::{Beside, ReadAhead, Session};
+use crate::words::batch::Joined;
+use crate::words::cursor;
+use crate::words::ending::Ending;
+use crate::words::error::{StoreError, close};
+use crate::words::ids::EntryId;
+use crate::words::shape::{Format, Gap};
 use begin::{Clock, Position};
 use delivery::Delivery;
 

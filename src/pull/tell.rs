@@ -3,11 +3,11 @@
 use log::warn;
 
 use super::{Outlet, Stop, Tally};
-use crate::ending::Ending;
-use crate::error::close;
-use crate::ids::{EntryId, StreamId};
-use crate::log_line;
-use crate::shape::Gap;
+use crate::words::ending::Ending;
+use crate::words::error::close;
+use crate::words::ids::{EntryId, StreamId};
+use crate::words::log_line;
+use crate::words::shape::Gap;
 
 /// Tells a gap before what follows it, and ends the pull if it is to.
 pub fn tell(gap: &Gap, close_on_gap: bool, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Outlet;
-use crate::ending::Ending;
-use crate::wait::TICK;
+use crate::net::wait::TICK;
+use crate::words::ending::Ending;
 
 /// Whose turn it is.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use super::delivery::Taken;
 use super::generation::Watching;
 use super::tell::{tell, trimmed};
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
-use crate::ending::Ending;
-use crate::error::close;
-use crate::ids::EntryId;
 use crate::store::Look;
+use crate::words::ending::Ending;
+use crate::words::error::close;
+use crate::words::ids::EntryId;
 
 /// How long one `XREAD` waits. A thousand silent pulls should cost Redis little.
 const BLOCK: Duration = Duration::from_secs(5);

@@ -8,8 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{at, show, stem};
-use crate::files;
-use crate::ids::StreamId;
+use crate::recording::files;
+use crate::words::ids::StreamId;
 
 /// Its name.
 pub const ABOUT: &str = "recording.json";

@@ -7,8 +7,8 @@ use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn, checksum};
 use super::{Recording, at};
-use crate::files;
-use crate::ids::StreamId;
+use crate::recording::files;
+use crate::words::ids::StreamId;
 
 /// So many faults of a stream are told one by one.
 const MOST_TOLD: usize = 10;

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{at, show};
-use crate::files;
-use crate::ids::{EntryId, StreamId};
+use crate::recording::files;
+use crate::words::ids::{EntryId, StreamId};
 
 /// Its name.
 pub const GAPS: &str = "gaps.jsonl";

@@ -1,6 +1,6 @@
 //! One record of an index file: 40 bytes, numbers in little-endian order, as Python's `struct` reads them with `<QQQQII`.
 
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// Bytes of a record.
 pub const RECORD_SIZE: usize = 40;

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{Reader, Record};
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// Merges readers. It holds one record of each.
 pub struct Merge {

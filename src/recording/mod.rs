@@ -13,6 +13,7 @@
 
 mod about;
 mod check;
+pub mod files;
 mod gaps;
 mod index;
 mod merge;
@@ -33,8 +34,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use crate::files;
-use crate::ids::StreamId;
+use crate::words::ids::StreamId;
 
 pub use about::{ABOUT, About};
 pub use check::{Report, check};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::{SHA256, digest};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::ids::StreamId;
+use crate::words::ids::StreamId;
 
 /// The end of a data file's name.
 pub const DATA: &str = ".data";

@@ -10,8 +10,8 @@ use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, record_at};
 use super::{at, show};
-use crate::files;
-use crate::ids::{EntryId, StreamId};
+use crate::recording::files;
+use crate::words::ids::{EntryId, StreamId};
 
 /// What is read ahead of each of the two files, in bytes. A thousand streams may be read at the same time.
 const AHEAD: usize = 16 << 10;

@@ -9,8 +9,8 @@ use super::index::{RECORD_SIZE, Record};
 use super::names::{data_path, index_path};
 use super::tail::{Tail, Torn};
 use super::{at, show};
-use crate::files;
-use crate::ids::{EntryId, StreamId};
+use crate::recording::files;
+use crate::words::ids::{EntryId, StreamId};
 
 /// A tail of data that no index speaks of is cut up to this size. A crash leaves less behind: what one reply brings, or,
 /// if the power failed, what the system had not written yet. With more, an index is missing, and the data worth keeping.

@@ -7,9 +7,9 @@ use redis::Value;
 
 use super::rhythm::{EARLIEST_MS, INTERVALS, Pulse, Rhythm, SKEW_MS, came_at};
 use super::{Nobody, Session, meta_key, unexpected, value};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
-use crate::object::Object;
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
+use crate::words::object::Object;
 
 /// Of a stream: its length, entries ever added (-1 before Redis 7), its newest entry's id and bytes, and behind them, newest
 /// first, the seconds before that one's in which entries came, as far back as the second that is known (`ARGV[1]`), or as many

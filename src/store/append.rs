@@ -8,8 +8,8 @@ use super::introduction::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{DATA_FIELD, Session, unexpected, value};
-use crate::error::StoreError;
-use crate::ids::StreamId;
+use crate::words::error::StoreError;
+use crate::words::ids::StreamId;
 
 /// At most so many bytes begin and end a transaction.
 const AROUND: usize = 64;

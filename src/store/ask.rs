@@ -9,8 +9,8 @@ use redis::{Cmd, ServerError, Value};
 use super::entries::{Entries, Shape};
 use super::link::{Beside, Nobody};
 use super::{Session, StreamInfo, describe};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
 
 /// A stream and the last entry that was read of it.
 pub type Place<'a> = (&'a StreamId, EntryId);

@@ -9,9 +9,9 @@ use serde_json::{Map, json};
 
 use super::link::{END_OF_LINE, Link, broken};
 use super::{Beside, Nobody, Session, meta_key, unexpected, value};
-use crate::error::StoreError;
-use crate::ids::{EntryId, META_PREFIX, StreamId};
-use crate::object::Object;
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, META_PREFIX, StreamId};
+use crate::words::object::Object;
 
 /// How many keys one step of a scan looks at: few steps for a lab's store, none of them long.
 const SCAN_STEP: u32 = 1000;

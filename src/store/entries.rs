@@ -6,8 +6,8 @@ use redis::Value;
 
 use super::link::{Beside, END_OF_LINE, Link, Nobody, broken};
 use super::{DATA_FIELD, Session, unexpected, value};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
 
 /// How much of a reply is read past when the rest of it is not wanted; beyond that a new connection is cheaper.
 const READ_PAST: usize = 1 << 20;

@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use super::Session;
 use super::mark::Look;
-use crate::ids::StreamId;
 use crate::limits::lock;
+use crate::words::ids::StreamId;
 
 /// When a stream began anew: its former generation was there at the first moment, and not any more at the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl Session {
 mod tests {
     use super::super::mark::Mark;
     use super::*;
-    use crate::ids::EntryId;
+    use crate::words::ids::EntryId;
 
     fn having(entries: u64) -> Look {
         Look::There(Mark {

@@ -11,7 +11,7 @@ use redis::{RedisConnectionInfo, ServerError, Value};
 
 use super::link::{Link, Nobody};
 use super::{refusal, value};
-use crate::error::StoreError;
+use crate::words::error::StoreError;
 
 /// How much of what something says that is no Redis is told.
 const EXCERPT: usize = 60;

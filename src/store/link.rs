@@ -12,11 +12,11 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::introduction::{Abilities, introduce};
 use super::redis_socket::RedisSocket;
-use crate::error::StoreError;
-use crate::growth;
-use crate::ids::EntryId;
-use crate::read_buffer::{DIRECT, ReadBuffer};
-use crate::wait::{TICK, is_quiet, poll};
+use crate::net::growth;
+use crate::net::read_buffer::{DIRECT, ReadBuffer};
+use crate::net::wait::{TICK, is_quiet, poll};
+use crate::words::error::StoreError;
+use crate::words::ids::EntryId;
 
 /// The longest line that frames a reply: an error's sentence; everything else is a number.
 const LONGEST_LINE: usize = 16 << 10;

@@ -9,8 +9,8 @@ use super::generation::Watched;
 use super::link::{Beside, Nobody};
 use super::mark::{END, Look, Mark, Print};
 use super::{DATA_FIELD, Session, StreamInfo, unexpected, value};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
 
 /// Of a stream: its last generated id, its length, entries ever added (-1 before Redis 7), the id of its oldest entry (empty
 /// if it has none), the bytes of both entries that were copied for this, and of the newest its id, its size (-1 unless its only

@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
 use super::generation::Watched;
 use super::{Nobody, Session, Store};
-use crate::wait::join_by;
+use crate::net::wait::join_by;
 
 /// How often each stream is looked at. Readers are to know within six seconds.
 const INTERVAL: Duration = Duration::from_secs(2);

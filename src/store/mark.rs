@@ -3,7 +3,7 @@
 //! had last. Pure comparison; `look` asks Redis.
 
 use super::StreamInfo;
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// How many bytes of each end of an entry tell it from another.
 pub(super) const END: usize = 32;

@@ -34,10 +34,10 @@ use std::time::Duration;
 
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
-use crate::error::StoreError;
-use crate::ids::{META_PREFIX, StreamId};
 use crate::limits::lock;
-use crate::metrics::Metrics;
+use crate::limits::metrics::Metrics;
+use crate::words::error::StoreError;
+use crate::words::ids::{META_PREFIX, StreamId};
 use asking::Asking;
 use generation::Generations;
 use link::Link;

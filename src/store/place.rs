@@ -10,8 +10,8 @@ use super::introduction::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{Session, unexpected, value};
-use crate::destination::{Destination, Destinations};
-use crate::error::StoreError;
+use crate::words::destination::{Destination, Destinations};
+use crate::words::error::StoreError;
 
 /// The most entries of one call: Redis 6.2 takes no command of more than 1024 × 1024 arguments.
 pub const MOST_PLACED: usize = 1_000_000;

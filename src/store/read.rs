@@ -8,12 +8,12 @@ use super::ask::Before;
 use super::entries::Entries;
 use super::link::Nobody;
 use super::{Session, value};
-use crate::batch::{FRAME, Joined, item_length};
-use crate::cursor::{Cursor, Moment, Until};
-use crate::error::StoreError;
-use crate::ids::{EntryId, StreamId};
 use crate::limits::{ROOM_PATIENCE, Reservation, UNCOUNTED};
-use crate::units::Size;
+use crate::words::batch::{FRAME, Joined, item_length};
+use crate::words::cursor::{Cursor, Moment, Until};
+use crate::words::error::StoreError;
+use crate::words::ids::{EntryId, StreamId};
+use crate::words::units::Size;
 
 /// The most entries asked for at once. More would not be faster, and an entry can be large.
 const MOST_AT_ONCE: usize = 1024;

@@ -3,7 +3,7 @@
 
 use redis::ServerError;
 
-use crate::error::StoreError;
+use crate::words::error::StoreError;
 
 /// What the text of an error reply means.
 pub fn meaning(error: &ServerError) -> StoreError {

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::link::Beside;
 use super::{CONNECT_TIMEOUT, Session, Store};
-use crate::error::StoreError;
-use crate::ids::StreamId;
 use crate::limits::lock;
+use crate::words::error::StoreError;
+use crate::words::ids::StreamId;
 
 /// How old the known retention of a stream may be for a push: so soon it heeds a `max_len` that others than this process set.
 pub const RETENTION_AGE: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// Intervals that the median is taken of. Twelve, so that the nine intervals within ten seconds of life outweigh what was before.
 pub const INTERVALS: usize = 12;

@@ -9,8 +9,8 @@ use redis::{Cmd, ServerError, Value};
 use super::introduction::Abilities;
 use super::link::{Beside, LEFT, Link, Nobody};
 use super::{Store, refusal, value};
-use crate::error::StoreError;
-use crate::ids::StreamId;
+use crate::words::error::StoreError;
+use crate::words::ids::StreamId;
 
 /// How long it is believed that Redis does not let us do something before it is asked anew.
 const LACK_AGE: Duration = Duration::from_secs(1);

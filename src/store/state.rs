@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use redis::Value;
 
 use super::{DATA_FIELD, Nobody, Session, introduction, refusal};
-use crate::error::StoreError;
-use crate::ids::META_PREFIX;
+use crate::words::error::StoreError;
+use crate::words::ids::META_PREFIX;
 
 /// The key of the description of a stream without a name, which there is none of.
 const NOBODYS_KEY: &str = META_PREFIX;

@@ -4,7 +4,7 @@
 use redis::Value;
 
 use super::{Nobody, Session, value};
-use crate::error::StoreError;
+use crate::words::error::StoreError;
 
 /// What Redis says about where it keeps things. Each field is none where it does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -2,8 +2,8 @@
 
 use super::Session;
 use super::introduction::Abilities;
-use crate::error::StoreError;
-use crate::ids::StreamId;
+use crate::words::error::StoreError;
+use crate::words::ids::StreamId;
 
 impl Session {
     /// Fails if entries cannot be pushed there: batches need transactions, several streams need scripts.

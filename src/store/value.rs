@@ -8,7 +8,7 @@ use redis::Value;
 use serde_json::json;
 
 use super::DATA_FIELD;
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// Text out of a string reply.
 pub fn text(value: &Value) -> Option<&str> {

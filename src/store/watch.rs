@@ -11,8 +11,8 @@ use log::{error, info, warn};
 use super::introduction::Abilities;
 use super::state::Kind;
 use super::{Session, State, Store};
-use crate::log_line::{field, sentence};
-use crate::wait::join_by;
+use crate::net::wait::join_by;
+use crate::words::log_line::{field, sentence};
 
 /// How long Redis may take to answer before it counts as down: what `GET /ping` promises.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);

@@ -3,8 +3,8 @@
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
-use crate::ending::Ending;
-use crate::error::close;
+use crate::words::ending::Ending;
+use crate::words::error::close;
 
 /// The most bytes of a control frame (RFC 6455, 5.5).
 pub const LONGEST_CONTROL: u64 = 125;

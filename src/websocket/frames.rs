@@ -13,13 +13,13 @@ use bytes::Bytes;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::coding::{broken, close_code, unmask};
-use crate::ending::Ending;
-use crate::error::close;
-use crate::growth;
 use crate::limits::{Budget, Reservation, UNCOUNTED};
-use crate::read_buffer::{DIRECT, ReadBuffer};
-use crate::units::Size;
-use crate::wait::{Pace, is_quiet};
+use crate::net::growth;
+use crate::net::read_buffer::{DIRECT, ReadBuffer};
+use crate::net::wait::{Pace, is_quiet};
+use crate::words::ending::Ending;
+use crate::words::error::close;
+use crate::words::units::Size;
 
 /// How much of `--max-messages` a message takes at a time, in bytes.
 const STEP: usize = 1 << 20;

@@ -1,7 +1,7 @@
 //! The opening handshake (RFC 6455, section 4.2): what a request must have, and the 101 that answers it.
 
-use crate::error::Error;
-use crate::http::Head;
+use crate::words::error::Error;
+use crate::words::http::Head;
 
 /// Letters of a `Sec-WebSocket-Key`: 16 bytes in base64, without the padding behind them.
 const KEY_LETTERS: usize = 22;

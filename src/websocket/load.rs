@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use super::frames::Incoming;
 use super::refusal::{Refusal, too_many};
-use crate::batch::Batch;
-use crate::batch_header::{BatchError, Header, Rules};
-use crate::call::Push;
-use crate::destination::Destinations;
-use crate::ending::Ending;
-use crate::error::close;
 use crate::limits::Reservation;
+use crate::request::call::Push;
 use crate::store::MOST_PLACED;
+use crate::words::batch::Batch;
+use crate::words::batch_header::{BatchError, Header, Rules};
+use crate::words::destination::Destinations;
+use crate::words::ending::Ending;
+use crate::words::error::close;
 
 /// What an entry costs in memory besides its bytes, about: without it, a queue of empty entries would have no limit.
 const ENTRY_COST: usize = 256;

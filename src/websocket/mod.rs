@@ -17,16 +17,16 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use crate::call::{self, Call};
-use crate::context::Context;
-use crate::error::Error;
-use crate::http::Head;
 use crate::limits::Pass;
-use crate::log_line;
-use crate::metrics::{Counter, PerSocket};
+use crate::limits::metrics::{Counter, PerSocket};
+use crate::net::wire::send_little_ahead;
 use crate::pull::{Pull, Tally, detail};
+use crate::request::call::{self, Call};
+use crate::state::context::Context;
 use crate::store::Session;
-use crate::wire::send_little_ahead;
+use crate::words::error::Error;
+use crate::words::http::Head;
+use crate::words::log_line;
 use pull::Peer;
 use socket::Socket;
 
@@ -169,7 +169,7 @@ impl<'a> Counted<'a> {
         counted
     }
 
-    fn of<'b>(&self, counters: &'b PerSocket) -> &'b crate::metrics::Counter {
+    fn of<'b>(&self, counters: &'b PerSocket) -> &'b crate::limits::metrics::Counter {
         if self.kind == "push" {
             &counters.push
         } else {

@@ -6,13 +6,13 @@ use rustix::event::PollFd;
 use tungstenite::protocol::frame::coding::Data;
 
 use super::socket::Socket;
-use crate::batch::{Joined, Names};
-use crate::call;
-use crate::ending::Ending;
-use crate::ids::StreamId;
 use crate::pull::Outlet;
-use crate::shape::{self, Format, Gap};
+use crate::request::call;
 use crate::store::Beside;
+use crate::words::batch::{Joined, Names};
+use crate::words::ending::Ending;
+use crate::words::ids::StreamId;
+use crate::words::shape::{self, Format, Gap};
 
 /// The peer of a pull.
 pub struct Peer<'a> {

@@ -11,12 +11,12 @@ use super::Moved;
 use super::load::{Load, Loading};
 use super::socket::Socket;
 use super::storer::Storer;
-use crate::call::Push;
-use crate::context::Context;
-use crate::ending::Ending;
 use crate::limits::UNCOUNTED;
+use crate::net::wait::TICK;
+use crate::request::call::Push;
+use crate::state::context::Context;
 use crate::store::{Beside, Session};
-use crate::wait::TICK;
+use crate::words::ending::Ending;
 
 /// The most bytes that wait to be stored, unless one message alone is larger.
 const MOST_QUEUED: usize = 2 << 20;

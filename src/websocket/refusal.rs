@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use crate::batch_header::BatchError;
-use crate::ending::Ending;
-use crate::error::{StoreError, close};
+use crate::words::batch_header::BatchError;
+use crate::words::ending::Ending;
+use crate::words::error::{StoreError, close};
 
 /// A refusal that leaves the socket as it was: nothing of the batch is stored, and the next one may be fine.
 #[derive(Debug, Clone, PartialEq, Serialize)]

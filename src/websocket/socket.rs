@@ -12,11 +12,11 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use super::coding::{close_payload, put_frame, put_header};
 use super::frames::{Event, Frames, Incoming, Limits};
 use super::handshake;
-use crate::context::Context;
-use crate::ending::Ending;
-use crate::error::close;
-use crate::wait::is_quiet;
-use crate::wire::{Wire, takes_nothing};
+use crate::net::wait::is_quiet;
+use crate::net::wire::{Wire, takes_nothing};
+use crate::state::context::Context;
+use crate::words::ending::Ending;
+use crate::words::error::close;
 
 /// How long a closing handshake may take.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -170,7 +170,7 @@ impl Socket {
     /// Waits for that, for so long at most.
     pub fn wait(&mut self, wanted: bool, time: Duration) {
         let mut interest: Vec<_> = self.interest(wanted).into_iter().collect();
-        let waited = crate::wait::poll(&mut interest, time);
+        let waited = crate::net::wait::poll(&mut interest, time);
         let quiet = waited.is_ok() && interest.iter().all(|fd| fd.revents().is_empty());
         drop(interest);
         if quiet {

@@ -11,12 +11,12 @@ use super::Moved;
 use super::load::{Content, Load, Placed};
 use super::push::Intake;
 use super::refusal::Refusal;
-use crate::call::Push;
-use crate::context::Context;
-use crate::ending::Ending;
-use crate::error::{StoreError, close};
-use crate::log_line;
+use crate::request::call::Push;
+use crate::state::context::Context;
 use crate::store::{RETENTION_AGE, Session};
+use crate::words::ending::Ending;
+use crate::words::error::{StoreError, close};
+use crate::words::log_line;
 
 /// How long Redis may take over one round trip before its connection counts as lost. A slow disk can take seconds.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(5);

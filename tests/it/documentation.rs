@@ -8,7 +8,7 @@ use crate::harness::{Program, Store};
 #[test]
 fn every_route_is_in_the_readme() {
     let readme = readme();
-    for route in ptg_store::router::ROUTES {
+    for route in ptg_store::request::router::ROUTES {
         let line = readme
             .lines()
             .find(|line| line.contains(route.method) && line.contains(route.pattern));

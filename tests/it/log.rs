@@ -182,7 +182,7 @@ fn plain_log(mut store: Program) -> String {
     store.wait(PATIENCE);
     let log = store.log();
     assert!(
-        log.chars().all(|c| c == '\n' || ptg_store::visible::is_plain(c)),
+        log.chars().all(|c| c == '\n' || ptg_store::words::visible::is_plain(c)),
         "{log:?}"
     );
     log

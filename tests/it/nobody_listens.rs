@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::time::Duration;
 
-use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
+use ptg_store::words::ids::StreamId;
 
 use crate::harness::{
     Client, PATIENCE, Redis, Running, Shell, eventually, expect_close, next_port, read_answer, send, send_binary, text,

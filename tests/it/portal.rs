@@ -149,7 +149,7 @@ fn every_status_that_a_route_documents_of_its_own_can_be_had() {
         had.push(("GET", pattern, socket(&path.replace("/s/", "/a%2Fb/"), &token)));
         had.push(("GET", pattern, socket(path, &old)));
     }
-    for route in ptg_store::router::ROUTES {
+    for route in ptg_store::request::router::ROUTES {
         for status in route.statuses {
             let wanted = (route.method, route.pattern, *status);
             assert!(had.contains(&wanted), "{wanted:?} was not had");

@@ -104,7 +104,7 @@ fn expected(path: &str) -> u16 {
 fn every_operation_works_as_it_is_filled_in() {
     let store = Store::start();
     let operations = operations(&store);
-    assert_eq!(operations.len(), ptg_store::router::ROUTES.len());
+    assert_eq!(operations.len(), ptg_store::request::router::ROUTES.len());
     for has_entries in [false, true] {
         for operation in &operations {
             let (method, path, _) = operation;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use ptg_store::ids::StreamId;
 use ptg_store::recording::Recording;
+use ptg_store::words::ids::StreamId;
 
 use crate::harness::{Program, Redis, Shell, eventually, peak, text};
 

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
+use ptg_store::words::ids::{EntryId, StreamId};
 use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, Redis, Running, Shell, Store, eventually, text};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
+use ptg_store::words::ids::{EntryId, StreamId};
 use tempfile::TempDir;
 
 use crate::harness::{PATIENCE, Redis, Shell, Store, eventually, receive_text, send_binary, text};

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writable;
+use ptg_store::words::ids::{EntryId, StreamId};
 use tempfile::TempDir;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;

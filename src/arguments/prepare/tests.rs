@@ -207,7 +207,7 @@ fn argh_takes_every_flag_that_the_table_has_and_no_other() {
             assert!(said.is_some_and(|said| said.contains("Unrecognized")), "{}x", flag.long);
         }
     }
-    check::<ptg_store::config::Flags>();
+    check::<ptg_store::state::config::Flags>();
     check::<Flags>();
     check::<Lists>();
 }

@@ -7,8 +7,8 @@ use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use ptg_store::batch_header::cut_at_starts;
-use ptg_store::ids::EntryId;
+use ptg_store::words::batch_header::cut_at_starts;
+use ptg_store::words::ids::EntryId;
 
 use super::{Failure, Patience, Retry, Store, TICK};
 use socket::{foreign, path};

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use ptg_store::files;
+use ptg_store::recording::files;
 use rustix::fs::{FlockOperation, flock};
 use serde::de::IgnoredAny;
 use tempfile::NamedTempFile;
@@ -131,7 +131,7 @@ fn suffix_of(bytes: &[u8]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ptg_store::ids::EntryId;
+    use ptg_store::words::ids::EntryId;
     use std::fs::{read_dir, write};
 
     #[test]

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::units::Span;
+use ptg_store::words::units::Span;
 
 use crate::client::typed::{self, Typed};
 use crate::client::{Console, Exit, Failure, Gap, Interrupted, Output, Patience, Pull, Store, TICK};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ptg_store::ids::EntryId;
+use ptg_store::words::ids::EntryId;
 
 use crate::client::{Age, Entry, figures};
 

@@ -2,9 +2,9 @@
 
 use std::io::IsTerminal;
 
-use ptg_store::batch::Item;
-use ptg_store::ids::StreamId;
-use ptg_store::shape;
+use ptg_store::words::batch::Item;
+use ptg_store::words::ids::StreamId;
+use ptg_store::words::shape;
 
 use super::Flags;
 use super::folder::Folder;

@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::path::PathBuf;
 
-use ptg_store::units::Size;
+use ptg_store::words::units::Size;
 
 use super::Next;
 use super::inputs::{Inputs, too_large};

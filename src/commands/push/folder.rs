@@ -13,8 +13,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ptg_store::files;
-use ptg_store::units::Size;
+use ptg_store::recording::files;
+use ptg_store::words::units::Size;
 
 use super::Next;
 use super::inputs::too_large;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-use ptg_store::units::Size;
+use ptg_store::words::units::Size;
 
 use crate::client::{Arrival, Failure, Input};
 

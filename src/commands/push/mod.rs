@@ -14,8 +14,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::EntryId;
-use ptg_store::units::{Size, Span};
+use ptg_store::words::ids::EntryId;
+use ptg_store::words::units::{Size, Span};
 
 use super::counted;
 use crate::client::push::Stored;

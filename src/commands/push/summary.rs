@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ptg_store::ids::EntryId;
+use ptg_store::words::ids::EntryId;
 
 use super::super::counted;
 use crate::client::{Console, Interrupted, Present, Store, Stream, description, figures};

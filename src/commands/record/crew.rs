@@ -7,9 +7,9 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
-use ptg_store::units::Span;
+use ptg_store::words::ids::StreamId;
+use ptg_store::words::units::Span;
 
 use super::super::counted;
 use super::lookout::Seen;

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
-use ptg_store::cursor::{Moment, Until};
-use ptg_store::ids::StreamId;
+use ptg_store::words::cursor::{Moment, Until};
+use ptg_store::words::ids::StreamId;
 
 use super::Session;
 use super::crew::Word;
 use crate::client::{Failure, Retry, Store, TICK, activity, names};
-use crate::doctor::is_probe;
+use crate::commands::doctor::is_probe;
 
 /// How often it looks. The store looks once a second at most, so that many who look cost no more than one.
 const EVERY: Duration = Duration::from_secs(1);

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
-use ptg_store::ids::StreamId;
 use ptg_store::recording::Writable;
-use ptg_store::units::Span;
+use ptg_store::words::ids::StreamId;
+use ptg_store::words::units::Span;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{say_result, stream_id};

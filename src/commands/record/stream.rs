@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_channel::Sender;
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Writer;
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use super::super::counted;
 use super::Session;

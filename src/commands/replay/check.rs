@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::{Recording, Report, check, read_gaps};
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use super::super::{counted, say_result};
 use crate::client::{Exit, Failure, is_time};

@@ -1,6 +1,6 @@
 //! Whether everything that was replayed into a stream is still there at the end.
 
-use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use crate::client::{Store, description};
 

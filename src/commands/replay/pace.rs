@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ptg_store::ids::EntryId;
+use ptg_store::words::ids::EntryId;
 
 /// Between the end of a recording with a single entry and its next round: there is no spacing to go by.
 const LONE_PAUSE: f64 = 1.0;

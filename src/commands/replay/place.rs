@@ -2,8 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ptg_store::cursor::{Cursor, Moment, Until};
-use ptg_store::ids::EntryId;
+use ptg_store::words::cursor::{Cursor, Moment, Until};
+use ptg_store::words::ids::EntryId;
 
 use crate::client::{Console, Failure, typed};
 

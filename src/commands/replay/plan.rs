@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::{Merge, Reader, Record, Recording};
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use super::super::stream_id;
 use super::flags::Flags;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use super::super::counted;
 use crate::client::{Failure, Present, Store, Stream, description};

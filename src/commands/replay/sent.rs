@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use ptg_store::ids::{EntryId, StreamId};
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use crate::client::{Failure, Store, encode};
 

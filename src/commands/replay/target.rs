@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use ptg_store::error::close;
-use ptg_store::ids::{EntryId, StreamId};
 use ptg_store::recording::Record;
+use ptg_store::words::error::close;
+use ptg_store::words::ids::{EntryId, StreamId};
 
 use super::kept::Kept;
 use super::retention::State;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::ids::EntryId;
+use crate::words::ids::EntryId;
 
 /// Entries as they come: their ids and bytes.
 type Entries = Vec<(EntryId, Vec<u8>)>;

@@ -6,8 +6,8 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::OpCode;
 
 use super::super::coding::{LONGEST_CONTROL, broken};
-use crate::ending::Ending;
-use crate::error::close;
+use crate::words::ending::Ending;
+use crate::words::error::close;
 
 /// Bytes of a masked frame's header without the extended length: two, and the mask.
 const SHORTEST: usize = 2 + 4;

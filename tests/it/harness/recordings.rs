@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use ptg_store::ids::StreamId;
 use ptg_store::recording::{Recording, check};
+use ptg_store::words::ids::StreamId;
 
 /// The entries of a recorded stream, of which nothing is damaged.
 #[track_caller]

@@ -1,0 +1,176 @@
+//! A thread that looks after a Redis of ours: starts it again when it ends by itself, and leaves it when we end.
+//! Every store that uses the Redis has one; whose turn it is acts, and the others see that it was done.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use log::{error, info, warn};
+
+use super::folder::{Folder, Share, Turn};
+use super::process::Process;
+use super::program::remember;
+use super::ready::make_ready;
+use super::{POLL, START_PATIENCE, STOP_PATIENCE};
+use crate::words::log_line;
+
+/// How often a running Redis is looked at.
+const CHECK: Duration = Duration::from_millis(500);
+
+/// What the thread works with.
+pub struct Keeper {
+    folder: Folder,
+    process: Process,
+    share: Share,
+    /// Where Redis listens besides its socket; nowhere if it is 0.
+    port: u16,
+    /// Gives the time by which Redis is to have stopped.
+    stopped: Receiver<Instant>,
+    /// Held from a start until the Redis listens, with the time by which it is to do so.
+    starting: Option<(Turn, Instant)>,
+    /// It was said that Redis ended.
+    told: bool,
+    /// Why it could not be started again, as it was last said.
+    complaint: Option<String>,
+}
+
+impl Keeper {
+    /// Looks after this process.
+    pub fn new(folder: Folder, process: Process, share: Share, port: u16, stopped: Receiver<Instant>) -> Keeper {
+        Keeper {
+            folder,
+            process,
+            share,
+            port,
+            stopped,
+            starting: None,
+            told: false,
+            complaint: None,
+        }
+    }
+
+    /// The thread's work, until it is told to stop.
+    pub fn keep(mut self) {
+        let deadline = loop {
+            match self.stopped.recv_timeout(CHECK) {
+                Ok(deadline) => break deadline,
+                Err(RecvTimeoutError::Disconnected) => break Instant::now() + STOP_PATIENCE,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.process.has_ended() {
+                self.see_to_another();
+            } else if let Some((_, until)) = &self.starting {
+                if self.folder.connect().is_err() {
+                    if *until < Instant::now() {
+                        // Its socket may have been removed. Where it is stopped, it is started again.
+                        self.process.stop(Instant::now() + STOP_PATIENCE);
+                    }
+                    continue;
+                }
+                self.starting = None;
+                if let Some(program) = self.process.program() {
+                    remember(&self.folder, program);
+                }
+                self.is_back();
+            } else if !self.folder.has_socket() {
+                self.stop_without_socket();
+            }
+        };
+        self.leave(deadline);
+    }
+
+    /// Stops a Redis whose socket somebody removed: nobody can reach it there. It is started again like one that ended.
+    fn stop_without_socket(&mut self) {
+        // Who has the turn starts or stops it.
+        if let Ok(Some(_turn)) = self.folder.take_turn()
+            && !self.process.has_ended()
+        {
+            warn!("the socket of Redis was removed; it is stopped, to be started again");
+            self.told = true;
+            self.process.stop(Instant::now() + STOP_PATIENCE);
+        }
+    }
+
+    /// Starts Redis again, unless another store has the turn, or has done it.
+    fn see_to_another(&mut self) {
+        let ending = self.process.ending(&self.folder);
+        if self.starting.take().is_some() {
+            let log = self.folder.log();
+            self.complain(format!("Redis does not start{ending}; see {}", log.display()));
+        } else if !std::mem::replace(&mut self.told, true) {
+            warn!("Redis ended by itself{ending}; it is started again");
+        }
+        let turn = match self.folder.take_turn() {
+            Ok(Some(turn)) => turn,
+            Ok(None) => return,
+            Err(error) => return self.complain(format!("cannot lock the data folder: {error}")),
+        };
+        match Process::listening_in(&self.folder) {
+            Ok(Some(process)) => {
+                self.process = process;
+                return self.is_back();
+            }
+            // Two must not write to one folder.
+            Ok(None) => {
+                let folder = self.folder.path().display();
+                return self.complain(format!(
+                    "a Redis that is not ours listens in {folder} now: it is left alone"
+                ));
+            }
+            Err(_) => {}
+        }
+        match make_ready(&self.folder).and_then(|ready| Process::start(&self.folder, ready, self.port)) {
+            Ok(process) => {
+                self.process = process;
+                self.starting = Some((turn, Instant::now() + START_PATIENCE));
+            }
+            Err(sentence) => self.complain(sentence),
+        }
+    }
+
+    fn is_back(&mut self) {
+        (self.told, self.complaint) = (false, None);
+    }
+
+    /// Says it, unless it was the last that was said.
+    fn complain(&mut self, sentence: String) {
+        if self.complaint.as_ref() != Some(&sentence) {
+            error!("{}", log_line::sentence(&sentence));
+            self.complaint = Some(sentence);
+        }
+    }
+
+    /// Leaves Redis to the others that use it, and stops it if there is nobody else.
+    fn leave(mut self, deadline: Instant) {
+        let Some(_turn) = self
+            .starting
+            .take()
+            .map(|(turn, _)| turn)
+            .or_else(|| self.turn_by(deadline))
+        else {
+            error!("another store is busy with Redis: it is left running");
+            return;
+        };
+        if !self.share.is_last() {
+            info!("Redis stays: other stores use it");
+            return;
+        }
+        // Another store may have started it since, and left.
+        if self.process.has_ended()
+            && let Ok(Some(process)) = Process::listening_in(&self.folder)
+        {
+            self.process = process;
+        }
+        info!("stopping Redis");
+        self.process.stop(deadline);
+    }
+
+    fn turn_by(&self, deadline: Instant) -> Option<Turn> {
+        loop {
+            match self.folder.take_turn() {
+                Ok(Some(turn)) => return Some(turn),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(POLL),
+                _ => return None,
+            }
+        }
+    }
+}
