@@ -3,5 +3,6 @@
 
 pub mod growth;
 pub mod read_buffer;
+pub mod stop_order;
 pub mod wait;
 pub mod wire;

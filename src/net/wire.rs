@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags};
 use rustix::net::sockopt;
 
-use crate::net::wait::{TICK, is_quiet, poll};
-use crate::state::context::Context;
+use super::stop_order::StopOrder;
+use super::wait::{TICK, is_quiet, poll};
 
 /// How long a write may go on after the order to stop.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
@@ -20,20 +20,21 @@ const LITTLE_AHEAD: usize = 128 << 10;
 /// A stream that never waits by itself. It belongs to one thread.
 pub struct Wire {
     stream: Arc<TcpStream>,
+    /// How long the peer may take nothing.
     stall: Duration,
     /// When the peer last sent or took something.
     heard: Instant,
-    context: Arc<Context>,
+    stop_order: Arc<StopOrder>,
 }
 
 impl Wire {
-    /// Takes a stream.
-    pub fn new(stream: Arc<TcpStream>, context: &Arc<Context>) -> Wire {
+    /// Takes a stream whose peer may take nothing for `stall`, and for less once the order to stop was given.
+    pub fn new(stream: Arc<TcpStream>, stall: Duration, stop_order: Arc<StopOrder>) -> Wire {
         Wire {
             stream,
-            stall: context.config.limits.stall_timeout,
+            stall,
             heard: Instant::now(),
-            context: context.clone(),
+            stop_order,
         }
     }
 
@@ -97,7 +98,7 @@ impl Wire {
 
     /// Whether writing to a peer that takes nothing has to end.
     pub fn is_stopping_for_long(&self) -> bool {
-        self.context.stopping_for().is_some_and(|since| since > STOP_PATIENCE)
+        self.stop_order.given_for().is_some_and(|since| since > STOP_PATIENCE)
     }
 
     /// How long the peer may take nothing.

@@ -1,66 +1,18 @@
 //! Where a pull begins and ends in each of its streams.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::clock::Clock;
 use super::gaps::Gaps;
 use super::generation::Generation;
 use super::ledger::Ledger;
+use super::position::Position;
 use crate::request::call;
 use crate::store::{Look, Nobody, Session, StreamInfo};
 use crate::words::cursor::{Cursor, Until};
 use crate::words::error::StoreError;
 use crate::words::ids::{EntryId, StreamId};
 use crate::words::shape::Gap;
-
-/// How long a clock that was asked once is as good as asked now: in so long no clock drifts by a millisecond.
-const CLOCK_AGE: Duration = Duration::from_secs(5);
-
-/// A stream and how far it has been read.
-pub struct Position {
-    /// Its name.
-    pub stream: StreamId,
-    /// The last entry that was read or passed.
-    pub last: EntryId,
-    /// Whether the client has read the entry there, or the stream had come as far as that when reading began. A place that a
-    /// client only begins at, such as a time, may lie anywhere.
-    pub is_read: bool,
-    /// The last entry that is wanted, if there is an end.
-    pub until: Option<EntryId>,
-    /// Whether everything wanted has been read.
-    pub done: bool,
-    /// What is known of gaps, for a look now and then, and for exact books.
-    pub gaps: Gaps,
-    pub ledger: Ledger,
-    /// What is known of the stream's generation, and a gap that was found when it began to be read, until it is told.
-    pub generation: Generation,
-    pub found: Option<Gap>,
-}
-
-/// Redis's clock, which gives entries their ids.
-pub struct Clock {
-    /// Milliseconds since 1970 when it was asked.
-    ms: u64,
-    asked: Instant,
-}
-
-impl Clock {
-    /// Asks Redis what time it is.
-    pub fn ask(session: &mut Session) -> Result<Clock, StoreError> {
-        let ms = session.time()?;
-        let asked = Instant::now();
-        Ok(Clock { ms, asked })
-    }
-
-    /// Whether it may have drifted apart from Redis's by now.
-    pub fn is_old(&self) -> bool {
-        self.asked.elapsed() > CLOCK_AGE
-    }
-
-    fn now(&self) -> u64 {
-        self.ms
-            .saturating_add(u64::try_from(self.asked.elapsed().as_millis()).unwrap_or(u64::MAX))
-    }
-}
 
 /// The places of a pull's streams, and the clock if any of them depends on it.
 pub fn places(session: &mut Session, call: &call::Pull) -> Result<(Vec<Position>, Option<Clock>), StoreError> {
@@ -155,38 +107,5 @@ fn end(until: Until, info: Option<&StreamInfo>, now: u64) -> EntryId {
         Until::First => info.and_then(|info| info.first).unwrap_or_default(),
         Until::Newest => info.and_then(|info| info.last).unwrap_or_default(),
         Until::Moment(moment) => EntryId::last_of(moment.milliseconds(now)),
-    }
-}
-
-impl Position {
-    /// How long entries that are wanted may still be added; none if without end.
-    pub fn time_left(&self, clock: Option<&Clock>) -> Option<Duration> {
-        let (until, clock) = self.until.zip(clock)?;
-        // Entries can be added to a millisecond until it is over.
-        let left = until.ms.saturating_add(1).saturating_sub(clock.now());
-        Some(Duration::from_millis(left))
-    }
-
-    /// Whether nothing that is wanted will be added any more.
-    pub fn is_past(&self, clock: Option<&Clock>) -> bool {
-        self.time_left(clock).is_some_and(|left| left.is_zero())
-    }
-
-    /// Whether nothing that is wanted can be added any more, because ids only grow.
-    pub fn is_passed_by(&self, info: Option<&StreamInfo>) -> bool {
-        let newest = info.map(|info| info.last_generated);
-        self.until.zip(newest).is_some_and(|(until, newest)| newest >= until)
-    }
-
-    /// What was trimmed between the last entry that was read and the oldest that is left.
-    pub fn find_gap(&mut self, info: Option<&StreamInfo>) -> Option<Gap> {
-        let missing = self.ledger.check(info, self.last)?;
-        Some(Gap {
-            stream: self.stream.clone(),
-            after: self.last,
-            before: missing.before,
-            missed: missing.count,
-            anew: false,
-        })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::begin::Position;
+use super::position::Position;
 use super::turn::Turn;
 use super::{MOST_ENTRIES, Outlet, Stop, Tally};
 use crate::request::call;

@@ -9,16 +9,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustix::event::PollFd;
-
-use super::begin::Position;
-use super::gaps::Gaps;
 use super::ledger::Ledger;
-use super::tell::tell;
-use super::{Outlet, Pull, Stop, Tally};
-use crate::store::{Beside, Change, Lately, Look, Mark, Print, Session, Watched};
+use crate::store::{Change, Lately, Look, Mark, Print, Session, Watched};
 use crate::words::ids::{EntryId, StreamId};
-use crate::words::shape::Gap;
 
 /// How many reads are remembered, to know whether one of them began with the first entry of a new generation.
 const MOST_READS: usize = 256;
@@ -75,6 +68,65 @@ impl Generation {
     /// Whether nothing was added behind a place, as far as is known.
     pub fn is_at_end(&self, last: EntryId) -> bool {
         self.known.is_none_or(|mark| mark.last_generated <= last)
+    }
+
+    /// The stream, as the whole process watches it.
+    pub fn watched(&self) -> &Watched {
+        &self.watched
+    }
+
+    /// How many entries had ever been added to the stream when it was last looked at.
+    pub fn entries_added(&self) -> Option<u64> {
+        self.known.and_then(|known| known.entries_added)
+    }
+
+    /// Whether the stream may have begun anew, by what the process learned of it lately.
+    pub fn is_doubtful(&self, last: EntryId, ledger: &Ledger) -> bool {
+        self.watched.version() != self.version && self.doubts(&self.watched.lately(), last, ledger)
+    }
+
+    /// The same, and takes notice of what does not say so.
+    pub fn keep_up(&mut self, last: EntryId, ledger: &Ledger) -> bool {
+        let version = self.watched.version();
+        if version == self.version {
+            return false;
+        }
+        let lately = self.watched.lately();
+        if self.doubts(&lately, last, ledger) {
+            return true;
+        }
+        self.version = version;
+        if let Some((asked, look)) = lately.look {
+            self.know(&look, asked);
+        }
+        false
+    }
+
+    /// Compares a look, for which Redis was asked at this moment, with what was known before. If the stream has begun anew:
+    /// whether the pull can go on from where it is, because nothing of the new generation was passed over.
+    pub fn compare(&mut self, look: &Look, asked: Instant, last: EntryId, ledger: &Ledger) -> Option<bool> {
+        self.version = self.watched.version();
+        let change = self.watched.lately().change;
+        let change = change.filter(|change| change.before >= self.since && change.after <= asked);
+        let knew = self.known.is_some() || last != EntryId::default();
+        let is_anew = *look != Look::Unknown
+            && self.is_reached
+            && ((knew && change.is_some()) || !self.can_be(look, last, ledger));
+        if !is_anew {
+            self.know(look, asked);
+            return None;
+        }
+        // So it is if the pull is before its first entry, or has read that.
+        Some(look.mark().is_some_and(|mark| {
+            let is_before = |first| first > last || self.has_read(first, &mark, last, change);
+            mark.last_generated >= last && mark.first.is_none_or(is_before)
+        }))
+    }
+
+    /// Begins with a new one, of which this is known.
+    pub fn renew(&mut self, known: Option<Mark>, asked: Instant) {
+        (self.known, self.since, self.is_reached) = (known, asked, true);
+        (self.print, self.reads) = (None, VecDeque::new());
     }
 
     /// Whether what was learned since the pull's last look says that the stream has begun anew, or may have.
@@ -135,188 +187,5 @@ impl Generation {
             (_, change) => change.map_or(self.since, |change| change.before),
         };
         self.reads.iter().any(|(read, came)| *read == first && *came > after)
-    }
-}
-
-impl Position {
-    /// Whether the stream may have begun anew, by what the process learned of it lately.
-    pub fn is_doubtful(&self) -> bool {
-        let generation = &self.generation;
-        let watched = &generation.watched;
-        watched.version() != generation.version && generation.doubts(&watched.lately(), self.last, &self.ledger)
-    }
-
-    /// The same, and takes notice of what does not say so.
-    fn keep_up(&mut self) -> bool {
-        let version = self.generation.watched.version();
-        if version == self.generation.version {
-            return false;
-        }
-        let lately = self.generation.watched.lately();
-        if self.generation.doubts(&lately, self.last, &self.ledger) {
-            return true;
-        }
-        self.generation.version = version;
-        if let Some((asked, look)) = lately.look {
-            self.generation.know(&look, asked);
-        }
-        false
-    }
-
-    /// Compares a look, for which Redis was asked at this moment, with what was known before: the gap, if the stream has
-    /// begun anew. The place is a new one then.
-    pub fn meet(&mut self, look: &Look, asked: Instant) -> Option<Gap> {
-        let generation = &mut self.generation;
-        generation.version = generation.watched.version();
-        let change = generation.watched.lately().change;
-        let change = change.filter(|change| change.before >= generation.since && change.after <= asked);
-        let knew = generation.known.is_some() || self.last != EntryId::default();
-        let is_anew = *look != Look::Unknown
-            && generation.is_reached
-            && ((knew && change.is_some()) || !self.generation.can_be(look, self.last, &self.ledger));
-        if !is_anew {
-            self.generation.know(look, asked);
-            return None;
-        }
-        // Nothing of the new generation was passed over if the pull is before its first entry, or has read that.
-        let goes_on = look.mark().is_some_and(|mark| {
-            let is_before = |first| first > self.last || self.generation.has_read(first, &mark, self.last, change);
-            mark.last_generated >= self.last && mark.first.is_none_or(is_before)
-        });
-        Some(self.begin_anew(look, asked, goes_on))
-    }
-
-    /// Begins with the new generation: from its start, or from where the pull is if that is before it.
-    pub fn begin_anew(&mut self, look: &Look, asked: Instant, goes_on: bool) -> Gap {
-        let (after, mark) = (self.last, look.mark());
-        // What there was and was not read, and what is gone of the new generation by now.
-        let added = self.generation.known.and_then(|known| known.entries_added);
-        let unread = added
-            .zip(self.passed())
-            .map(|(added, passed)| added.saturating_sub(passed));
-        let trimmed = mark.map_or(Some(0), |mark| mark.trimmed());
-        let newest = mark.map_or(EntryId::default(), |mark| mark.last_generated);
-        let before = mark.and_then(|mark| mark.first).unwrap_or(newest.after());
-        let is_read = goes_on && before <= after;
-        if !goes_on {
-            self.last = before.before();
-        }
-        let passed = trimmed.filter(|_| !is_read);
-        (self.ledger, self.gaps) = (Ledger::new(passed), Gaps::new(passed));
-        let generation = &mut self.generation;
-        (generation.known, generation.since, generation.is_reached) = (mark, asked, true);
-        (generation.print, generation.reads) = (None, VecDeque::new());
-        Gap {
-            stream: self.stream.clone(),
-            after,
-            before,
-            missed: unread
-                .zip(trimmed)
-                .map(|(unread, trimmed)| if is_read { unread } else { unread + trimmed }),
-            anew: true,
-        }
-    }
-
-    /// How many entries had ever been added up to the pull's place, if that is known.
-    fn passed(&self) -> Option<u64> {
-        self.ledger.passed().max(self.gaps.passed())
-    }
-}
-
-impl Pull {
-    /// Tells of streams that have begun anew, as far as the process knows of any, and looks again where it may be so: after
-    /// Redis was away, at all of them.
-    pub(super) fn check_generations(&mut self, outlet: &mut dyn Outlet, tally: &Tally<'_>) -> Result<(), Stop> {
-        let waiting = self.delivery.waiting();
-        let mut gaps: Vec<Gap> = waiting
-            .iter()
-            .filter_map(|index| self.delivery.places[*index].found.take())
-            .collect();
-        let mut doubtful = waiting;
-        if !self.was_away {
-            doubtful.retain(|index| self.delivery.places[*index].keep_up());
-        }
-        if !doubtful.is_empty() {
-            let places = &self.delivery.places;
-            let streams: Vec<&Watched> = doubtful
-                .iter()
-                .map(|index| &*places[*index].generation.watched)
-                .collect();
-            let asked = Instant::now();
-            let looks = self.session.look(&streams, outlet)?;
-            self.was_away = false;
-            for (index, look) in doubtful.iter().zip(looks) {
-                gaps.extend(self.delivery.places[*index].meet(&look, asked));
-            }
-        }
-        for gap in gaps {
-            // What it has lies elsewhere now.
-            self.caught_up = false;
-            tell(&gap, self.close_on_gap, outlet, tally)?;
-            // It may be long until something follows.
-            outlet.flush()?;
-        }
-        Ok(())
-    }
-}
-
-/// A client, seen to while Redis is waited for: until a stream that is waited for may have begun anew.
-pub struct Watching<'a> {
-    /// The client.
-    pub outlet: &'a mut dyn Outlet,
-    /// The streams.
-    pub places: &'a [Position],
-}
-
-impl Beside for Watching<'_> {
-    fn interest(&self) -> Option<PollFd<'_>> {
-        self.outlet.interest()
-    }
-
-    fn see_to(&mut self) -> bool {
-        let is_doubtful = |place: &Position| !place.done && place.is_doubtful();
-        self.outlet.see_to() && !self.places.iter().any(is_doubtful)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::store::Store;
-
-    #[test]
-    fn an_entry_that_was_removed_right_behind_its_read_is_no_proof_of_another_generation() {
-        let id = |ms| EntryId { ms, seq: 0 };
-        let store = Store::new("redis://127.0.0.1:1", 1, Arc::default()).unwrap();
-        let session = Arc::new(store).session(Duration::ZERO);
-        let stream = StreamId::new("s").unwrap();
-        // Of nine entries the last one, which was read, was removed before the gap was counted.
-        let look = |last, added| {
-            Look::There(Mark {
-                last_generated: id(last),
-                length: 8,
-                entries_added: Some(added),
-                first: Some(id(1)),
-                newest: None,
-            })
-        };
-        let mut place = Position {
-            stream: stream.clone(),
-            last: id(9),
-            is_read: true,
-            until: None,
-            done: false,
-            gaps: Gaps::new(Some(10)),
-            ledger: Ledger::new(Some(9)),
-            generation: Generation::watch(&session, &stream),
-            found: None,
-        };
-        place.generation.begin(look(9, 9).mark(), true);
-        assert_eq!(place.meet(&look(9, 9), Instant::now()), None);
-        // Fewer than were read of it are proof.
-        let gap = place.meet(&look(9, 8), Instant::now());
-        assert!(gap.is_some_and(|gap| gap.anew));
     }
 }

@@ -2,11 +2,14 @@
 //! and when. How entries reach the client is the business of its `Outlet`.
 
 mod begin;
+mod begun_anew;
+mod clock;
 mod delivery;
 mod gaps;
 mod generation;
 mod ledger;
 mod newest;
+mod position;
 mod tell;
 mod turn;
 mod ways;
@@ -23,8 +26,9 @@ use crate::words::ending::Ending;
 use crate::words::error::{StoreError, close};
 use crate::words::ids::EntryId;
 use crate::words::shape::{Format, Gap};
-use begin::{Clock, Position};
+use clock::Clock;
 use delivery::Delivery;
+use position::Position;
 
 pub use delivery::MAX_REPLY;
 

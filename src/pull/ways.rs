@@ -3,9 +3,9 @@
 use std::mem::{replace, take};
 use std::time::{Duration, Instant};
 
-use super::begin::Clock;
+use super::begun_anew::Watching;
+use super::clock::Clock;
 use super::delivery::Taken;
-use super::generation::Watching;
 use super::tell::{tell, trimmed};
 use super::{MAX_REPLY, Outlet, Pull, Stop, Tally};
 use crate::store::Look;

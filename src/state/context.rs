@@ -1,8 +1,9 @@
 //! What every thread shares, in one `Arc`: configuration, store, sign-in, counters, and the order to stop.
 
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, OnceLock};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::limits::metrics::Metrics;
 use crate::limits::{Budget, Gate, lock};
+use crate::net::stop_order::StopOrder;
+use crate::net::wire::Wire;
 use crate::request::auth::Auth;
 use crate::state::config::Config;
 use crate::state::connections::Connections;
@@ -30,7 +33,7 @@ pub struct Context {
     pub activity: Activity,
     /// The private socket on which tiny_http listens.
     pub rest_socket: PathBuf,
-    stopping: OnceLock<Instant>,
+    stop_order: Arc<StopOrder>,
 }
 
 impl Context {
@@ -48,7 +51,7 @@ impl Context {
             }),
             lines: Lines::new(config.rest_workers),
             activity: Activity::default(),
-            stopping: OnceLock::new(),
+            stop_order: Arc::default(),
             config,
             store,
             metrics,
@@ -56,19 +59,24 @@ impl Context {
         }
     }
 
+    /// A client's stream, which gives up sooner once everything is to stop.
+    pub fn wire(&self, stream: Arc<TcpStream>) -> Wire {
+        Wire::new(stream, self.config.limits.stall_timeout, self.stop_order.clone())
+    }
+
     /// Orders everything to stop.
     pub fn stop(&self) {
-        let _ = self.stopping.set(Instant::now());
+        self.stop_order.give();
     }
 
     /// Whether everything is to stop.
     pub fn stopping(&self) -> bool {
-        self.stopping.get().is_some()
+        self.stopping_for().is_some()
     }
 
     /// How long ago the order to stop was given, if it was.
     pub fn stopping_for(&self) -> Option<Duration> {
-        self.stopping.get().map(Instant::elapsed)
+        self.stop_order.given_for()
     }
 }
 

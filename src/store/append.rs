@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use redis::Value;
 
-use super::introduction::Abilities;
+use super::abilities::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{DATA_FIELD, Session, unexpected, value};

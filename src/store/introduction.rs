@@ -1,5 +1,5 @@
 //! The first words on a connection: who we are, what is at the other end, and what it lets us do. A connection comes in that
-//! nothing was said on, and `Abilities` go out; `Link::connect` calls this, once for each connection, in one round trip.
+//! nothing was said on, and `Abilities` go out; `Store` calls `connect`, once for each connection, in one round trip.
 //!
 //! What is tried here has no effect: an empty transaction, a script that does nothing. That needs no right to look at access
 //! lists, and it tells the truth also where a command was renamed, or where a proxy lacks it.
@@ -7,8 +7,9 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
-use redis::{RedisConnectionInfo, ServerError, Value};
+use redis::{ConnectionInfo, RedisConnectionInfo, ServerError, Value};
 
+use super::abilities::Abilities;
 use super::link::{Link, Nobody};
 use super::{refusal, value};
 use crate::words::error::StoreError;
@@ -19,44 +20,15 @@ const EXCERPT: usize = 60;
 /// How a TLS record begins that tells of an alert (RFC 8446, section 5.1).
 const TLS_ALERT: &[u8] = &[21, 3];
 
-/// What the Redis of a connection is, and what it lets us do.
-#[derive(Debug, Clone, Default)]
-pub struct Abilities {
-    /// Whether it is in cluster mode, where one command has keys of one slot only.
-    pub is_cluster: bool,
-    /// Why there are no transactions, and no scripts; none if there are.
-    transactions: Option<String>,
-    scripts: Option<String>,
+/// Connects, signs in, selects the database and learns what is there, all within `patience`, which the link has from then on.
+pub fn connect(info: &ConnectionInfo, patience: Duration) -> Result<Link, StoreError> {
+    let mut link = Link::open(info, patience)?;
+    let abilities = introduce(&mut link, info.redis_settings(), patience)?;
+    link.set_abilities(abilities);
+    Ok(link)
 }
 
-impl Abilities {
-    /// Refuses where `MULTI` and `EXEC` are not to be had: the commands in between would each be done at once.
-    pub fn check_transactions(&self) -> Result<(), StoreError> {
-        refuse(&self.transactions)
-    }
-
-    /// Refuses where `EVAL` is not to be had.
-    pub fn check_scripts(&self) -> Result<(), StoreError> {
-        refuse(&self.scripts)
-    }
-
-    /// What an operator should know of this Redis: sentences for the log.
-    pub fn shortcomings(&self) -> Vec<String> {
-        let lacks = [&self.transactions, &self.scripts].into_iter().flatten().cloned();
-        let cluster = "it is in cluster mode: one node with all slots serves, but not pulls and batches of several streams \
-                       whose keys are in different slots; streams on other nodes are out of reach";
-        let cluster = self.is_cluster.then(|| cluster.to_string());
-        lacks.chain(cluster).collect()
-    }
-}
-
-fn refuse(lack: &Option<String>) -> Result<(), StoreError> {
-    lack.as_ref()
-        .map_or(Ok(()), |lack| Err(StoreError::Refused(lack.clone())))
-}
-
-/// Signs in, selects the database, and learns what is there; nothing may take longer than `within`, which the link heeds.
-pub fn introduce(link: &mut Link, info: &RedisConnectionInfo, within: Duration) -> Result<Abilities, StoreError> {
+fn introduce(link: &mut Link, info: &RedisConnectionInfo, within: Duration) -> Result<Abilities, StoreError> {
     let mut packed = Vec::new();
     let mut signing_in = 0;
     if let Some(password) = info.password() {

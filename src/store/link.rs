@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
-use super::introduction::{Abilities, introduce};
+use super::abilities::Abilities;
 use super::redis_socket::RedisSocket;
 use crate::net::growth;
 use crate::net::read_buffer::{DIRECT, ReadBuffer};
@@ -77,19 +77,22 @@ impl Beside for Nobody {
 }
 
 impl Link {
-    /// Connects, signs in, selects the database and learns what is there, all within `patience`.
-    pub fn connect(info: &ConnectionInfo, patience: Duration) -> Result<Link, StoreError> {
+    /// Connects within `patience`. Nothing has been said yet: `introduction` does that.
+    pub fn open(info: &ConnectionInfo, patience: Duration) -> Result<Link, StoreError> {
         let socket = RedisSocket::connect(info.addr(), patience);
-        let mut link = Link {
+        Ok(Link {
             socket: socket.map_err(|error| StoreError::Unreachable(error.to_string()))?,
             patience,
             buffer: ReadBuffer::default(),
             seen_to: Instant::now(),
             used: Instant::now(),
             abilities: Box::default(),
-        };
-        *link.abilities = introduce(&mut link, info.redis_settings(), patience)?;
-        Ok(link)
+        })
+    }
+
+    /// Keeps what was learned of this Redis.
+    pub fn set_abilities(&mut self, abilities: Abilities) {
+        *self.abilities = abilities;
     }
 
     /// What this Redis is, and what it lets us do.

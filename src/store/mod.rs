@@ -1,6 +1,7 @@
 //! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
 //! Only this folder and `redis_server/` name the redis crate.
 
+mod abilities;
 mod activity;
 mod append;
 mod ask;
@@ -172,7 +173,7 @@ impl Store {
     }
 
     fn connect(&self, patience: Duration) -> Result<Link, StoreError> {
-        let mut link = Link::connect(&self.info, CONNECT_TIMEOUT)?;
+        let mut link = introduction::connect(&self.info, CONNECT_TIMEOUT)?;
         link.set_patience(patience);
         Ok(link)
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use bytes::Bytes;
 use redis::Value;
 
-use super::introduction::Abilities;
+use super::abilities::Abilities;
 use super::link::Beside;
 use super::packed::Packed;
 use super::{Session, unexpected, value};

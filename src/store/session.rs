@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, ServerError, Value};
 
-use super::introduction::Abilities;
+use super::abilities::Abilities;
 use super::link::{Beside, LEFT, Link, Nobody};
 use super::{Store, refusal, value};
 use crate::words::error::StoreError;

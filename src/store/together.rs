@@ -1,7 +1,7 @@
 //! Whether Redis can do what a push or a pull will ask of it, found out before their sockets are opened.
 
 use super::Session;
-use super::introduction::Abilities;
+use super::abilities::Abilities;
 use crate::words::error::StoreError;
 use crate::words::ids::StreamId;
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 use log::{error, info, warn};
 
-use super::introduction::Abilities;
+use super::abilities::Abilities;
 use super::state::Kind;
 use super::{Session, State, Store};
 use crate::net::wait::join_by;

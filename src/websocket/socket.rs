@@ -63,7 +63,7 @@ impl Socket {
             budget: Some(context.messages.clone()),
         };
         Socket {
-            wire: Wire::new(stream, context),
+            wire: context.wire(stream),
             frames: Frames::new(early, limits),
             outbox: Vec::new(),
             stuck: None,

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use log::warn;
 
 use super::Moved;
+use super::intake::Intake;
 use super::load::{Content, Load, Placed};
-use super::push::Intake;
 use super::refusal::Refusal;
 use crate::request::call::Push;
 use crate::state::context::Context;

@@ -46,7 +46,7 @@ impl Body {
         headers: &[(&str, String)],
         context: &Arc<Context>,
     ) -> Result<Body, Ending> {
-        let mut wire = Wire::new(stream.clone(), context);
+        let mut wire = context.wire(stream.clone());
         let head = head(headers, chunked);
         let stall = wire.stall();
         let begun = wire
