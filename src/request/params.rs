@@ -6,11 +6,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::request::form::{self, Pair};
 use crate::words::error::{Error, Issue};
-use crate::words::ids::StreamId;
+use crate::words::ids::{MOST_STREAMS, StreamId};
 use crate::words::object::Object;
-
-/// The most streams that one request joins. Redis looks at each of them whenever the request is served.
-pub const MOST_STREAMS: usize = 256;
 
 /// What stands for a text that is not UTF-8: it is no number, no word, no place and no token.
 const NOT_UTF_8: &str = "\u{fffd}";

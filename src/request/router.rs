@@ -1,6 +1,7 @@
 //! Every route on one screen: method and path pattern, what answers there, and who may ask.
 
 use crate::request::params;
+use crate::words::dialect::Dialect;
 use crate::words::error::Error;
 
 /// What answers a route.
@@ -30,17 +31,6 @@ pub enum Endpoint {
     Pull,
     /// `OPTIONS` of any path: CORS preflight.
     Options,
-}
-
-/// Which of two dialects a request speaks. Before this program there was a server in Python, whose client still has to be served.
-/// Its first description, the seed of this project, says what is spoken by default; a later version had other defaults and headers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Dialect {
-    /// That of the first description, with what was added to it since.
-    #[default]
-    Seed,
-    /// The later one, under the prefix `/v2`.
-    V2,
 }
 
 /// The prefix under which the later dialect is spoken.

@@ -12,9 +12,9 @@ use std::slice;
 
 use bytes::Bytes;
 
-use crate::request::router::Dialect;
 use crate::words::batch::Batch;
 use crate::words::destination::{Destinations, quoted};
+use crate::words::dialect::Dialect;
 use crate::words::ids::StreamId;
 use crate::words::log_line;
 

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The most streams that one request joins. Redis looks at each of them whenever the request is served.
+pub const MOST_STREAMS: usize = 256;
+
 /// Keys that begin so hold descriptions, so no stream may.
 pub const META_PREFIX: &str = "XMETA:";
 

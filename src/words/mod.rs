@@ -6,6 +6,7 @@ pub mod batch;
 pub mod batch_header;
 pub mod cursor;
 pub mod destination;
+pub mod dialect;
 pub mod ending;
 pub mod error;
 pub mod http;

@@ -92,6 +92,7 @@ mod slow_clients;
 mod smuggling;
 
 mod activity;
+mod architecture;
 mod behind_proxy;
 mod bench;
 mod client_care;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::request::params::Params;
-use crate::request::router::Dialect;
 use crate::words::cursor::{self, Cursor, Until};
+use crate::words::dialect::Dialect;
 use crate::words::http::Head;
 use crate::words::ids::StreamId;
 use crate::words::shape::Format;

@@ -1,8 +1,8 @@
 //! The parameters of `/data/{id}/push`.
 
 use crate::request::params::Params;
-use crate::request::router::Dialect;
 use crate::words::batch_header::Target;
+use crate::words::dialect::Dialect;
 
 /// What a push asks for.
 #[derive(Debug, Clone, PartialEq)]

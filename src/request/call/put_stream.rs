@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::request::params::{NOT_AN_OBJECT, Params, boolean_of};
-use crate::request::router::Dialect;
 use crate::store::{LARGEST_MAX_LEN, own_max_len};
+use crate::words::dialect::Dialect;
 use crate::words::error::{Error, Issue};
 use crate::words::ids::StreamId;
 use crate::words::object::Object;

@@ -1,8 +1,8 @@
 //! Where the entries of a blob end, and where they go, once its length is known.
 
 use super::{BatchError, Header, Rules, Target, example, wrong};
-use crate::request::router::Dialect;
 use crate::words::destination::{AskedId, Destination, Destinations};
+use crate::words::dialect::Dialect;
 
 /// Where each entry ends, if the first begins at 0 and each other where the one before it ends: here, and the last one
 /// there. The later dialect takes the offsets for ends if the last one is the end of the blob, else for starts.

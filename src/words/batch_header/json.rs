@@ -7,9 +7,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 
 use super::{BatchError, Header, Rules, Target, follow, wrong};
-use crate::request::params::MOST_STREAMS;
-use crate::request::router::Dialect;
 use crate::words::destination::{AskedId, Destination, Destinations, quoted};
+use crate::words::dialect::Dialect;
+use crate::words::ids::MOST_STREAMS;
 use crate::words::ids::StreamId;
 
 /// The longest sentence about a wrong header, in characters: serde_json repeats what it found, however long that is.
