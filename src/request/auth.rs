@@ -1,5 +1,5 @@
 //! A password becomes a token, and a token becomes a user.
-//! Tokens are JWTs (RFC 7519), HS256 only; where a request may carry one is in CONTRACT section 3.
+//! Tokens are JWTs (RFC 7519), HS256 only; where a request may carry one is in docs/protocol.md, section 3.
 
 mod claims;
 

@@ -1,5 +1,5 @@
 //! Entries that travel as one blob, on their way out: the blob and the list of offsets that tells them apart.
-//! Pure functions; the grammar is in CONTRACT sections 4 and 6. The way in is `batch_header`.
+//! Pure functions; the grammar is in docs/protocol.md, sections 4 and 6. The way in is `batch_header`.
 
 use std::fmt::Write;
 

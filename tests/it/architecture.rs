@@ -121,6 +121,30 @@ fn every_file_and_item_that_a_document_names_is_there() {
 }
 
 #[test]
+fn every_section_of_the_protocol_that_the_code_cites_is_there() {
+    let page = read(&Path::new(ROOT).join("docs/protocol.md"));
+    let sections: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("## ")?.split('.').next())
+        .collect();
+    let mut cited = BTreeSet::new();
+    for folder in ["src", "tests"] {
+        for file in files(&Path::new(ROOT).join(folder), "rs") {
+            let text = read(&file);
+            for rest in text.split(concat!("docs/protocol", ".md, section")).skip(1) {
+                let list = rest.trim_start_matches('s').trim_start();
+                let numbers = list.split(" and ").take(if rest.starts_with('s') { 2 } else { 1 });
+                for number in numbers.map(|word| word.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()) {
+                    assert!(sections.contains(number), "{} cites section {number:?}", file.display());
+                    cited.insert(number.to_owned());
+                }
+            }
+        }
+    }
+    assert!(cited.len() >= 9, "only these are cited: {cited:?}");
+}
+
+#[test]
 fn every_test_that_the_architecture_names_is_there() {
     let page = read(&Path::new(ROOT).join("docs/architecture.md"));
     let mut named = 0;

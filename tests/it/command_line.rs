@@ -1,4 +1,4 @@
-//! Flags and environment: what the binary says about them and does with them (CONTRACT section 1).
+//! Flags and environment: what the binary says about them and does with them (docs/protocol.md, section 1).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

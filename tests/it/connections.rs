@@ -1,4 +1,4 @@
-//! Many requests on one connection, and what the head of a request decides alone (CONTRACT section 2).
+//! Many requests on one connection, and what the head of a request decides alone (docs/protocol.md, section 2).
 
 use crate::harness::{Store, expect_end, multipart, read_answer, send};
 

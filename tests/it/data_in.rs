@@ -1,4 +1,4 @@
-//! `POST /data/{id}`: entries in over REST (CONTRACT section 4).
+//! `POST /data/{id}`: entries in over REST (docs/protocol.md, section 4).
 
 use serde_json::json;
 

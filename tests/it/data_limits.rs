@@ -1,4 +1,4 @@
-//! The limits of entries over REST: sizes, counts, retention (CONTRACT sections 4 and 7).
+//! The limits of entries over REST: sizes, counts, retention (docs/protocol.md, sections 4 and 7).
 
 use crate::harness::{Answer, Store, multipart, slice};
 

@@ -1,4 +1,4 @@
-//! `GET /data/{id}`: entries out over REST (CONTRACT section 4).
+//! `GET /data/{id}`: entries out over REST (docs/protocol.md, section 4).
 
 use serde_json::json;
 

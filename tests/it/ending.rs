@@ -1,4 +1,4 @@
-//! An orderly end: quick, with nothing lost, whatever clients and Redis do (CONTRACT section 7, issue 2 item 7).
+//! An orderly end: quick, with nothing lost, whatever clients and Redis do (docs/protocol.md, section 7).
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::harness::{
     wait_for_pong,
 };
 
-/// CONTRACT: a signal ends the program within this.
+/// A signal ends the program within this.
 const END: Duration = Duration::from_secs(10);
 
 #[test]

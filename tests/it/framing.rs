@@ -1,4 +1,4 @@
-//! How long a body is, and what has no length that can be believed (CONTRACT section 2).
+//! How long a body is, and what has no length that can be believed (docs/protocol.md, section 2).
 
 use crate::harness::{Store, expect_end, read_answer, send};
 

@@ -1,4 +1,4 @@
-//! What holds for every request: checks and their order, parameters, HEAD (CONTRACT section 2).
+//! What holds for every request: checks and their order, parameters, HEAD (docs/protocol.md, section 2).
 
 use std::collections::BTreeSet;
 

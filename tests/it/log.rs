@@ -1,4 +1,4 @@
-//! The log: what it has a line for, and what it never shows (issue 2, item 7; CONTRACT section 3).
+//! The log: what it has a line for, and what it never shows (docs/protocol.md, section 3).
 
 use crate::harness::liar::Anything;
 use crate::harness::{PATIENCE, Program, Redis, eventually, send_binary, wait_for_pong};

@@ -1,4 +1,4 @@
-//! The promises of `CONTRACT.md`, each tested over real sockets against a real redis-server.
+//! The promises of `docs/protocol.md`, each tested over real sockets against a real redis-server.
 //! A test's name is the promise that it holds.
 
 #[path = "../fuzz/mod.rs"]

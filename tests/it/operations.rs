@@ -1,4 +1,4 @@
-//! Health, counters, and where it may listen (issue 2, item 7; CONTRACT sections 2 and 3).
+//! Health, counters, and where it may listen (docs/protocol.md, sections 2 and 3).
 
 use ptg_store::Config;
 

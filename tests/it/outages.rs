@@ -1,4 +1,4 @@
-//! REST while Redis is gone, stuck or full: 503 and no harm (CONTRACT section 2). Sockets: `redis_faults`.
+//! REST while Redis is gone, stuck or full: 503 and no harm (docs/protocol.md, section 2). Sockets: `redis_faults`.
 
 use std::time::Duration;
 

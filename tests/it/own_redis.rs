@@ -1,4 +1,4 @@
-//! The Redis that the store starts when none is named and none is there (CONTRACT section 1).
+//! The Redis that the store starts when none is named and none is there (docs/protocol.md, section 1).
 //! Its port is fixed, so these tests take turns.
 
 use crate::harness::{

@@ -1,4 +1,4 @@
-//! Query parameters: how they are spelled, and what is said of those that do not parse (CONTRACT section 2).
+//! Query parameters: how they are spelled, and what is said of those that do not parse (docs/protocol.md, section 2).
 
 use serde_json::json;
 

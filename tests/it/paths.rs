@@ -1,4 +1,4 @@
-//! Which path names which resource, and which stream names there are (CONTRACT sections 2 and 4).
+//! Which path names which resource, and which stream names there are (docs/protocol.md, sections 2 and 4).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! CONTRACT section 6: where a pull begins, what its replies look like, and what it waits for.
+//! docs/protocol.md, section 6: where a pull begins, what its replies look like, and what it waits for.
 
 use std::collections::BTreeMap;
 

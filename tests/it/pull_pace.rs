@@ -1,4 +1,4 @@
-//! CONTRACT sections 6 and 7: pullers that are behind, that are slow, and replies that are large.
+//! docs/protocol.md, sections 6 and 7: pullers that are behind, that are slow, and replies that are large.
 
 use crate::harness::{PATIENCE, Program, Redis, Store, eventually, receive_binary, receive_text, slice};
 use crate::wire::{Entry, add, length, numbers, pulled, wait_longer};

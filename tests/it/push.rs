@@ -1,4 +1,4 @@
-//! CONTRACT section 5 without batches: entries in, one message each, with and without acks.
+//! docs/protocol.md, section 5 without batches: entries in, one message each, with and without acks.
 
 use std::net::Shutdown;
 

@@ -1,4 +1,4 @@
-//! CONTRACT section 5 with `batch=true`: offsets, whole batches or nothing, and every refusal.
+//! docs/protocol.md, section 5 with `batch=true`: offsets, whole batches or nothing, and every refusal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

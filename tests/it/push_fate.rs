@@ -1,4 +1,4 @@
-//! CONTRACT section 9: batches with ids whose fate is unknown because the connection to Redis broke are stored once.
+//! docs/protocol.md, section 9: batches with ids whose fate is unknown because the connection to Redis broke are stored once.
 
 use crate::harness::{Manner, PATIENCE, Proxy, Redis, Socket, Store, eventually, receive_text, send_binary, send_text};
 use crate::wire::{close, length, ping, stored, stored_data};

@@ -1,4 +1,4 @@
-//! CONTRACT section 9: entry ids from the client, whole batches or nothing, and ids that a stream does not take.
+//! docs/protocol.md, section 9: entry ids from the client, whole batches or nothing, and ids that a stream does not take.
 
 use std::cell::RefCell;
 use std::sync::Barrier;

@@ -1,4 +1,4 @@
-//! CONTRACT section 5 at its limits: the largest message, retention, and a client that does not read.
+//! docs/protocol.md, section 5 at its limits: the largest message, retention, and a client that does not read.
 
 use std::io::Write;
 use std::time::Duration;

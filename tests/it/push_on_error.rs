@@ -1,4 +1,4 @@
-//! CONTRACT section 9, `on_error=report`: a refusal in place of the ids, and a socket that lives on.
+//! docs/protocol.md, section 9, `on_error=report`: a refusal in place of the ids, and a socket that lives on.
 
 use serde_json::{Value, json};
 

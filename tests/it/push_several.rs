@@ -1,4 +1,4 @@
-//! CONTRACT section 9: several streams in one batch, whole or not at all, and which streams a path allows.
+//! docs/protocol.md, section 9: several streams in one batch, whole or not at all, and which streams a path allows.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! CONTRACT section 10, what goes in under `/v2`: headers with ends, and descriptions in the body of a PUT.
+//! docs/protocol.md, section 10, what goes in under `/v2`: headers with ends, and descriptions in the body of a PUT.
 
 use serde_json::{Value, json};
 

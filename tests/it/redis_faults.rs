@@ -1,4 +1,4 @@
-//! CONTRACT section 7, last two rows: Redis is killed and comes back, and nothing that was promised is lost.
+//! docs/protocol.md, section 7, last two rows: Redis is killed and comes back, and nothing that was promised is lost.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};

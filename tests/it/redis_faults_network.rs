@@ -1,4 +1,4 @@
-//! The way to Redis is bad: it is slow, falls silent, or breaks in the middle of a reply. CONTRACT section 7 holds all the same.
+//! The way to Redis is bad: it is slow, falls silent, or breaks in the middle of a reply. docs/protocol.md, section 7 holds all the same.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};

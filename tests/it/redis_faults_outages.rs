@@ -1,4 +1,4 @@
-//! CONTRACT section 7 while Redis is gone: what is held back, what is given up, and how soon all goes on.
+//! docs/protocol.md, section 7 while Redis is gone: what is held back, what is given up, and how soon all goes on.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
 //! Redis answers, but refuses: it is read-only, cannot save, still reads its data, or has no more connections to give.
-//! A push is held back and then gets 1013 (CONTRACT section 7), a pull goes on, REST says 503 (section 2).
+//! A push is held back and then gets 1013 (docs/protocol.md, section 7), a pull goes on, REST says 503 (section 2).
 
 use std::time::{Duration, Instant};
 

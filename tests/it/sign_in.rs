@@ -1,4 +1,4 @@
-//! `POST /token`: who gets a token, and what it is (CONTRACT section 3).
+//! `POST /token`: who gets a token, and what it is (docs/protocol.md, section 3).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

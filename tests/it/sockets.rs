@@ -1,4 +1,4 @@
-//! CONTRACT section 7, once a socket is open: pings, closes, and what is left behind when it has gone.
+//! docs/protocol.md, section 7, once a socket is open: pings, closes, and what is left behind when it has gone.
 
 use std::io::Read;
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! CONTRACT section 7 beneath the messages: fragments, control frames among them, and frames that break the protocol.
+//! docs/protocol.md, section 7 beneath the messages: fragments, control frames among them, and frames that break the protocol.
 
 use std::io::Read;
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! CONTRACT section 7, before the upgrade: who may, what is refused, and all of it as plain HTTP.
+//! docs/protocol.md, section 7, before the upgrade: who may, what is refused, and all of it as plain HTTP.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! CONTRACT section 7: what is refused before the upgrade, as a plain HTTP reply with a detail.
+//! docs/protocol.md, section 7: what is refused before the upgrade, as a plain HTTP reply with a detail.
 
 use crate::harness::{Store, eventually};
 use crate::wire::{PROMPT, close, ping};

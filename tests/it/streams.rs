@@ -1,4 +1,4 @@
-//! The list of streams, and one stream created, described and deleted (CONTRACT section 4).
+//! The list of streams, and one stream created, described and deleted (docs/protocol.md, section 4).
 
 use serde_json::json;
 

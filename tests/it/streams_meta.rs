@@ -1,4 +1,4 @@
-//! `GET /streams/{id}`: what is known of one stream (CONTRACT section 4).
+//! `GET /streams/{id}`: what is known of one stream (docs/protocol.md, section 4).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Tokens: where one is looked for, and which ones are refused (CONTRACT section 3).
+//! Tokens: where one is looked for, and which ones are refused (docs/protocol.md, section 3).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,5 +1,5 @@
 //! Everything that can befall Redis befalls it, in random order and under load, and then the books are balanced:
-//! no acknowledged entry is lost or changed, and pulls have everything that was there (CONTRACT section 7).
+//! no acknowledged entry is lost or changed, and pulls have everything that was there (docs/protocol.md, section 7).
 
 use std::time::{Duration, Instant};
 

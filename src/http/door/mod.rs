@@ -1,7 +1,7 @@
 //! The public port. One thread for each connection reads one sane request head at a time and decides:
 //! a WebSocket stays on this thread, anything else is read whole and handed to the REST workers.
 //!
-//! tiny_http never faces the network, because one hostile request can end it; see DESIGN, "The door".
+//! tiny_http never faces the network, because one hostile request can end it (docs/architecture.md, "What is deliberately absent").
 
 mod accept;
 mod body;

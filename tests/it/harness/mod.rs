@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 /// How long a test waits for anything that should come soon; far longer than it ever takes.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The key with which the development mode signs, from CONTRACT section 3.
+/// The key with which the development mode signs, from docs/protocol.md, section 3.
 pub const DEVELOPMENT_KEY: &str = "56b0bde8ca81e3b8f1b2b9c0f76d73a8a1ee7083b003f5e5811d35f5f266d4b5";
 
 /// The host of requests that tests write by hand. Every store of theirs answers to it, besides its own names.
