@@ -6,22 +6,23 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd "$repo"
 exec 2>&1
 
-all=(format lints tests scripts redis clients examples documents browser)
+all=(format lints dependencies tests scripts redis clients examples documents browser)
 
 usage() {
     cat <<EOT
 Usage: scripts/test.sh [STEP…]
 Runs these steps, or all of them in this order, and stops at the first that fails:
 
-  format     cargo fmt --check
-  lints      cargo clippy, warnings are errors
-  tests      cargo test: unit, property and integration tests; needs port 6789
-  scripts    bash reads every script
-  redis      redis-start.sh and redis-stop.sh; needs port 6789
-  clients    Python's requests and websockets, the Python server's client, websocat
-  examples   the examples of README.md and docs/
-  documents  OpenAPI by Schemathesis, AsyncAPI by its parser
-  browser    the pages in a headless Chromium
+  format        cargo fmt --check
+  lints         cargo clippy, warnings are errors
+  dependencies  cargo deny: licences, crates that come twice, where they are from
+  tests         cargo test: unit, property and integration tests; needs port 6789
+  scripts       bash reads every script
+  redis         redis-start.sh and redis-stop.sh; needs port 6789
+  clients       Python's requests and websockets, the Python server's client, websocat
+  examples      the examples of README.md and docs/
+  documents     OpenAPI by Schemathesis, AsyncAPI by its parser
+  browser       the pages in a headless Chromium
 
 What is missing is installed with apt-get, cargo, pip and npm: tools by root or sudo, everything else below target/.
 All of it takes about 10 minutes on 2 cores, half as long again the first time, and 4 GB.
@@ -31,6 +32,7 @@ EOT
 
 step_format() { cargo fmt --check; }
 step_lints() { cargo clippy --locked --all-targets -- -D warnings; }
+step_dependencies() { tests/dependencies/run.sh; }
 step_tests() { cargo test --locked; }
 step_clients() { tests/clients/run.sh; }
 step_examples() { tests/examples/run.sh; }
