@@ -121,6 +121,24 @@ fn every_file_and_item_that_a_document_names_is_there() {
 }
 
 #[test]
+fn every_direct_dependency_has_a_line_that_says_what_for() {
+    let page = read(&Path::new(ROOT).join("docs/architecture.md"));
+    let manifest = read(&Path::new(ROOT).join("Cargo.toml"));
+    let lines = manifest.lines().skip_while(|line| *line != "[dependencies]");
+    let lines = lines.take_while(|line| !line.starts_with("[lints"));
+    let names: Vec<&str> = lines
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let row = page
+            .lines()
+            .find(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+        assert!(row.is_some(), "docs/architecture.md has no line for {name}");
+    }
+}
+
+#[test]
 fn every_section_of_the_protocol_that_the_code_cites_is_there() {
     let page = read(&Path::new(ROOT).join("docs/protocol.md"));
     let sections: BTreeSet<&str> = page
