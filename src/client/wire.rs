@@ -2,10 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, unbounded};
 use ptg_store::net::wait::{Pace, is_quiet, poll};
 use rustix::event::{PollFd, PollFlags};
 
@@ -105,7 +105,7 @@ pub fn broke(error: &io::Error) -> Failure {
 
 /// Neither looking up a name nor connecting can be interrupted, so a thread does both. It ends by itself, in time.
 fn connect(host: &str, patience: Duration, interrupted: &Interrupted) -> Result<io::Result<TcpStream>, Failure> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     let name = host.to_string();
     thread::Builder::new()
         .name("connect".into())

@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{RecvTimeoutError, unbounded};
 use ptg_store::Config;
 use ptg_store::server::redis_server;
 use ptg_store::state::config::environment;
@@ -239,7 +239,7 @@ pub fn within<T: Send + 'static>(
     interrupted: &Interrupted,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    let (sender, receiver) = channel();
+    let (sender, receiver) = unbounded();
     let worker = thread::Builder::new().name("ask".into());
     // Nobody may be there any more to take the answer.
     worker.spawn(move || drop(sender.send(work()))).ok()?;
