@@ -2,7 +2,7 @@
 //! (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 
 use std::collections::BTreeMap;
-use std::fmt::{Display, Write};
+use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -87,6 +87,8 @@ impl Metrics {
 
     /// The text of `GET /metrics`.
     pub fn text(&self) -> String {
+        use Kind::{Gauge, Total};
+        use Samples::{One, PerSocket, PerWay};
         let mut text = Text::default();
         let requests = lock(&self.requests).clone();
         let requests = requests.iter().map(|((route, method, status), count)| {
@@ -95,101 +97,66 @@ impl Metrics {
                 *count,
             )
         });
-        text.family("ptg_requests_total", "counter", "HTTP requests answered.", requests);
-        text.single(
-            "ptg_connections_open",
-            "gauge",
-            "TCP connections open.",
-            &self.connections_open,
-        );
-        text.single(
-            "ptg_connections_evicted_total",
-            "counter",
-            "Idle connections closed to make room for newcomers.",
-            &self.connections_evicted,
-        );
-        text.sockets(
-            "ptg_sockets_open",
-            "gauge",
-            "WebSockets and replies that stay open.",
-            &self.sockets_open,
-        );
-        text.sockets(
-            "ptg_sockets_total",
-            "counter",
-            "WebSockets and replies that stay open, ever opened.",
-            &self.sockets_total,
-        );
-        text.single(
-            "ptg_body_bytes",
-            "gauge",
-            "Bytes of REST bodies and replies in memory.",
-            &self.body_bytes,
-        );
-        text.single(
-            "ptg_message_bytes",
-            "gauge",
-            "Bytes of WebSocket messages that arrive or wait to be stored, the first 64 KiB of each socket not counted.",
-            &self.message_bytes,
-        );
-        text.ways("ptg_entries_in_total", "push", "Entries stored.", &self.entries_in);
-        text.ways("ptg_bytes_in_total", "push", "Bytes of entries stored.", &self.bytes_in);
-        text.ways("ptg_entries_out_total", "pull", "Entries delivered.", &self.entries_out);
-        text.ways(
-            "ptg_bytes_out_total",
-            "pull",
-            "Bytes of entries delivered.",
-            &self.bytes_out,
-        );
-        text.single(
-            "ptg_redis_up",
-            "gauge",
-            "1 while Redis answers and takes writes.",
-            &self.redis_up,
-        );
-        text.single(
-            "ptg_redis_errors_total",
-            "counter",
-            "Redis commands that failed.",
-            &self.redis_errors,
-        );
-        text.single(
-            "ptg_redis_reconnects_total",
-            "counter",
-            "Redis connections made anew after a loss.",
-            &self.redis_reconnects,
-        );
-        text.single(
-            "ptg_push_entries_lost_total",
-            "counter",
-            "Entries received by WebSocket whose storing was given up; their socket was told.",
-            &self.push_entries_lost,
-        );
-        text.single(
-            "ptg_pull_gaps_total",
-            "counter",
-            "Times a puller was slower than retention, or its stream began anew.",
-            &self.pull_gaps,
-        );
-        text.single(
-            "ptg_pull_entries_missed_total",
-            "counter",
-            "Entries that were gone before a puller got them.",
-            &self.pull_entries_missed,
-        );
-        text.single(
-            "ptg_pull_entries_skipped_total",
-            "counter",
-            "Entries that pulls with newest=true left out because their client was behind.",
-            &self.pull_entries_skipped,
-        );
-        text.single(
-            "ptg_handler_panics_total",
-            "counter",
-            "Requests answered with 500, and connections broken off, because their thread panicked.",
-            &self.handler_panics,
-        );
+        text.family("ptg_requests_total", Kind::Total, "HTTP requests answered.", requests);
+        #[rustfmt::skip]
+        let families = [
+            ("ptg_connections_open",           Gauge, One(&self.connections_open),       "TCP connections open."),
+            ("ptg_connections_evicted_total",  Total, One(&self.connections_evicted),    "Idle connections closed to make room for newcomers."),
+            ("ptg_sockets_open",               Gauge, PerSocket(&self.sockets_open),     "WebSockets and replies that stay open."),
+            ("ptg_sockets_total",              Total, PerSocket(&self.sockets_total),    "WebSockets and replies that stay open, ever opened."),
+            ("ptg_body_bytes",                 Gauge, One(&self.body_bytes),             "Bytes of REST bodies and replies in memory."),
+            ("ptg_message_bytes",              Gauge, One(&self.message_bytes),          "Bytes of WebSocket messages that arrive or wait to be stored, the first 64 KiB of each socket not counted."),
+            ("ptg_entries_in_total",           Total, PerWay("push", &self.entries_in),  "Entries stored."),
+            ("ptg_bytes_in_total",             Total, PerWay("push", &self.bytes_in),    "Bytes of entries stored."),
+            ("ptg_entries_out_total",          Total, PerWay("pull", &self.entries_out), "Entries delivered."),
+            ("ptg_bytes_out_total",            Total, PerWay("pull", &self.bytes_out),   "Bytes of entries delivered."),
+            ("ptg_redis_up",                   Gauge, One(&self.redis_up),               "1 while Redis answers and takes writes."),
+            ("ptg_redis_errors_total",         Total, One(&self.redis_errors),           "Redis commands that failed."),
+            ("ptg_redis_reconnects_total",     Total, One(&self.redis_reconnects),       "Redis connections made anew after a loss."),
+            ("ptg_push_entries_lost_total",    Total, One(&self.push_entries_lost),      "Entries received by WebSocket whose storing was given up; their socket was told."),
+            ("ptg_pull_gaps_total",            Total, One(&self.pull_gaps),              "Times a puller was slower than retention, or its stream began anew."),
+            ("ptg_pull_entries_missed_total",  Total, One(&self.pull_entries_missed),    "Entries that were gone before a puller got them."),
+            ("ptg_pull_entries_skipped_total", Total, One(&self.pull_entries_skipped),   "Entries that pulls with newest=true left out because their client was behind."),
+            ("ptg_handler_panics_total",       Total, One(&self.handler_panics),         "Requests answered with 500, and connections broken off, because their thread panicked."),
+        ];
+        for (name, kind, samples, help) in families {
+            text.family(name, kind, help, samples.get());
+        }
         text.0
+    }
+}
+
+/// What Prometheus makes of a family of samples.
+enum Kind {
+    /// It only rises, until the store is started anew.
+    Total,
+    /// It rises and falls.
+    Gauge,
+}
+
+/// The samples of a family.
+enum Samples<'a> {
+    One(&'a Counter),
+    /// By the kind of what is open.
+    PerSocket(&'a PerSocket),
+    /// By the way that entries took: a WebSocket of this name, or REST.
+    PerWay(&'static str, &'a PerWay),
+}
+
+impl Samples<'_> {
+    /// The labels and the value of each.
+    fn get(&self) -> Vec<(String, u64)> {
+        let kind = |name: &str, counter: &Counter| (format!("{{kind=\"{name}\"}}"), counter.get());
+        let via = |name: &str, counter: &Counter| (format!("{{via=\"{name}\"}}"), counter.get());
+        match self {
+            Samples::One(counter) => vec![(String::new(), counter.get())],
+            Samples::PerSocket(counters) => vec![
+                kind("push", &counters.push),
+                kind("pull", &counters.pull),
+                kind("follow", &counters.follow),
+            ],
+            Samples::PerWay(socket, counters) => vec![via(socket, &counters.socket), via("rest", &counters.rest)],
+        }
     }
 }
 
@@ -197,31 +164,16 @@ impl Metrics {
 struct Text(String);
 
 impl Text {
-    fn family<L: Display>(&mut self, name: &str, kind: &str, help: &str, samples: impl IntoIterator<Item = (L, u64)>) {
+    fn family(&mut self, name: &str, kind: Kind, help: &str, samples: impl IntoIterator<Item = (String, u64)>) {
+        let kind = match kind {
+            Kind::Total => "counter",
+            Kind::Gauge => "gauge",
+        };
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in samples {
             let _ = writeln!(self.0, "{name}{labels} {value}");
         }
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, counter: &Counter) {
-        self.family(name, kind, help, [("", counter.get())]);
-    }
-
-    fn sockets(&mut self, name: &str, kind: &str, help: &str, counters: &PerSocket) {
-        let samples = [
-            ("{kind=\"push\"}", counters.push.get()),
-            ("{kind=\"pull\"}", counters.pull.get()),
-            ("{kind=\"follow\"}", counters.follow.get()),
-        ];
-        self.family(name, kind, help, samples);
-    }
-
-    fn ways(&mut self, name: &str, socket: &str, help: &str, counters: &PerWay) {
-        let socket = (format!("{{via=\"{socket}\"}}"), counters.socket.get());
-        let rest = ("{via=\"rest\"}".to_string(), counters.rest.get());
-        self.family(name, "counter", help, [socket, rest]);
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::abilities::Abilities;
-use super::link::Beside;
+use super::beside::Beside;
 use super::packed::Packed;
 use super::{DATA_FIELD, Session, unexpected, value};
 use crate::words::error::StoreError;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use redis::{Cmd, ServerError, Value};
 
+use super::beside::{Beside, Nobody};
 use super::entries::{Entries, Shape};
-use super::link::{Beside, Nobody};
 use super::{Session, StreamInfo, describe};
 use crate::words::error::StoreError;
 use crate::words::ids::{EntryId, StreamId};

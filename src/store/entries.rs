@@ -4,7 +4,8 @@ use std::io;
 
 use redis::Value;
 
-use super::link::{Beside, END_OF_LINE, Link, Nobody, broken};
+use super::beside::{Beside, Nobody};
+use super::link::{END_OF_LINE, Link, broken};
 use super::{DATA_FIELD, Session, unexpected, value};
 use crate::words::error::StoreError;
 use crate::words::ids::{EntryId, StreamId};

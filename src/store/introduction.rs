@@ -10,7 +10,8 @@ use std::time::Duration;
 use redis::{ConnectionInfo, RedisConnectionInfo, ServerError, Value};
 
 use super::abilities::Abilities;
-use super::link::{Link, Nobody};
+use super::beside::Nobody;
+use super::link::Link;
 use super::{refusal, value};
 use crate::words::error::StoreError;
 

@@ -11,6 +11,7 @@ use redis::{ConnectionInfo, ServerError, Value};
 use rustix::event::{PollFd, PollFlags};
 
 use super::abilities::Abilities;
+use super::beside::Beside;
 use super::redis_socket::RedisSocket;
 use crate::net::growth;
 use crate::net::read_buffer::{DIRECT, ReadBuffer};
@@ -51,29 +52,6 @@ pub struct Link {
     used: Instant,
     /// What was learned of this Redis when the connection was made.
     abilities: Box<Abilities>,
-}
-
-/// Somebody whom a thread also sees to while it waits for Redis: the client of a WebSocket, who may send entries, ping, or
-/// leave meanwhile.
-pub trait Beside {
-    /// What to wait for beside Redis, if anything.
-    fn interest(&self) -> Option<PollFd<'_>>;
-
-    /// It is ready, or a tick has passed. False if Redis need not be waited for any longer.
-    fn see_to(&mut self) -> bool;
-}
-
-/// Nobody.
-pub struct Nobody;
-
-impl Beside for Nobody {
-    fn interest(&self) -> Option<PollFd<'_>> {
-        None
-    }
-
-    fn see_to(&mut self) -> bool {
-        true
-    }
 }
 
 impl Link {

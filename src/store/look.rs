@@ -4,9 +4,9 @@ use std::io::IoSlice;
 
 use redis::{ServerError, Value};
 
+use super::beside::{Beside, Nobody};
 use super::describe::info_or_error;
 use super::generation::Watched;
-use super::link::{Beside, Nobody};
 use super::mark::{END, Look, Mark, Print};
 use super::{DATA_FIELD, Session, StreamInfo, unexpected, value};
 use crate::words::error::StoreError;

@@ -6,7 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use redis::{Cmd, Value};
 
-use super::link::{Beside, Link};
+use super::beside::Beside;
+use super::link::Link;
 
 /// Entries of at least so many bytes are sent from where they are; shorter ones are copied, which is cheaper than
 /// one more piece of a write.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use redis::Value;
 
 use super::abilities::Abilities;
-use super::link::Beside;
+use super::beside::Beside;
 use super::packed::Packed;
 use super::{Session, unexpected, value};
 use crate::words::destination::{Destination, Destinations};

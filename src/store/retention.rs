@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::link::Beside;
+use super::beside::Beside;
 use super::{CONNECT_TIMEOUT, Session, Store};
 use crate::limits::lock;
 use crate::words::error::StoreError;

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, ServerError, Value};
 
 use super::abilities::Abilities;
-use super::link::{Beside, LEFT, Link, Nobody};
+use super::beside::{Beside, Nobody};
+use super::link::{LEFT, Link};
 use super::{Store, refusal, value};
 use crate::words::error::StoreError;
 use crate::words::ids::StreamId;

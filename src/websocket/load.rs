@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::frames::Incoming;
+use super::incoming::Incoming;
 use super::refusal::{Refusal, too_many};
 use crate::limits::Reservation;
 use crate::request::call::Push;

@@ -4,6 +4,7 @@
 mod coding;
 mod frames;
 mod handshake;
+mod incoming;
 mod intake;
 mod load;
 mod pull;

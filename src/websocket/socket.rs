@@ -10,8 +10,9 @@ use rustix::event::{PollFd, PollFlags};
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::coding::{close_payload, put_frame, put_header};
-use super::frames::{Event, Frames, Incoming, Limits};
+use super::frames::Frames;
 use super::handshake;
+use super::incoming::{Event, Incoming, Limits};
 use crate::net::wait::is_quiet;
 use crate::net::wire::{Wire, takes_nothing};
 use crate::state::context::Context;

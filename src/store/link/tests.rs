@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use redis::ConnectionAddr;
 
 use super::*;
+use crate::store::Nobody;
 
 /// A link, and Redis's end of it.
 fn link() -> (Link, TcpStream) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::Budget;
 use crate::limits::metrics::Metrics;
 
 /// A peer whose bytes arrive in pieces, with nothing there in between, and then end.
