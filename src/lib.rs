@@ -18,7 +18,7 @@
 //! | [`recording`] | a folder with recorded streams: files, nothing else |
 //! | [`words`] | plain values: stream and entry ids, cursors, batches, lines of JSON, errors, units |
 //!
-//! The program itself is `main.rs`, with `commands/`, `client/` and `process/` beside it.
+//! The program itself is `main.rs`, with `commands/`, `arguments/`, `client/` and `process/` beside it.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
