@@ -3,7 +3,7 @@
 use super::damage;
 use super::dice::Dice;
 use super::requests::{Request, named};
-use crate::wire::{frame, header};
+use crate::harness::wire::{frame, header};
 
 const PATHS: [&str; 14] = [
     "/data/STREAM/push",

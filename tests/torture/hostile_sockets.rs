@@ -4,12 +4,12 @@ use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
+use crate::harness::wire::{OPEN_PULLS, OPEN_PUSHES, add, frame, header, ping, send_raw, wait_longer};
 use crate::harness::{
     Footprint, PATIENCE, Program, Redis, Socket, eventually, expect_close, receive_reply, receive_text, resident,
     send_binary,
 };
 use crate::report::{figure, for_about};
-use crate::wire::{OPEN_PULLS, OPEN_PUSHES, add, frame, header, ping, send_raw, wait_longer};
 
 /// Memory that the allocator keeps after use.
 const SLACK: usize = 64 << 20;

@@ -6,10 +6,6 @@
 #[path = "../it/harness/mod.rs"]
 mod harness;
 
-#[allow(dead_code)]
-#[path = "../it/wire.rs"]
-mod wire;
-
 #[path = "../fuzz/mod.rs"]
 mod fuzzing;
 

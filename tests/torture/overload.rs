@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::harness::wire::ping;
 use crate::harness::{
     Footprint, Program, Redis, eventually, expect_end, read_answer, receive_reply, receive_text, send, send_binary,
 };
 use crate::report::figure;
-use crate::wire::ping;
 
 /// Memory that the allocator keeps of thousands of threads: their stacks for reuse, and their arenas.
 const SLACK: usize = 160 << 20;

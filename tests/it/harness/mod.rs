@@ -17,6 +17,7 @@ mod shell;
 mod socket;
 mod store;
 mod terminal;
+pub mod wire;
 
 pub use answer::{Answer, expect_end, read_answer, read_answer_to_head, send};
 pub use client::{Client, encode, multipart, token_for};

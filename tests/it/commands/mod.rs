@@ -1,0 +1,33 @@
+//! The binary as a client: its commands, flags and words (docs/protocol.md, section 11).
+
+mod bench;
+mod care;
+mod command_line;
+pub mod doctor;
+mod doctor_findings;
+mod doctor_mends;
+mod environment;
+mod help;
+mod login;
+mod names;
+mod nobody_listens;
+mod pull;
+mod pull_ends;
+mod push;
+pub mod push_ends;
+mod push_summary;
+mod record;
+mod record_all;
+mod record_faults;
+mod recording_round_trip;
+mod replay;
+mod replay_others;
+mod replay_refusals;
+mod replay_times;
+mod retry;
+mod streams;
+mod terminal;
+mod token;
+mod visible;
+mod watch;
+mod words;
