@@ -1,5 +1,5 @@
 //! Batch headers: the text before a blob that says where its entries lie, and to which streams they go with which ids.
-//! Pure functions, both dialects in one place; the grammar is in the README (WebSocket), docs/pushing.md and docs/v2.md.
+//! Pure functions, both dialects in one place; the grammar is in docs/protocol.md, section 5, docs/pushing.md and docs/v2.md.
 
 mod cut;
 mod json;

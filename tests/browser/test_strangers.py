@@ -200,7 +200,7 @@ def test_a_page_of_a_file_shows_a_camera_and_may_do_more_only_if_allowed(browser
     picture = pictures(browser, 1, 64, 48)[0]
     with tempfile.TemporaryDirectory() as folder, OwnStore("--allow-origin", "null") as open_store:
         page = Path(folder) / "camera.html"
-        # As the README has it.
+        # As docs/pages.md has it.
         page.write_text(f"<img src='{URL}/mjpeg/cam?token={store.token}'>")
         # A browser shows a picture when the next one comes, and then the page is loaded.
         with Feeding(store, "cam", lambda _: picture, rate=5):

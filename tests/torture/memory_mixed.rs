@@ -13,7 +13,7 @@ use crate::soak_clients::{Scene, browse, diet, visit, write};
 const CALM: Duration = Duration::from_secs(2);
 const VISITORS: usize = 8;
 
-/// What the README says that malloc keeps (Operations, Memory): 4 MiB in each of 16 heaps.
+/// What docs/operations.md says that malloc keeps (Memory): 4 MiB in each of 16 heaps.
 const MOST_KEPT: u64 = 16 * 4 * MIB;
 
 #[test]

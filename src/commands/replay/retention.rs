@@ -7,7 +7,7 @@ use ptg_store::words::ids::{EntryId, StreamId};
 use super::super::counted;
 use crate::client::{Failure, Present, Store, Stream, description};
 
-/// How long other stores on the same Redis may take to heed a new `max_len` (two seconds, says the README), and a little.
+/// How long other stores on the same Redis may take to heed a new `max_len` (two seconds, says docs/protocol.md), and a little.
 pub const OTHER_STORES: Duration = Duration::from_millis(2500);
 
 /// A stream in the store, before it is replayed into.

@@ -12,7 +12,7 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Program::run_to_end(command)
 }
 
-/// The flags with a value that the help and the README name, each with its variable.
+/// The flags with a value that the help and docs/configuration.md name, each with its variable.
 fn flags(help: &str) -> Vec<(String, String)> {
     let rows = help.split("\n  --").skip(1);
     let named = rows.map(|row| {
@@ -33,7 +33,7 @@ fn every_flag_has_a_variable_in_the_help_and_in_the_readme() {
     let help = help.split("\n  -h, --help").next().expect("the flags");
     let flags = flags(help);
     assert!(flags.len() > 20, "{flags:?}");
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../docs/configuration.md");
     for (flag, variable) in &flags {
         let row = readme.lines().find(|line| line.starts_with(&format!("| `{flag}` |")));
         assert!(

@@ -1,4 +1,4 @@
-//! What the store makes of the open files that the system grants it (README, Limits).
+//! What the store makes of the open files that the system grants it (docs/configuration.md, Limits).
 
 use std::net::TcpStream;
 

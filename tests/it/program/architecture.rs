@@ -115,9 +115,9 @@ fn every_file_and_item_that_a_document_names_is_there() {
             if let Some(item) = item.strip_prefix(':') {
                 anchors += 1;
                 let kinds = ["fn", "struct", "enum", "trait", "const", "type", "mod"];
-                let defines = |kind: &&str| source.contains(&format!("{kind} {item}"));
+                let defines = |kind: &str| source.contains(&format!("{kind} {item}"));
                 assert!(
-                    kinds.iter().any(|kind| defines(&kind)),
+                    kinds.iter().any(|kind| defines(kind)),
                     "{page}: there is no {item} in {file}"
                 );
             }

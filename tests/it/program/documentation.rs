@@ -1,4 +1,4 @@
-//! What exists is documented: a route or a flag that the README does not name fails here.
+//! What exists is documented: a route or a flag that no page names fails here.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::path::Path;
 use crate::harness::{Program, Store};
 
 #[test]
-fn every_route_is_in_the_readme() {
-    let readme = readme();
+fn every_route_is_in_the_protocol() {
+    let page = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.md"));
     for route in ptg_store::request::router::ROUTES {
-        let line = readme
+        let line = page
             .lines()
             .find(|line| line.contains(route.method) && line.contains(route.pattern));
         assert!(
             line.is_some(),
-            "{} {} has no line in README.md",
+            "{} {} has no line in docs/protocol.md",
             route.method,
             route.pattern
         );
@@ -75,6 +75,18 @@ fn nothing_that_users_read_has_words_that_only_its_authors_know() {
         let title = line.trim_start_matches(['#', ' ']);
         let is_numbered = title.starts_with(|first: char| first.is_ascii_digit());
         assert!(!is_numbered, "{line}");
+    }
+}
+
+#[test]
+fn the_readme_is_a_page_to_begin_with_and_lines_are_not_too_long() {
+    let lines = readme().lines().count();
+    assert!(lines <= 300, "README.md has {lines} lines");
+    let mut fenced = false;
+    for line in (readme() + &docs()).lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        let may_be_long = fenced || line.starts_with('|') || line.starts_with('<') || !line.trim().contains(' ');
+        assert!(may_be_long || line.chars().count() <= 122, "{line}");
     }
 }
 

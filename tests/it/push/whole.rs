@@ -1,5 +1,5 @@
 //! Of a batch that is refused nothing is stored, whatever it is that Redis refuses: at the end of the id space, and where an
-//! access list or a renamed command takes away what makes a batch whole (README, "Batches").
+//! access list or a renamed command takes away what makes a batch whole (docs/protocol.md, section 7).
 
 use crate::harness::wire::{closes_with, length, stored, stored_data};
 use crate::harness::{PATIENCE, Redis, Socket, Store, eventually, receive_reply, receive_text, send_binary, send_text};

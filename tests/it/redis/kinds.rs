@@ -1,5 +1,5 @@
 //! What is not a Redis that the store can use is called what it is: when the store starts, in the log, and in the detail of
-//! `GET /ping` (README, "When something is wrong").
+//! `GET /ping` (docs/operations.md).
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

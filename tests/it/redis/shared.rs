@@ -224,7 +224,7 @@ fn a_store_that_was_stopped_while_it_ends_redis_keeps_the_next_one_waiting_for_a
     let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
     command.current_dir(directory.path());
     let mut next = Running::start(command);
-    // Twice the time for which a store waits for another one (README, Operations).
+    // Twice the time for which a store waits for another one (docs/operations.md).
     eventually(PATIENCE * 4, || next.has_ended());
     let output = next.wait();
     let message = String::from_utf8_lossy(&output.stderr);

@@ -1,4 +1,4 @@
-//! Query parameters that a route does not have: slips are refused and say what was meant, all others are ignored (README, REST).
+//! Query parameters that a route does not have: slips are refused and say what was meant, all others are ignored (docs/protocol.md, section 2).
 
 use serde_json::json;
 

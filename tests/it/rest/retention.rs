@@ -1,5 +1,5 @@
 //! How many entries a stream keeps: a new `max_len` holds for every push of this store before `PUT` is answered, and for other
-//! stores on the same Redis within two seconds (README, "Retention").
+//! stores on the same Redis within two seconds (docs/protocol.md, section 7).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What is wrong with one key is told beside its name, and the other streams are shown (README, "Redis"): in `GET /activity`,
+//! What is wrong with one key is told beside its name, and the other streams are shown (docs/protocol.md, section 4): in `GET /activity`,
 //! which the live page shows, and by `ptg-store streams`.
 
 use serde_json::{Value, json};
