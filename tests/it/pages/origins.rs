@@ -255,7 +255,7 @@ fn what_is_no_origin_and_no_host_is_refused_at_start() {
     ] {
         let output = Program::run(&[flag, value, "--listen", "127.0.0.1:0"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{flag} {value}: {said}");
+        assert_eq!(output.status.code(), Some(2), "{flag} {value}: {said}");
         assert!(said.contains(flag) && said.contains(value), "{said}");
     }
 }
