@@ -8,8 +8,15 @@ use crate::request::router::{Access, Route};
 use crate::words::error::Error;
 use crate::words::nearest::nearest;
 
-/// What other places call a parameter: the replies of `PUT /streams/{id}`, and the command line.
-const OTHER_WORDS: [(&str, &str); 3] = [("description", "desc"), ("metadata", "meta"), ("from", "last_entry_id")];
+/// What other places call a parameter: the replies of `PUT /streams/{id}`, the command line, other stores.
+const OTHER_WORDS: [(&str, &str); 6] = [
+    ("description", "desc"),
+    ("metadata", "meta"),
+    ("from", "last_entry_id"),
+    ("since", "last_entry_id"),
+    ("last_id", "last_entry_id"),
+    ("limit", "count"),
+];
 
 /// Complains of each unknown parameter whose name is near to one that the route has.
 pub fn refuse(route: &Route, params: &mut Params) {
