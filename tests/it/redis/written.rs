@@ -6,14 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Program, Redis, Servers, redis_in};
-use crate::redis::port::{leave, refused_command};
+use crate::harness::{PATIENCE, Program, Redis, Servers, eventually, redis_in};
+use crate::redis::port::{info, leave, refused_command};
 
 const OWN: [&str; 2] = ["--own-redis-port", "0"];
 
 /// Servers of which nobody knows what they read: the data of this machine's server, whichever it is, too.
 const REDIS: &str = "Redis server v=98.0.0";
 const VALKEY: &str = "Valkey server v=97.1.2";
+
+/// The part that Redis begins with, until it writes it anew.
+const BASE: &str = "appendonly.aof.1.base.rdb";
 
 /// What Valkey 9 writes when it starts for the first time.
 const VALKEY_9: &[u8] = b"VALKEY080\xfa\x0avalkey-ver\x059.1.2\xfa\x0aredis-bits\xc0\x40\xff";
@@ -278,6 +281,36 @@ fn parts_that_redis_would_begin_anew_beside_are_refused() {
             "something was put beside it"
         );
     }
+}
+
+#[test]
+fn little_data_that_lost_its_manifest_is_refused_and_stays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let parts = directory.path().join("ptg-data/appendonlydir");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    store.add("x", &[b"entry"]);
+    let data = directory.path().join("ptg-data");
+    redis_in::<()>(&data, &["BGREWRITEAOF"]);
+    let is_written = || info(&data, "aof_rewrites").as_deref() == Some("1") && !parts.join(BASE).exists();
+    eventually(PATIENCE, is_written);
+    leave(&mut store);
+    fs::remove_file(parts.join("appendonly.aof.manifest")).expect("to lose it");
+    let before = fs::read(parts.join("appendonly.aof.2.base.rdb")).expect("the data");
+    assert!(before.len() < 512, "this is not little");
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.args(OWN).current_dir(directory.path());
+    let message = refused_command(command);
+    assert!(message.contains("appendonly.aof.2.base.rdb"), "{message}");
+    assert_eq!(
+        fs::read(parts.join("appendonly.aof.2.base.rdb")).expect("the data"),
+        before
+    );
+    // What a Redis leaves that is killed in its very first start is in nobody's way.
+    fs::remove_dir_all(&parts).expect("to remove it");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    leave(&mut store);
+    fs::remove_file(parts.join("appendonly.aof.manifest")).expect("to lose it");
+    leave(&mut Program::start_in(directory.path(), &OWN, &[]));
 }
 
 #[test]
