@@ -75,6 +75,12 @@ pub fn has_newer_dump(folder: &Path) -> bool {
     matches!((age(&folder.join(DUMP)), append_only), (Some(dump), Some(append_only)) if dump > append_only)
 }
 
+/// Whether an append-only file is there, with something in it.
+pub fn has_append_only(folder: &Path) -> bool {
+    let one_holds = || fs::metadata(folder.join(ONE_FILE)).is_ok_and(|about| about.len() > 0);
+    folder.join(PARTS).join(MANIFEST).exists() || one_holds()
+}
+
 /// Refuses parts without the manifest that Redis looks for: it would begin anew, and write over them. A Redis that is killed in
 /// its very first start leaves some that hold nothing.
 fn check_parts(parts: &Path) -> Result<(), String> {

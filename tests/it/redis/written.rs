@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{PATIENCE, Program, Redis, Servers, eventually, redis_in};
-use crate::redis::port::{info, leave, refused_command};
+use crate::harness::{PATIENCE, Program, Redis, Servers, eventually, holds_within, redis_in, signal};
+use crate::redis::port::{info, leave, pid_in, refused_command};
+use crate::redis::shared::kill;
 
 const OWN: [&str; 2] = ["--own-redis-port", "0"];
 
@@ -228,6 +229,55 @@ fn a_dump_alone_is_read_and_kept_in_an_append_only_file_from_then_on() {
     let mut store = Program::start_in(directory.path(), &OWN, &[]);
     assert_eq!(store.get("/streams/theirs").expect(200).json()["info"]["length"], 2);
     assert!(!store.log().contains("dump.rdb"), "{}", store.log());
+    leave(&mut store);
+}
+
+#[test]
+fn a_redis_that_a_killed_store_left_without_an_append_only_file_keeps_one_before_the_next_store_serves() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = folder(directory.path(), &[("dump.rdb", &dump())]);
+    let start = || Program::start_in(directory.path(), &OWN, &[]);
+    let appends = || redis_in::<Vec<String>>(&data, &["CONFIG", "GET", "appendonly"]).remove(1);
+    // As if it had been killed while its Redis read the dump.
+    let mut first = start();
+    let before = pid_in(&data);
+    redis_in::<()>(&data, &["CONFIG", "SET", "appendonly", "no"]);
+    fs::remove_dir_all(data.join("appendonlydir")).expect("to remove it");
+    kill(&mut first);
+    let mut store = start();
+    assert_eq!((pid_in(&data), appends()), (before, "yes".into()), "{}", store.log());
+    store.add("theirs", &[b"ours"]);
+    // One that joins sees to it, too.
+    redis_in::<()>(&data, &["CONFIG", "SET", "appendonly", "no"]);
+    let mut joined = start();
+    assert_eq!(appends(), "yes", "{}", joined.log());
+    leave(&mut store);
+    leave(&mut joined);
+    fs::remove_file(data.join("dump.rdb")).expect("to remove it");
+    let mut store = start();
+    assert_eq!(store.get("/streams/theirs").expect(200).json()["info"]["length"], 2);
+    leave(&mut store);
+}
+
+#[test]
+fn a_dump_that_redis_reads_when_it_is_started_again_is_told_and_kept_in_an_append_only_file_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    let data = directory.path().join("ptg-data");
+    store.add("x", &[b"saved"]);
+    redis_in::<()>(&data, &["SAVE"]);
+    fs::rename(data.join("appendonlydir"), directory.path().join("elsewhere")).expect("to move it");
+    let before = pid_in(&data);
+    signal("KILL", before.parse().expect("a process"));
+    let enabled = || info(&data, "aof_enabled").is_some_and(|enabled| enabled == "1");
+    let is_back = || info(&data, "process_id").is_some_and(|pid| pid != before) && enabled();
+    assert!(holds_within(PATIENCE * 2, is_back), "{}", store.log());
+    assert!(store.log().contains("dump.rdb alone"), "{}", store.log());
+    eventually(PATIENCE, || store.get("/ping").status == 200);
+    store.add("x", &[b"since"]);
+    leave(&mut store);
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    assert_eq!(store.get("/streams/x").expect(200).json()["info"]["length"], 2);
     leave(&mut store);
 }
 
