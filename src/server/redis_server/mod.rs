@@ -157,11 +157,13 @@ fn named(port: u16) -> String {
     }
 }
 
-/// Waits until the Redis can be used as this store wants it, and says on which port it listens.
+/// Waits until the Redis can be used as this store wants it, and says on which port it listens. One on another port is stopped,
+/// and another is started in its place, if we are the first that use it since an earlier store left it. Who calls has the turn.
 fn settle(
     folder: &Folder,
     process: &mut Process,
     entry: Entry,
+    first: bool,
     interrupted: &AtomicBool,
 ) -> Result<u16, String> {
     loop {
@@ -172,6 +174,15 @@ fn settle(
         match entry {
             Entry::On(wanted) if wanted == port => return Ok(port),
             Entry::Any | Entry::Join => return Ok(port),
+            Entry::On(wanted) if first && !process.is_our_child() => {
+                info!(
+                    "the Redis that a store that was killed left in {path} has {}: it is stopped, and started again with {}",
+                    named(port),
+                    named(wanted)
+                );
+                process.stop(Instant::now() + STOP_PATIENCE);
+                *process = start(folder, wanted)?;
+            }
             Entry::On(wanted) => {
                 return Err(format!(
                     "other stores use the data folder {path} with a Redis on {}, and --own-redis-port is {wanted}: start this \
@@ -211,7 +222,7 @@ impl RedisServer {
                 return Err(cannot("lock the Redis", error));
             }
         };
-        let port = match settle(&folder, &mut process, entry, interrupted) {
+        let port = match settle(&folder, &mut process, entry, first, interrupted) {
             Ok(port) => port,
             Err(sentence) => {
                 // One that an earlier store left, and that answers, may have what is nowhere else.
