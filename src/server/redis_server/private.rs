@@ -9,6 +9,7 @@ use std::path::Path;
 use log::{info, warn};
 
 use super::folder::{Folder, KNOWN, RECORD, TEMPORARY};
+use crate::words::shell::quote;
 
 /// Rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
@@ -33,8 +34,9 @@ impl Folder {
             if let Some(other) = other {
                 return Err(format!(
                     "other accounts can enter the data folder {path} (mode {mode:03o}), and it {other}: name a folder of its own \
-                     with --data-dir, or run chmod 700 '{path}'",
+                     with --data-dir, or run chmod 700 {quoted}",
                     path = self.path().display(),
+                    quoted = quote(&self.path().to_string_lossy()),
                     mode = about.mode() & 0o777,
                 ));
             }

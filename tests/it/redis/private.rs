@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
+use std::process::Command;
 
 use crate::harness::{PATIENCE, Program, eventually, own_redis, own_redis_is, own_redis_listens, signal, take_turn};
 
@@ -82,6 +83,29 @@ fn a_folder_with_other_things_in_it_is_not_closed_but_refused_with_the_command_t
         "what is not ours was changed"
     );
     end(&mut store);
+}
+
+#[test]
+fn a_folder_may_have_any_name_in_the_command_that_closes_it() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let name = "a'$(touch PWNED)'b";
+    let data = directory.path().join(name);
+    fs::create_dir(&data).expect("a folder");
+    // Data of a Redis, and something else.
+    for file in ["dump.rdb", "notes.txt"] {
+        fs::write(data.join(file), "x").expect("a file");
+    }
+    open_up(&data);
+    let mut store = Program::command(&["--listen", "127.0.0.1:0", "--data-dir", name]);
+    let output = store.current_dir(directory.path()).output().expect("to run it");
+    let message = String::from_utf8(output.stderr).expect("text");
+    let (_, command) = message.trim_end().split_once("or run ").expect("a command");
+    let mut shell = Command::new("sh");
+    let done = shell.args(["-c", command]).current_dir(directory.path()).status();
+    assert!(done.expect("a shell").success(), "{message}");
+    assert_eq!(mode(&data), 0o700, "{message}");
+    assert!(!directory.path().join("PWNED").exists(), "{message}");
 }
 
 #[test]
