@@ -25,7 +25,7 @@ mod retry;
 pub mod shell;
 mod store;
 mod stream;
-mod token;
+pub mod token;
 pub mod typed;
 pub mod websocket;
 mod wire;

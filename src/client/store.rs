@@ -103,13 +103,6 @@ impl Store {
         self.of_another.as_deref()
     }
 
-    /// A `curl` command for a path that is percent-encoded, which can be given to a shell as it is.
-    pub fn curl(&self, method: &str, path_and_query: &str) -> String {
-        let token = self.command("token");
-        let url = quote(&format!("{}{path_and_query}", self.url()));
-        format!(r#"curl -X {method} -H "Authorization: Bearer $({token})" {url}"#)
-    }
-
     /// The command line that runs a command for this store, whatever the environment names in the shell that it is given to.
     pub fn command(&self, words: &str) -> String {
         let is_usual = self.url() == DEFAULT_URL && own_url().as_deref() == Some(DEFAULT_URL);

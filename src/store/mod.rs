@@ -1,5 +1,5 @@
 //! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
-//! Only this folder and `redis_server/` name the redis crate.
+//! In the server only this folder and `server/redis_server/` name the redis crate.
 
 mod abilities;
 mod activity;
