@@ -136,13 +136,17 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
 /// Starts one in this folder, and says what is to be said of it. Who calls has the turn.
 fn start(folder: &Folder, port: u16) -> Result<Process, String> {
     if port != 0 && is_taken(port) {
-        return Err(format!(
-            "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
-        ));
+        return Err(taken(port));
     }
     let ready = make_ready(folder)?;
     ready.notes.iter().for_each(|note| warn!("{}", sentence(note)));
     Process::start(folder, ready, port)
+}
+
+fn taken(port: u16) -> String {
+    format!(
+        "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
+    )
 }
 
 impl RedisServer {
