@@ -173,7 +173,10 @@ impl Push {
         let is_missed = |failure: &Failure| !self.waiting.is_empty() || !failure.is_passing();
         if let Some(failure) = self.failure.take().filter(is_missed) {
             let since = self.silent_since.unwrap_or_else(Instant::now);
-            self.again = self.retry.failed(failure, since).map_err(|failure| self.advise(failure))?;
+            self.again = self
+                .retry
+                .failed(failure, since)
+                .map_err(|failure| self.advise(failure))?;
         }
         if !self.waiting.is_empty() {
             self.retry.check()?;
