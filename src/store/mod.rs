@@ -105,7 +105,7 @@ fn parse(url: &str) -> Result<ConnectionInfo, String> {
             }
             _ => "it does not begin with redis://".to_owned(),
         };
-        format!("{cause}; {FORM} is wanted")
+        format!("{cause}; wanted is {FORM}")
     })
 }
 
