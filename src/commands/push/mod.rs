@@ -220,10 +220,12 @@ impl Pusher {
             if self.push.unacknowledged() == 0
                 && let Some(ended) = ended
             {
+                let stored = self.counted_stored();
                 let closed = self.push.finish(|_, _| Ok(()));
                 self.stored.say(&self.store, &self.stream, &mut self.console);
-                if ended.is_err() && self.stored.entries > 0 {
-                    self.console.complain(&format!("{} stored", self.counted_stored()));
+                // On a terminal the summary says it.
+                if ended.is_err() && self.stored.entries > 0 && !self.console.is_watched() {
+                    self.console.complain(&format!("{stored} stored"));
                 }
                 return ended.and(closed);
             }
