@@ -13,15 +13,18 @@ use argh::{ArgsInfo, FromArgs};
 use ptg_store::words::units::Span;
 
 use crate::client::typed::{self, Typed};
-use crate::client::{Console, Exit, Failure, Gap, Interrupted, Output, Patience, Pull, Store, TICK};
+use crate::client::{Console, Exit, Failure, Gap, Interrupted, Missing, Output, Patience, Pull, Store, TICK};
 use received::Received;
 use sink::Sink;
 
 /// How many entries one reply of the store may bring: catching up costs little then.
 const COUNT: u64 = 1_000;
 
+/// What stands for all streams where a command takes several.
+const ALL: &str = "*";
+
 /// How long nothing comes before that is worth a word.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Pulls STREAM: what comes from now on, or from --from on, to standard output, one entry right after the other.
 /// Goes on until Ctrl-C, or as far as --count, --until or --timeout say. When the connection breaks, it connects again and goes
@@ -98,6 +101,7 @@ struct Flags {
 /// A pull, where its entries go, and what came so far.
 struct Puller {
     flags: Flags,
+    store: Store,
     pull: Pull,
     sink: Sink,
     output: Output,
@@ -146,6 +150,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         to_tell: console.is_watched(),
         console,
         received: Received::nothing(),
+        store,
         flags,
     };
     puller.run()
@@ -174,6 +179,7 @@ impl Puller {
             }
             return Err(failure);
         }
+        self.tell_of_nothing("");
         match self.flags.timeout {
             // Else it was --until that ended it.
             Some(timeout) if self.received.entries == 0 && self.received.silent_for() >= timeout.0 => {
@@ -223,15 +229,27 @@ impl Puller {
 
     /// Says, once, that there is nothing to pull yet: the name may be mistyped.
     fn tell_of_waiting(&mut self) {
-        if !self.to_tell || self.received.silent_for() < SILENCE {
+        if self.received.silent_for() >= SILENCE {
+            self.tell_of_nothing(" yet; waiting");
+        }
+    }
+
+    /// Says, once, that there is no such stream, or nothing in it.
+    fn tell_of_nothing(&mut self, end: &str) {
+        if !std::mem::take(&mut self.to_tell) || self.received.entries > 0 {
             return;
         }
-        self.to_tell = false;
+        let stream = &self.flags.stream;
         // A store that does not answer is told of elsewhere.
-        if self.received.entries == 0 && self.pull.stream_is_empty() == Ok(true) {
-            self.console
-                .say(&format!("nothing in '{}' yet; waiting", self.flags.stream));
-        }
+        let said = match Missing::of(&self.store, stream) {
+            Ok(Some(_)) if stream == ALL => {
+                format!("there is no stream '{ALL}'{end}; pull takes one stream: ptg-store record '{ALL}' records all")
+            }
+            Ok(Some(missing)) => format!("there is no stream '{stream}'{end}{}", missing.hint(false)),
+            Ok(None) if self.pull.stream_is_empty() == Ok(true) => format!("nothing in '{stream}'{end}"),
+            _ => return,
+        };
+        self.console.say(&said);
     }
 
     /// Tells how it goes.

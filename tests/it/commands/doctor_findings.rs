@@ -7,7 +7,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::commands::doctor::{Bed, doctor, report, undisturbed};
-use crate::harness::{DEVELOPMENT_KEY, PATIENCE, Program, Redis, Store, eventually};
+use crate::harness::{DEVELOPMENT_KEY, PATIENCE, Program, Redis, Running, Shell, Store, eventually};
 
 #[test]
 fn a_redis_that_forgets_is_wrong_and_the_command_mends_it() {
@@ -214,11 +214,10 @@ fn streams_that_will_not_fit_are_told_with_a_command_that_leaves_their_descripti
         .assert_code(0)
         .assert("streams' memory", "warning", "cam 0 at 100000 × 781 KiB = 74.5 GiB");
     let mend = report.mend("streams' memory");
-    assert!(mend[0].contains("ptg-store token --url "), "{mend:?}");
-    let (_, path) = mend[0]
-        .split_once(&format!("'{}", bed.store.url("")))
-        .expect("the store's URL");
-    let meta = bed.store.put(path.trim_end_matches('\'')).expect(200).json();
+    assert!(mend[0].contains("describe --max-len "), "{mend:?}");
+    let pasted = Running::start(Shell::of(&bed.store).script(mend[0])).wait();
+    assert!(pasted.status.success(), "{pasted:?}");
+    let meta = bed.store.get("/streams/cam%200").expect(200).json()["meta"].clone();
     assert_eq!(
         (&meta["description"], &meta["metadata"]),
         (&json!("the door"), &json!({ "fps": 30 }))

@@ -39,7 +39,7 @@ fn a_stream_that_is_not_there_is_told_once() {
     let store = Store::start();
     let shell = Shell::of(&store);
     let mut pull = Terminal::run(&shell, "pull nosuch");
-    pull.shows("ptg-store pull: nothing in 'nosuch' yet; waiting\n");
+    pull.shows("ptg-store pull: there is no stream 'nosuch' yet; waiting\n");
     store.add("nosuch", &[b"an entry"]);
     pull.shows("an entry");
     pull.type_in(&[CTRL_C]);
@@ -54,6 +54,40 @@ fn a_stream_that_is_not_there_is_told_once() {
         let screen = Terminal::run(&shell, words).ends_with(code);
         assert!(!screen.contains("waiting"), "{screen}");
     }
+}
+
+#[test]
+fn of_a_stream_that_is_not_there_the_one_that_was_meant_is_told() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    for name in ["load", "a", "b"] {
+        store.add(name, &[b"entry"]);
+    }
+    store.put("/streams/empty?desc=nothing").expect(200);
+    for (words, said) in [
+        ("laod", "there is no stream 'laod' yet; waiting; did you mean 'load'?\n"),
+        (
+            "a+b",
+            "there is no stream 'a+b' yet; waiting; there are a b, and this takes one stream",
+        ),
+        (
+            "\"*\"",
+            "there is no stream '*' yet; waiting; pull takes one stream: ptg-store record '*'",
+        ),
+        ("empty", "nothing in 'empty' yet; waiting\n"),
+    ] {
+        let screen = Terminal::run(&shell, &format!("pull {words} --timeout 2s")).ends_with(5);
+        assert!(screen.contains(said), "{screen}");
+        assert_eq!(screen.matches("waiting").count(), 1, "{screen}");
+    }
+    // One that ends at once says it, too, and in a pipe nothing does.
+    let screen = Terminal::run(&shell, "pull laod --from first --until latest").ends_with(0);
+    assert!(
+        screen.contains("there is no stream 'laod'; did you mean 'load'?\n"),
+        "{screen}"
+    );
+    let (_, said) = shell.do_well(&["pull", "laod", "--from", "first", "--until", "latest"]);
+    assert_eq!(said, "");
 }
 
 #[test]
