@@ -161,6 +161,31 @@ fn another_redis_than_the_stores_is_noticed_and_not_judged() {
 }
 
 #[test]
+fn what_is_no_redis_is_called_so() {
+    let bed = Bed::healthy();
+    // A store speaks HTTP.
+    let web = format!("redis://{}", bed.store.addr());
+    bed.examine(&["--redis", &web])
+        .assert("redis", "WRONG", "what listens there is no Redis");
+}
+
+#[test]
+fn a_redis_of_the_stores_that_has_no_port_is_looked_for_in_its_folder() {
+    let bed = Bed::healthy();
+    // Nobody named a Redis, and where doctor looks is none.
+    let nowhere = tempfile::tempdir().expect("a folder");
+    let mut command = doctor(&["--quick", "--url", &bed.store.url(""), "--token", &bed.store.token]);
+    command
+        .env("PTG_STORE_DATA_DIR", nowhere.path())
+        .env_remove("REDIS_URL");
+    let report = report(&mut command);
+    if !report.line("redis").starts_with("ok") {
+        report.assert("redis", "-", "ptg-store doctor --data-dir FOLDER finds");
+        assert!(report.mend("redis")[0].starts_with("pgrep "), "{}", report.text);
+    }
+}
+
+#[test]
 fn a_redis_that_hangs_is_wrong_and_ends_nothing() {
     let bed = Bed::healthy();
     bed.redis.pause();
