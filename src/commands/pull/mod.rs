@@ -107,6 +107,8 @@ struct Puller {
     output: Output,
     console: Console,
     received: Received,
+    /// Whether it ends at a moment that was over when it began.
+    ends_in_the_past: bool,
     /// Whether there is a word to say about waiting, should it take long.
     to_tell: bool,
 }
@@ -138,6 +140,8 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if let (Some(place), Some(text)) = (&until, &flags.until) {
         place.tell("--until", text, &mut console);
     }
+    typed::tell_order(&from, until.as_ref(), &mut console);
+    let ends_in_the_past = until.as_ref().is_some_and(Typed::is_past);
     let parameters = parameters(&flags, until);
     let mut pull = Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry);
     if let Some(Span(timeout)) = flags.timeout {
@@ -147,6 +151,7 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         pull,
         sink,
         output: Output::stdout(interrupted)?,
+        ends_in_the_past,
         to_tell: console.is_watched(),
         console,
         received: Received::nothing(),
@@ -180,6 +185,16 @@ impl Puller {
             return Err(failure);
         }
         self.tell_of_nothing("");
+        if let Some(until) = self
+            .flags
+            .until
+            .as_deref()
+            .filter(|_| self.ends_in_the_past && self.received.entries == 0)
+        {
+            let (stream, from) = (&self.flags.stream, &self.flags.from);
+            self.console
+                .say(&format!("'{stream}' has no entry from {from} up to {until}"));
+        }
         match self.flags.timeout {
             // Else it was --until that ended it.
             Some(timeout) if self.received.entries == 0 && self.received.silent_for() >= timeout.0 => {

@@ -102,6 +102,7 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if let (Some(place), Some(text)) = (&until, &flags.until) {
         place.tell("--until", text, &mut console);
     }
+    typed::tell_order(&from, until.as_ref(), &mut console);
     let mut folder = Writable::open(&flags.out, &store.url()).map_err(Failure::Here)?;
     if folder.about().store != store.url() {
         let begun = &folder.about().store;

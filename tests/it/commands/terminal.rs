@@ -102,6 +102,40 @@ fn entries_that_do_not_end_a_line_get_a_line_end_at_a_terminal_alone() {
 }
 
 #[test]
+fn places_that_are_likely_not_what_was_meant_are_told() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s", &[b"entry"]);
+    for (words, said) in [
+        (
+            &["--from", "-5m", "--until", "-10m"][..],
+            "the end (--until) lies before the beginning (--from)",
+        ),
+        (
+            &["--from", "first", "--until", "-1w"],
+            "'s' has no entry from first up to -1w",
+        ),
+        (
+            &["--from", "1795873301", "--until", "latest"],
+            "--from 1795873301 is read as milliseconds since 1970; if seconds were meant, that is 2026-11-28T13:41:41Z",
+        ),
+    ] {
+        let (_, told) = shell.do_well(&[&["pull", "s"], words].concat());
+        assert!(told.contains(said), "{told}");
+        let (_, told) = shell.do_well(&[&["pull", "s", "--quiet"], words].concat());
+        assert_eq!(told, "");
+    }
+    let (_, told) = shell.do_well(&["pull", "s", "--from", "-5m", "--until", "latest"]);
+    assert_eq!(told, "");
+    let words = "streams > /dev/null; TZ=Mars/X \"$P\" pull s --from 2001-07-01T08:00 --count 1";
+    let screen = Terminal::run(&shell, words).ends_with(0);
+    assert!(
+        screen.contains("there is no time zone 'Mars/X' (TZ) here, so this is UTC"),
+        "{screen}"
+    );
+}
+
+#[test]
 fn a_moment_is_told_as_it_was_taken_at_a_terminal_alone() {
     let store = Store::start();
     let shell = Shell::of(&store);
