@@ -11,8 +11,10 @@ use ptg_store::request::params::boolean_of;
 use ptg_store::words::nearest::nearest;
 
 /// What other programs call a flag, and its name here.
-const OTHER_NAMES: [(&str, &str); 9] = [
+const OTHER_NAMES: [(&str, &str); 15] = [
     ("port", "listen"),
+    ("prot", "listen"),
+    ("p", "listen"),
     ("bind", "listen"),
     ("host", "listen"),
     ("address", "listen"),
@@ -20,8 +22,15 @@ const OTHER_NAMES: [(&str, &str); 9] = [
     ("server", "url"),
     ("store", "url"),
     ("limit", "count"),
+    ("n", "count"),
+    ("force", "yes"),
+    ("f", "yes"),
+    ("format", "json"),
     ("since", "from"),
 ];
+
+/// Flags that are another command's, and what gives them.
+const ELSEWHERE: [(&str, &str); 1] = [("max-len", "ptg-store describe STREAM --max-len N sets that")];
 
 /// What was asked for.
 #[derive(Debug, PartialEq)]
@@ -185,9 +194,11 @@ fn unknown(known: &CommandInfoWithArgs, name: &str) -> String {
     let mut begun = names().filter(|known| !word.is_empty() && known.starts_with(&word));
     let begun = begun.next().filter(|_| begun.next().is_none());
     let other = || names().find(|name| OTHER_NAMES.contains(&(word.as_str(), *name)));
-    match nearest(&word, names()).or(begun).or_else(other) {
-        Some(near) => format!("there is no flag {name}; did you mean --{near}?"),
-        None => format!("there is no flag {name}"),
+    let elsewhere = ELSEWHERE.iter().find(|(flag, _)| *flag == word);
+    match (nearest(&word, names()).or_else(other).or(begun), elsewhere) {
+        (Some(near), _) => format!("there is no flag {name}; did you mean --{near}?"),
+        (None, Some((_, way))) => format!("there is no flag {name}; {way}"),
+        (None, None) => format!("there is no flag {name}"),
     }
 }
 

@@ -136,9 +136,7 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
 /// Starts one in this folder, and says what is to be said of it. Who calls has the turn.
 fn start(folder: &Folder, port: u16) -> Result<Process, String> {
     if port != 0 && is_taken(port) {
-        return Err(format!(
-            "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
-        ));
+        return Err(taken(port));
     }
     let ready = make_ready(folder)?;
     tell(&ready.notes);
@@ -192,6 +190,12 @@ fn settle(
             }
         }
     }
+}
+
+fn taken(port: u16) -> String {
+    format!(
+        "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
+    )
 }
 
 impl RedisServer {

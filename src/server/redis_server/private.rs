@@ -14,8 +14,8 @@ use crate::words::shell::quote;
 /// Rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
 
-/// What Redis keeps data in. Where one of them is, a Redis has been before, and finds it again.
-const DATA: [&str; 3] = [PARTS, ONE_FILE, DUMP];
+/// What Redis keeps data in, and what a store notes of its Redis. Where one of them is, the folder has been used before.
+const USED: [&str; 4] = [PARTS, ONE_FILE, DUMP, RECORD];
 
 /// What a folder for the data may be called.
 const OWN: &str = "ptg-data";
@@ -33,7 +33,7 @@ impl Folder {
         let names = self.names().map_err(cannot)?;
         let path = self.path();
         let other = names.iter().find(|name| !is_known(name));
-        if let Some(other) = other.filter(|_| !names.iter().any(|name| DATA.contains(&name.as_str()))) {
+        if let Some(other) = other.filter(|_| !names.iter().any(|name| USED.contains(&name.as_str()))) {
             return Err(format!(
                 "the data folder {path} holds other things than a store's data ({other}), and Redis would put its own among \
                  them: give it a folder of its own, as with --data-dir {own}",

@@ -55,8 +55,9 @@ impl Process {
             program, data, mark, ..
         } = ready;
         let failed = |error: io::Error| format!("cannot start {}: {}", program.path.display(), why(&error));
-        let log = folder.open_log().map_err(failed)?;
-        let said_from = log.metadata().map_err(failed)?.len();
+        let log_failed = |error| format!("cannot write Redis's log {}: {}", folder.log().display(), why(&error));
+        let log = folder.open_log().map_err(log_failed)?;
+        let said_from = log.metadata().map_err(log_failed)?.len();
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", PRIVATELY])
@@ -95,14 +96,9 @@ impl Process {
 
     /// The one that listens in this folder; none if no store started it. Where nothing listens it is an error.
     pub fn listening_in(folder: &Folder) -> io::Result<Option<Process>> {
-        // What the system says of the process that listens, not what that says of itself.
-        let about = socket_peercred(folder.connect()?).map_err(|error| match error.raw_os_error() {
-            // Of one in another namespace the process id is 0 (pid_namespaces(7)), which is no id, so no error has a number.
-            0 => io::Error::other("it runs where its process cannot be seen, as in another container"),
-            _ => error.into(),
-        })?;
-        let handle = watch(about.pid)?;
-        Ok(folder.marks(about.pid).then_some(Process { handle, started: None }))
+        let pid = listener(folder)?;
+        let handle = watch(pid)?;
+        Ok(folder.marks(pid).then_some(Process { handle, started: None }))
     }
 
     /// Whether we started it.
@@ -172,6 +168,16 @@ impl Process {
             }
         }
     }
+}
+
+/// The process that listens in this folder: what the system says of it, not what that says of itself.
+pub fn listener(folder: &Folder) -> io::Result<Pid> {
+    let about = socket_peercred(folder.connect()?).map_err(|error| match error.raw_os_error() {
+        // Of one in another namespace the process id is 0 (pid_namespaces(7)), which is no id, so no error has a number.
+        0 => io::Error::other("it runs where its process cannot be seen, as in another container"),
+        _ => error.into(),
+    })?;
+    Ok(about.pid)
 }
 
 fn watch(pid: Pid) -> io::Result<OwnedFd> {

@@ -59,9 +59,19 @@ fn a_file_that_cannot_be_read_is_code_1_and_those_before_it_are_stored() {
     let store = Store::start();
     let shell = Shell::of(&store);
     std::fs::write(shell.home().join("a"), "a").expect("a file");
-    fails(&shell.run(&["push", "s", "a", "nowhere", "a"]), 1, "nowhere");
-    fails(&shell.run(&["push", "s", "a", "."]), 1, "folder");
-    assert_eq!(stored_data(&store.redis, "s"), [b"a", b"a"]);
+    let output = shell.run(&["push", "s", "a", "nowhere", "a"]);
+    fails(&output, 1, "push: 1 entry is stored\n");
+    fails(&output, 1, "nowhere");
+    fails(&shell.run(&["push", "s", "a", "a", "."]), 1, "2 entries are stored\n");
+    fails(
+        &shell.run(&["push", "s", "a", "a", "-", "-"]),
+        5,
+        "2 entries are stored\n",
+    );
+    assert_eq!(stored_data(&store.redis, "s"), [b"a"; 5]);
+    // What nothing was before says nothing of it.
+    let none = shell.run(&["push", "s", "nowhere"]);
+    assert_eq!(String::from_utf8_lossy(&none.stderr).lines().count(), 1, "{none:?}");
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn a_port_that_is_taken_is_named_also_if_a_redis_has_it_which_is_never_used() {
         assert!(message.contains("--own-redis-port"), "{message}");
     }
     assert_eq!(redis.command::<usize>(&["DBSIZE"]), 0);
+    assert!(!directory.path().join("ptg-data").exists(), "a folder for nothing");
 }
 
 #[test]
@@ -171,6 +172,7 @@ fn a_folder_whose_path_is_too_long_for_a_socket_needs_a_port_and_is_told_so() {
     for word in ["too long", "107 bytes", "--own-redis-port", "--data-dir"] {
         assert!(message.contains(word), "{word} in {message}");
     }
+    assert!(!directory.path().join(&name).exists(), "a folder for nothing");
     let port = next_port().to_string();
     let mut store = Program::start_in(directory.path(), &["--own-redis-port", &port, "--data-dir", &name], &[]);
     store.add("x", &[b"entry"]);
