@@ -154,7 +154,9 @@ fn a_record_never_has_a_program_run_that_is_not_a_known_server_or_that_others_co
     let planted = Servers::new(&[("redis-server", VALKEY), ("run-me", VALKEY)]);
     fs::set_permissions(planted.program("redis-server"), Permissions::from_mode(0o777)).expect("to open it");
     let data = folder(directory.path(), &[]);
-    let inside = data.join("redis-server");
+    // A store takes no folder with names in it that are not Redis's.
+    let inside = data.join("temp-programs/redis-server");
+    fs::create_dir(inside.parent().expect("a folder")).expect("to make it");
     fs::copy(servers.program("redis-server"), &inside).expect("a program in the folder");
     for program in [
         planted.program("redis-server"),
@@ -172,7 +174,7 @@ fn a_record_never_has_a_program_run_that_is_not_a_known_server_or_that_others_co
         leave(&mut store);
     }
     assert_eq!(planted.starts("redis-server") + planted.starts("run-me"), 0);
-    assert!(!data.join("redis-server.starts").exists());
+    assert!(!data.join("temp-programs/redis-server.starts").exists());
     // One that others could write to is not believed at all.
     let trusted = Servers::new(&[("valkey-server", VALKEY)]);
     let record = format!("Valkey 97.1.2\n{}\n", trusted.program("valkey-server").display());
