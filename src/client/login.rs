@@ -78,6 +78,41 @@ pub fn forget(url: &str) -> Result<bool, Failure> {
     Ok(known)
 }
 
+/// The commands that make the login file one that is read again, if it is there and is not: each can be given to a shell as
+/// it is. `log_in` is the one that signs in, which is needed where nothing is left of it.
+pub fn mend(log_in: &str) -> Vec<String> {
+    let Ok(path) = path() else { return Vec::new() };
+    match look(&path) {
+        Err(Fault::Open(_)) => vec![close_to_others(&path)],
+        Err(Fault::Foreign(_)) => vec![move_away(&path), log_in.to_owned()],
+        Err(Fault::Unreadable(_)) | Ok(_) => Vec::new(),
+    }
+}
+
+/// What is wrong with the login file.
+enum Fault {
+    /// It is open to others: its mode.
+    Open(u32),
+    /// Something else is there: what it is.
+    Foreign(String),
+    /// It cannot be read, for a reason that lies elsewhere.
+    Unreadable(std::io::Error),
+}
+
+fn close_to_others(path: &Path) -> String {
+    format!("chmod 600 {}", quote(&path.to_string_lossy()))
+}
+
+/// To a name beside it that nothing has yet.
+fn move_away(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let mut name = format!("{path}.bad");
+    while fs::symlink_metadata(&name).is_ok() {
+        name.push_str(".bad");
+    }
+    format!("mv -- {} {}", quote(&path), quote(&name))
+}
+
 fn path() -> Result<PathBuf, Failure> {
     let folder = |name: &str| {
         std::env::var_os(name)
@@ -115,27 +150,37 @@ fn lock(path: &Path) -> Result<File, Failure> {
 }
 
 fn read(path: &Path) -> Result<Logins, Failure> {
-    let failed = |what: &str| Failure::Here(format!("the login file {} {what}", path.display()));
-    let unreadable = |error: std::io::Error| failed(&format!("cannot be read: {error}"));
+    look(path).map_err(|fault| {
+        let what = match fault {
+            Fault::Open(mode) => format!(
+                "is open to others (mode {mode:03o}), so its tokens are not used; make it yours alone: {}",
+                close_to_others(path)
+            ),
+            Fault::Foreign(what) => format!("{what}; move it away, and sign in again: {}", move_away(path)),
+            Fault::Unreadable(error) => format!("cannot be read: {error}"),
+        };
+        Failure::Here(format!("the login file {} {what}", path.display()))
+    })
+}
+
+fn look(path: &Path) -> Result<Logins, Fault> {
     let file = match files::open_through_links(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Logins::new()),
-        Err(error) => return Err(unreadable(error)),
+        Err(error) if files::is_refusal(&error) => return Err(Fault::Foreign(format!("is none: {error}"))),
+        Err(error) => return Err(Fault::Unreadable(error)),
     };
     // Of the open file, so that nobody can put another in its place.
-    let mode = file.metadata().map_err(unreadable)?.mode();
-    if mode & OTHERS != 0 {
-        return Err(failed(&format!(
-            "is open to others (mode {:03o}), so its tokens are not used; make it yours alone: chmod 600 {}",
-            mode & 0o777,
-            quote(&path.to_string_lossy())
-        )));
-    }
+    let mode = file.metadata().map_err(Fault::Unreadable)?.mode();
     let mut text = Vec::new();
-    file.take(MAX_FILE).read_to_end(&mut text).map_err(unreadable)?;
+    file.take(MAX_FILE).read_to_end(&mut text).map_err(Fault::Unreadable)?;
     // The error itself would quote what is there.
-    serde_json::from_slice(&text)
-        .map_err(|_| failed("is not what ptg-store login writes; move it away and sign in again"))
+    let logins = serde_json::from_slice(&text);
+    let logins = logins.map_err(|_| Fault::Foreign("is not what ptg-store login writes".into()))?;
+    match mode & OTHERS {
+        0 => Ok(logins),
+        _ => Err(Fault::Open(mode & 0o777)),
+    }
 }
 
 fn write(path: &Path, logins: &Logins) -> Result<(), Failure> {

@@ -13,6 +13,9 @@ use super::{Failure, Interrupted, login};
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_URL: &str = "http://127.0.0.1:7890";
 
+/// The port of a store that was not told another.
+const USUAL_PORT: u16 = 7890;
+
 /// How long a store may take to say anything, and to take anything.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -103,13 +106,6 @@ impl Store {
         self.of_another.as_deref()
     }
 
-    /// A `curl` command for a path that is percent-encoded, which can be given to a shell as it is.
-    pub fn curl(&self, method: &str, path_and_query: &str) -> String {
-        let token = self.command("token");
-        let url = quote(&format!("{}{path_and_query}", self.url()));
-        format!(r#"curl -X {method} -H "Authorization: Bearer $({token})" {url}"#)
-    }
-
     /// The command line that runs a command for this store, whatever the environment names in the shell that it is given to.
     pub fn command(&self, words: &str) -> String {
         let is_usual = self.url() == DEFAULT_URL && own_url().as_deref() == Some(DEFAULT_URL);
@@ -191,10 +187,13 @@ fn parse(url: &str) -> Result<(String, String), String> {
         |what: &str| format!("{url} is not the URL of a store, like {DEFAULT_URL} or http://host:port/prefix: {what}");
     let rest = match url.split_once("://") {
         Some(("http", rest)) => rest,
-        Some(("https", _)) => {
+        Some(("https", rest)) => {
+            let host = rest.split('/').next().unwrap_or_default();
+            let port = host.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+            let port = port.unwrap_or(USUAL_PORT);
             return Err(format!(
                 "{url}: https is not spoken here; ask the store itself with http://, or a tunnel to it \
-                 (ssh -L 7890:127.0.0.1:7890 host)"
+                 (ssh -L {port}:127.0.0.1:{port} host)"
             ));
         }
         Some((scheme, _)) => return Err(wrong(&format!("{scheme}:// is not http://"))),
@@ -259,6 +258,8 @@ mod tests {
     fn other_urls_are_refused_with_the_cause() {
         for (url, cause) in [
             ("https://lab", "https is not spoken"),
+            ("https://lab/store", "ssh -L 7890:127.0.0.1:7890 host"),
+            ("https://127.0.0.1:33275/x", "ssh -L 33275:127.0.0.1:33275 host"),
             ("ws://lab", "ws:// is not http://"),
             ("lab:7890", "does not begin"),
             ("", "does not begin"),

@@ -76,9 +76,14 @@ impl Token {
 
     /// Since when it is no good any more, as the end of a sentence; nothing if it still may be.
     pub fn expired(&self) -> String {
-        let claims = Claims::read(&self.text).filter(Claims::is_over);
-        let since = claims.and_then(|claims| claims.expiry());
+        let since = self.over_since();
         since.map_or(String::new(), |since| format!(", which expired at {since}"))
+    }
+
+    /// Until when it was good, if that is over by this machine's clock.
+    pub fn over_since(&self) -> Option<String> {
+        let claims = Claims::read(&self.text).filter(Claims::is_over);
+        claims.and_then(|claims| claims.expiry())
     }
 
     /// Whatever stands in a header must not end it.

@@ -23,23 +23,69 @@ pub struct Typed {
 pub fn from(text: &str) -> Result<Typed, Failure> {
     let now = Zoned::now();
     let is_word = matches!(text.parse(), Ok(cursor) if !matches!(cursor, Cursor::Since(_)));
-    read(text, is_word, &now).ok_or_else(|| Failure::Usage(format!("--from {text}: {}", fault(text, &now))))
+    read(text, is_word, &now).ok_or_else(|| wrong("--from", text, &now))
 }
 
 /// The value of `--until`.
 pub fn until(text: &str) -> Result<Typed, Failure> {
     let now = Zoned::now();
     let is_word = matches!(text.parse(), Ok(until) if !matches!(until, Until::Moment(_)));
-    read(text, is_word, &now).ok_or_else(|| Failure::Usage(format!("--until {text}: {}", fault(text, &now))))
+    read(text, is_word, &now).ok_or_else(|| wrong("--until", text, &now))
+}
+
+fn wrong(flag: &str, text: &str, now: &Zoned) -> Failure {
+    let shown = if text.is_empty() { "''" } else { text };
+    Failure::Usage(format!("{flag} {shown}: {}", fault(text, now)))
 }
 
 impl Typed {
-    /// Says to somebody at a terminal which moment it was taken for.
+    /// Says to somebody at a terminal which moment it was taken for, and to everybody that it may be another than was meant.
     pub fn tell(&self, flag: &str, text: &str, console: &mut Console) {
-        if let Some(moment) = self.moment.filter(|_| console.is_watched()) {
-            console.say(&format!("{flag} {text} is {}", words(moment, &Zoned::now())));
+        if let Some(seconds) = seconds(text) {
+            console.say(&format!(
+                "{flag} {text} is read as milliseconds since 1970; if seconds were meant, that is {seconds}, as an id {text}000"
+            ));
         }
+        let Some(moment) = self.moment.filter(|_| console.is_watched()) else {
+            return;
+        };
+        let now = Zoned::now();
+        if let Some(zone) = std::env::var_os("TZ").filter(|zone| !zone.is_empty() && now.time_zone().is_unknown()) {
+            console.say(&format!(
+                "there is no time zone '{}' (TZ) here, so this is UTC",
+                zone.display()
+            ));
+        }
+        console.say(&format!("{flag} {text} is {}", words(moment, &now)));
     }
+
+    /// Whether it is a moment that is over.
+    pub fn is_past(&self) -> bool {
+        self.moment.is_some_and(|moment| moment < Timestamp::now())
+    }
+
+    /// Whether it is known to lie before another: both are moments, or ids.
+    pub fn is_before(&self, other: &Typed) -> bool {
+        let millis = |place: &Typed| match place.moment {
+            Some(moment) => Some(i128::from(moment.as_millisecond())),
+            None => place.wire.split('-').next()?.parse::<u64>().ok().map(i128::from),
+        };
+        millis(self).zip(millis(other)).is_some_and(|(own, other)| own < other)
+    }
+}
+
+/// Says that nothing can lie between the places.
+pub fn tell_order(from: &Typed, until: Option<&Typed>, console: &mut Console) {
+    if until.is_some_and(|until| until.is_before(from)) {
+        console.say("the end (--until) lies before the beginning (--from), so nothing lies between them");
+    }
+}
+
+/// An id that has as many digits as the seconds since 1970 have from 2001 to 2286: the time that this would be.
+fn seconds(text: &str) -> Option<Timestamp> {
+    let is_alone = text.len() == 10 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|_| is_alone)?;
+    Timestamp::from_second(seconds).ok()
 }
 
 /// A place, when it is `now`; none if it is no place. Entry ids and words are the store's.
@@ -120,9 +166,17 @@ fn fault(text: &str, now: &Zoned) -> String {
     if span_of(text, now).is_some() {
         return format!("a span back from now begins with a minus: {back}");
     }
+    // Its unit is one, so the number is too large.
+    let digits = |c: char| c.is_ascii_digit() || c == '.';
+    let unit = text.strip_prefix('-').filter(|span| span.starts_with(digits));
+    let unit = unit.map(|span| span.trim_start_matches(digits).trim());
+    if unit.is_some_and(|unit| span_of(&format!("1{unit}"), now).is_some()) {
+        return "a span that long goes back before all times; first is the beginning of a stream".into();
+    }
     let zone = now.time_zone().iana_name().unwrap_or("its time zone");
+    let empty = if text.is_empty() { "it is empty, and " } else { "" };
     format!(
-        "no place in a stream: these are an entry id (ms, ms-seq), first, latest and $ (now); a span back from now, such as \
+        "{empty}no place in a stream: these are an entry id (ms, ms-seq), first, latest and $ (now); a span back from now, such as \
          -30s, -2h or -1w; a time, such as 2026-11-28T08:00:00Z, or by this machine's clock ({zone}) 10:00, \
          '2026-11-28 08:00' or 2026-11-28"
     )
@@ -215,7 +269,9 @@ mod tests {
             ("1 week", "minus: -1 week"),
             ("-30", "-30s, -2h or -1w"),
             ("yesterday", "(Europe/Berlin) 10:00"),
-            ("", "no place"),
+            ("", "it is empty, and no place"),
+            ("-99999999999w", "that long"),
+            ("-99999999999999999999 s", "that long"),
             ("-", "no place"),
             ("--30s", "no place"),
             ("-30x", "no place"),
@@ -223,12 +279,37 @@ mod tests {
             ("2026-13-01", "no place"),
             ("2026-02-30", "no place"),
             ("2026-11-28T08:00[Atlantis]", "no place"),
-            ("-99999999999h", "no place"),
+            ("-99999999999h", "that long"),
             ("+", "no place"),
         ] {
             assert_eq!(wire(text), None, "{text}");
             let said = fault(text, &now());
             assert!(said.contains(told), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_end_before_the_beginning_is_known_of_moments_and_ids() {
+        let is_before = |end: &str, begin: &str| until(end).unwrap().is_before(&from(begin).unwrap());
+        assert!(is_before("-10m", "-5m") && is_before("7-3", "8") && is_before("2020-01-01", "-1h"));
+        assert!(!is_before("-5m", "-10m") && !is_before("7", "7-3") && !is_before("latest", "-5m"));
+        assert!(!is_before("-1w", "first"));
+    }
+
+    #[test]
+    fn an_id_that_is_seconds_is_told_from_others() {
+        let told = |text: &str| seconds(text).map(|time| time.to_string());
+        assert_eq!(told("1795873301").as_deref(), Some("2026-11-28T13:41:41Z"));
+        for other in [
+            "1795873301000",
+            "20261128",
+            "0795873301",
+            "1795873301-0",
+            "-795873301",
+            "first",
+            "",
+        ] {
+            assert_eq!(told(other), None, "{other}");
         }
     }
 

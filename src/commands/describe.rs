@@ -9,7 +9,8 @@ use ptg_store::words::object::Object;
 use serde_json::{Value, json};
 
 use super::stream_id;
-use crate::client::{Age, Console, Exit, Failure, Interrupted, Output, Present, Store, Stream, description};
+use crate::client::shell::quote;
+use crate::client::{Age, Console, Exit, Failure, Interrupted, Output, Present, Store, Stream, activity, description};
 
 /// What is shown, in this order.
 const NAMES: [&str; 8] = [
@@ -70,23 +71,36 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let name = stream_id(&flags.stream)?;
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     let mut stream = Stream::of(&store, name.as_str())?;
+    let mut console = Console::new("describe", flags.quiet);
+    let unreadable = fault(&store, name.as_str(), &stream)?;
     let max_len = flags.max_len.map(|count| count.to_string());
     let changes = [("desc", &flags.desc), ("meta", &flags.meta), ("max_len", &max_len)];
     let changes: Vec<(&str, &str)> = changes
         .iter()
         .filter_map(|(field, value)| Some((*field, value.as_deref()?)))
         .collect();
-    let was_there = stream.is_there;
+    let was_there = stream.is_there || unreadable.is_some();
     if !changes.is_empty() {
         store.put(&description::put(name.as_str(), &changes))?;
         stream = Stream::of(&store, name.as_str())?;
+    }
+    match unreadable {
+        Some(why) if changes.is_empty() => {
+            let quoted = quote(name.as_str());
+            let mend = store.command("describe --desc ''");
+            return Err(Failure::Here(format!(
+                "'{name}': {why}; a new one takes its place with: {mend} -- {quoted}"
+            )));
+        }
+        Some(why) => console.complain(&format!("'{name}': {why}; what stood there is replaced, and gone")),
+        None => {}
     }
     if !stream.is_there {
         return Err(no_stream(name.as_str()));
     }
     if !was_there {
         // Its name may be mistyped.
-        Console::new("describe", flags.quiet).say(&format!("'{name}' is new: nothing was pushed into it yet"));
+        console.say(&format!("'{name}' is new: nothing was pushed into it yet"));
     }
     let present = Present::of(&store)?;
     let age = stream.reach.map(|(_, newest)| Age::of(newest, present.now));
@@ -99,6 +113,17 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     }
     output.flush()?;
     Ok(Exit::Done)
+}
+
+/// Why the description of a stream cannot be read, if something stands there that is none: it reads as if there were none.
+fn fault(store: &Store, name: &str, stream: &Stream) -> Result<Option<String>, Failure> {
+    if !stream.meta.is_empty() {
+        return Ok(None);
+    }
+    let activity = activity(store)?;
+    let streams = activity["streams"].as_array().into_iter().flatten();
+    let own = streams.into_iter().find(|stream| stream["id"] == name);
+    Ok(own.and_then(|stream| stream["error"].as_str()).map(str::to_owned))
 }
 
 /// The failure of a command that is about a stream that is not there.

@@ -28,6 +28,9 @@ struct Flags {
     logout: bool,
 }
 
+/// The question for who signs in.
+const USER: &str = "User: ";
+
 /// Runs the command.
 pub fn main(arguments: &[&str]) -> ExitCode {
     super::run("login", arguments, run)
@@ -47,8 +50,17 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     }
     let user = match flags.user {
         Some(user) => user,
-        None => ask("User: ", Echo::On, interrupted)?,
+        None => match ask(USER, Echo::On, interrupted)? {
+            // A line end too many, perhaps.
+            user if is_nobody(&user) => ask(USER, Echo::On, interrupted)?,
+            user => user,
+        },
     };
+    if is_nobody(&user) {
+        return Err(Failure::Usage(
+            "the user's name is empty, so nobody is signed in".into(),
+        ));
+    }
     let question = format!("Password of {user} at {}: ", store.url());
     let password = match flags.password_stdin {
         true => read_password(interrupted)?,
@@ -67,6 +79,10 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     ))?;
     output.flush()?;
     Ok(Exit::Done)
+}
+
+fn is_nobody(user: &str) -> bool {
+    user.trim().is_empty()
 }
 
 /// Asks at the terminal that the user sits at, whatever standard input is.

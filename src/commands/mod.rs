@@ -58,6 +58,9 @@ const OTHER_WORDS: &[(&[&str], &str)] = &[
         "ptg-store without a command is the store",
     ),
     (&["ls", "list"], "ptg-store streams lists the streams"),
+    (&["rm", "del", "remove"], "ptg-store delete deletes streams"),
+    (&["get", "cat", "tail", "read"], "ptg-store pull pulls a stream"),
+    (&["put", "add", "send", "write"], "ptg-store push pushes into a stream"),
     (&["logout"], "ptg-store login --logout does that"),
     (&["version"], "ptg-store --version prints the version"),
 ];

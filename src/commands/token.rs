@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use argh::{ArgsInfo, FromArgs};
 
-use crate::client::{Claims, Exit, Failure, Interrupted, Output, Store};
+use crate::client::{Console, Exit, Failure, Interrupted, Output, Store};
 
 /// Prints the token that the other commands use, and nothing else: curl -H "Authorization: Bearer $(ptg-store token)" …
-/// It is as good as a password. Without a token, or with one that is over, nothing is printed, and the code is 3.
+/// It is as good as a password. Without a token nothing is printed, and the code is 3. Of one whose time is over that is said
+/// on standard error.
 #[derive(FromArgs, ArgsInfo)]
 struct Flags {
     /// the store (default: the environment's PTG_STORE_URL, else http://127.0.0.1:7890)
@@ -29,13 +30,12 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
             store.url()
         )));
     };
-    // Some stores take such a one for development; whoever asks for a token wants one that is good.
-    if Claims::read(&token.text).is_some_and(|claims| claims.is_over()) {
-        return Err(Failure::NotSignedIn(format!(
-            "the token {} is no good any more{}; sign in anew with: {log_in}",
-            token.source,
-            token.expired()
-        )));
+    // In development mode stores take such a one, and the other commands use it.
+    if let Some(until) = token.over_since() {
+        Console::new("token", false).complain(&format!(
+            "the token {} was good until {until}, and a store may refuse it; sign in anew with: {log_in}",
+            token.source
+        ));
     }
     let mut output = Output::stdout(interrupted)?;
     output.line(&token.text)?;

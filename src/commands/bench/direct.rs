@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use ptg_store::words::ids::EntryId;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, Connection, ConnectionInfo, FromRedisValue, IntoConnectionInfo, Pipeline, Value};
+use redis::{Client, Cmd, Connection, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo, Pipeline, Value};
 
 use super::socket::advance;
 
 /// How long one `XREAD` waits for an entry.
 const BLOCK: Duration = Duration::from_millis(500);
+
+/// What answers in words that are not Redis's, as the store has it.
+const NO_REDIS: &str = "what listens there is no Redis";
 
 /// The Redis behind the store.
 #[derive(Clone)]
@@ -21,13 +24,18 @@ pub struct Direct {
 
 /// An error of Redis as a sentence.
 pub fn sentence(error: redis::RedisError) -> String {
-    format!("Redis: {error}")
+    match error.kind() {
+        // The crate's words for that are about its parser.
+        ErrorKind::Parse => NO_REDIS.into(),
+        _ => format!("Redis: {error}"),
+    }
 }
 
 impl Direct {
-    /// Prepares to use the Redis at `url`. The error says what it is not, behind whatever named it.
+    /// Prepares to use the Redis at `url`. The error says what is wrong, behind whatever named it.
     pub fn new(url: &str, patience: Duration) -> Result<Direct, String> {
-        let wrong = |error| format!("is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
+        ptg_store::store::check_url(url)?;
+        let wrong = |error: redis::RedisError| error.to_string();
         let info = url.into_connection_info().map_err(wrong)?;
         // The store does the same: what is small is to leave at once.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
@@ -48,7 +56,10 @@ impl Direct {
     pub fn connect(&self) -> Result<Connection, String> {
         let connection = self.client.get_connection_with_timeout(self.patience);
         let address = self.address();
-        let connection = connection.map_err(|error| format!("Redis at {address} cannot be reached: {error}"))?;
+        let connection = connection.map_err(|error| match error.kind() {
+            ErrorKind::Parse => format!("{address}: {NO_REDIS}"),
+            _ => format!("Redis at {address} cannot be reached: {error}"),
+        })?;
         connection.set_read_timeout(Some(self.patience)).map_err(sentence)?;
         connection.set_write_timeout(Some(self.patience)).map_err(sentence)?;
         Ok(connection)

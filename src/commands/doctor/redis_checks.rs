@@ -16,6 +16,10 @@ use crate::commands::bench::direct::sentence;
 /// What starts a Redis in the folder of the sources.
 const START_REDIS: &str = "./scripts/redis-start.sh";
 
+/// What shows each Redis that runs here, with its port or its socket.
+const LIST_REDIS: &str = "pgrep -a 'redis-server|valkey-server'";
+const WHICH_REDIS: &str = "it is one of these, if it runs here; --redis names it, or --data-dir its folder";
+
 /// How many pings are timed, and from which median on Redis is slow: on one machine it takes a tenth of a millisecond.
 const PINGS: usize = 20;
 const SLOW_PING: Duration = Duration::from_millis(5);
@@ -79,10 +83,7 @@ pub fn identity(examination: &Examination) -> Result<Finding, String> {
         false => Finding::wrong(format!(
             "the Redis at {address} is not the store's: what is pushed through the store is not in it"
         ))
-        .mend_for(
-            "it is one of these, if it runs here; --redis names it, or --data-dir its folder",
-            "pgrep -a 'redis-server|valkey-server'",
-        ),
+        .mend_for(WHICH_REDIS, LIST_REDIS),
     })
 }
 
@@ -200,13 +201,17 @@ fn unreachable(examination: &Examination, sentence: String) -> Result<Finding, S
     let is_locked = locked.iter().any(|word| sentence.contains(word));
     if !redis.named && store_has_one {
         let address = redis.address();
-        return Err(match is_locked {
+        return match is_locked {
             // It may well be the store's, which knows the password.
-            true => format!("the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"),
-            false => format!(
-                "the store has another Redis than {address}, which --redis names, or --data-dir its folder; {sentence}"
-            ),
-        });
+            true => Err(format!(
+                "the Redis at {address} needs the password that the store has: it is taken from REDIS_URL"
+            )),
+            false => Ok(Finding::not_checked(format!(
+                "the store's Redis has no port that doctor knows (it looked at {address}: {sentence}); \
+                 ptg-store doctor --data-dir FOLDER finds the one that a store keeps in that folder, and --redis names any"
+            ))
+            .mend_for(WHICH_REDIS, LIST_REDIS)),
+        };
     }
     if !redis.named && examination.known.address.get().is_some() && !examination.store_is_here() {
         return Err("the store runs on another machine; --redis names its Redis".into());

@@ -13,7 +13,8 @@ use super::probe::random_name;
 use super::token::{self, Token};
 use crate::client::figures::time;
 use crate::client::shell::{program, quote};
-use crate::client::{Claims, Failure, Reply, Store, description};
+use crate::client::token::TOKEN_VARIABLE;
+use crate::client::{Claims, Failure, Reply, Store, description, login};
 
 /// Where a store listens unless it was told otherwise.
 const DEFAULT_HOST: &str = "127.0.0.1:7890";
@@ -121,7 +122,7 @@ pub fn token(examination: &Examination) -> Result<Finding, String> {
     examination.answering()?;
     let store = match examination.open(examination.flags.token.as_deref()) {
         Ok(store) => store,
-        Err(failure) => return Ok(Finding::wrong(failure.to_string()).mend(examination.store.log_in())),
+        Err(failure) => return Ok(no_token(examination, &failure)),
     };
     let log_in = store.log_in();
     let Some(found) = store.found_token() else {
@@ -150,6 +151,20 @@ pub fn token(examination: &Examination) -> Result<Finding, String> {
     Ok(judged)
 }
 
+/// Of a token that cannot even be sent: as long as what it comes from is in the way, signing in does not help.
+fn no_token(examination: &Examination, failure: &Failure) -> Finding {
+    let finding = Finding::wrong(failure.to_string());
+    let log_in = examination.store.log_in();
+    let mends = login::mend(&log_in);
+    if matches!(failure, Failure::Here(_)) && !mends.is_empty() {
+        return finding.mend_all(mends.into_iter().map(Mend::new));
+    }
+    match failure.to_string().contains(TOKEN_VARIABLE) {
+        true => finding.mend(format!("unset {TOKEN_VARIABLE}; {log_in}")),
+        false => finding.mend(log_in),
+    }
+}
+
 /// Whether the store's Redis answers it.
 pub fn ping(examination: &Examination) -> Result<Finding, String> {
     let store = examination.answering()?;
@@ -176,11 +191,8 @@ pub fn streams_memory(examination: &Examination) -> Result<Finding, String> {
     });
     let mut memory = activity.memory(limit);
     for (stream, max_len) in &memory.shorten {
-        memory.finding = memory.finding.mend(
-            examination
-                .store
-                .curl("PUT", &description::put_max_len(stream, *max_len)),
-        );
+        let command = description::command(&examination.store, stream, *max_len);
+        memory.finding = memory.finding.mend(command);
     }
     Ok(memory.finding)
 }

@@ -130,11 +130,14 @@ impl Activity {
         let (mut ahead, mut untimed) = (Vec::new(), Vec::new());
         for one in &self.streams {
             match self.age(one) {
-                Some(Age::Ahead(by)) if by > FUTURE => ahead.push(format!("{} by {}", one.id, time(by))),
+                Some(Age::Ahead(by)) if by > FUTURE => ahead.push((by, one.id.as_str())),
                 Some(Age::Unknown) => untimed.push(one.id.clone()),
                 _ => {}
             }
         }
+        // Those that are furthest ahead are named.
+        ahead.sort_by_key(|(by, _)| Reverse(*by));
+        let ahead: Vec<String> = ahead.iter().map(|(by, id)| format!("{id} by {}", time(*by))).collect();
         let mut warnings = Vec::new();
         if !large.is_empty() {
             warnings.push(format!(
@@ -227,6 +230,18 @@ mod tests {
         let mut future = activity(&[("dev0", 1000, 100)]);
         // 2024-01-01, and an hour.
         future.streams[0].newest_id = Some(format!("{}-0", 1_704_067_200_000u64 + 3_600_000));
+        for (name, hours) in [("a", 1), ("b", 2), ("c", 3), ("far", 9)] {
+            let mut one = future.streams[0].clone();
+            one.id = name.into();
+            one.newest_id = Some(format!("{}-0", 1_704_067_200_000u64 + hours * 3_600_000));
+            future.streams.push(one);
+        }
+        let furthest = future.entries().found;
+        assert!(
+            furthest.contains("far by 9.0 h, c by 3.0 h, b by 2.0 h and 2 more"),
+            "{furthest}"
+        );
+        future.streams.truncate(1);
         let future = future.entries();
         assert!(
             future.verdict == Verdict::Warning && future.found.contains("dev0 by 60.0 min"),

@@ -13,15 +13,18 @@ use argh::{ArgsInfo, FromArgs};
 use ptg_store::words::units::Span;
 
 use crate::client::typed::{self, Typed};
-use crate::client::{Console, Exit, Failure, Gap, Interrupted, Output, Patience, Pull, Store, TICK};
+use crate::client::{Console, Exit, Failure, Gap, Interrupted, Missing, Output, Patience, Pull, Store, TICK};
 use received::Received;
 use sink::Sink;
 
 /// How many entries one reply of the store may bring: catching up costs little then.
 const COUNT: u64 = 1_000;
 
+/// What stands for all streams where a command takes several.
+const ALL: &str = "*";
+
 /// How long nothing comes before that is worth a word.
-const SILENCE: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Pulls STREAM: what comes from now on, or from --from on, to standard output, one entry right after the other.
 /// Goes on until Ctrl-C, or as far as --count, --until or --timeout say. When the connection breaks, it connects again and goes
@@ -98,11 +101,14 @@ struct Flags {
 /// A pull, where its entries go, and what came so far.
 struct Puller {
     flags: Flags,
+    store: Store,
     pull: Pull,
     sink: Sink,
     output: Output,
     console: Console,
     received: Received,
+    /// Whether it ends at a moment that was over when it began.
+    ends_in_the_past: bool,
     /// Whether there is a word to say about waiting, should it take long.
     to_tell: bool,
 }
@@ -134,6 +140,8 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if let (Some(place), Some(text)) = (&until, &flags.until) {
         place.tell("--until", text, &mut console);
     }
+    typed::tell_order(&from, until.as_ref(), &mut console);
+    let ends_in_the_past = until.as_ref().is_some_and(Typed::is_past);
     let parameters = parameters(&flags, until);
     let mut pull = Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry);
     if let Some(Span(timeout)) = flags.timeout {
@@ -143,9 +151,11 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         pull,
         sink,
         output: Output::stdout(interrupted)?,
+        ends_in_the_past,
         to_tell: console.is_watched(),
         console,
         received: Received::nothing(),
+        store,
         flags,
     };
     puller.run()
@@ -173,6 +183,17 @@ impl Puller {
                     .say(&format!("the last entry is {last}; --from {last} goes on behind it"));
             }
             return Err(failure);
+        }
+        self.tell_of_nothing("");
+        if let Some(until) = self
+            .flags
+            .until
+            .as_deref()
+            .filter(|_| self.ends_in_the_past && self.received.entries == 0)
+        {
+            let (stream, from) = (&self.flags.stream, &self.flags.from);
+            self.console
+                .say(&format!("'{stream}' has no entry from {from} up to {until}"));
         }
         match self.flags.timeout {
             // Else it was --until that ended it.
@@ -223,15 +244,27 @@ impl Puller {
 
     /// Says, once, that there is nothing to pull yet: the name may be mistyped.
     fn tell_of_waiting(&mut self) {
-        if !self.to_tell || self.received.silent_for() < SILENCE {
+        if self.received.silent_for() >= SILENCE {
+            self.tell_of_nothing(" yet; waiting");
+        }
+    }
+
+    /// Says, once, that there is no such stream, or nothing in it.
+    fn tell_of_nothing(&mut self, end: &str) {
+        if !std::mem::take(&mut self.to_tell) || self.received.entries > 0 {
             return;
         }
-        self.to_tell = false;
+        let stream = &self.flags.stream;
         // A store that does not answer is told of elsewhere.
-        if self.received.entries == 0 && self.pull.stream_is_empty() == Ok(true) {
-            self.console
-                .say(&format!("nothing in '{}' yet; waiting", self.flags.stream));
-        }
+        let said = match Missing::of(&self.store, stream) {
+            Ok(Some(_)) if stream == ALL => {
+                format!("there is no stream '{ALL}'{end}; pull takes one stream: ptg-store record '{ALL}' records all")
+            }
+            Ok(Some(missing)) => format!("there is no stream '{stream}'{end}{}", missing.hint(false)),
+            Ok(None) if self.pull.stream_is_empty() == Ok(true) => format!("nothing in '{stream}'{end}"),
+            _ => return,
+        };
+        self.console.say(&said);
     }
 
     /// Tells how it goes.

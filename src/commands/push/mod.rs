@@ -220,8 +220,13 @@ impl Pusher {
             if self.push.unacknowledged() == 0
                 && let Some(ended) = ended
             {
+                let stored = self.counted_stored();
                 let closed = self.push.finish(|_, _| Ok(()));
                 self.stored.say(&self.store, &self.stream, &mut self.console);
+                // On a terminal the summary says it.
+                if ended.is_err() && self.stored.entries > 0 && !self.console.is_watched() {
+                    self.console.complain(&format!("{stored} stored"));
+                }
                 return ended.and(closed);
             }
             let reading = ended.is_none() && self.push.has_room();
@@ -245,6 +250,11 @@ impl Pusher {
             }
         }
         None
+    }
+
+    /// How many entries are, as the beginning of a sentence.
+    fn counted_stored(&self) -> String {
+        counted(self.stored.entries, "entry is", "entries are")
     }
 
     /// Prints ids. That nobody reads them is no reason not to push.
@@ -305,7 +315,7 @@ impl Pusher {
             self.stored.say(&self.store, &self.stream, &mut self.console);
         }
         if let Some(batch) = self.push.oldest() {
-            let stored = counted(self.stored.entries, "entry is", "entries are");
+            let stored = self.counted_stored();
             let left = counted(self.push.unacknowledged() as u64, "is", "are");
             let first = match batch.name.as_str() {
                 "" => format!("entry {}", self.stored.entries + 1),

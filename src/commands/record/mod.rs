@@ -7,6 +7,7 @@ mod stream;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use ptg_store::recording::Writable;
@@ -16,7 +17,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{say_result, stream_id};
 use crate::client::typed::{self, Typed};
-use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store};
+use crate::client::{Console, Exit, Failure, Interrupted, Patience, Store, names};
+use stream::Recorded;
 
 /// The name that stands for all streams.
 const ALL: &str = "*";
@@ -67,6 +69,9 @@ pub struct Flags {
     quiet: bool,
 }
 
+/// How long the store may take to say at the end which streams there are: nobody waits longer for that after Ctrl-C.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// What the threads share.
 struct Session<'a> {
     /// It is interrupted when all are to end: whatever a thread waits for then, it waits no longer.
@@ -97,6 +102,7 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     if let (Some(place), Some(text)) = (&until, &flags.until) {
         place.tell("--until", text, &mut console);
     }
+    typed::tell_order(&from, until.as_ref(), &mut console);
     let mut folder = Writable::open(&flags.out, &store.url()).map_err(Failure::Here)?;
     if folder.about().store != store.url() {
         let begun = &folder.about().store;
@@ -117,10 +123,24 @@ fn record(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let outcome = crew::record(&session, &mut folder, &mut console, named);
     let told = match flags.quiet {
         true => Ok(()),
-        false => (outcome.recorded.iter()).try_for_each(|one| say_result(&one.summary())),
+        false => {
+            let names = names_if_missing(&session.store, &outcome.recorded);
+            let mut recorded = outcome.recorded.iter();
+            recorded.try_for_each(|one| say_result(&one.summary(&names)))
+        }
     };
     outcome.done.and(told)?;
     Ok(if outcome.left_out { Exit::Failed } else { Exit::Done })
+}
+
+/// The names of all streams, if one of which nothing is recorded may not be there; none if the store does not say them in time.
+fn names_if_missing(store: &Store, recorded: &[Recorded]) -> Option<Vec<String>> {
+    if !recorded.iter().any(Recorded::is_empty) {
+        return None;
+    }
+    let mut store = store.clone();
+    (store.interrupted, store.patience) = (Interrupted::default(), HURRY);
+    names(&store).ok()
 }
 
 /// The streams that were asked for by their names, each once, and whether all are.

@@ -11,7 +11,7 @@ use ptg_store::words::ids::{EntryId, StreamId};
 use super::super::counted;
 use super::Session;
 use super::crew::Word;
-use crate::client::{Entry, Failure, Gap, Pull, TICK};
+use crate::client::{Entry, Failure, Gap, Missing, Pull, TICK};
 
 /// The most entries of a reply. Large, because a store sends no more than there are.
 const COUNT: usize = 4096;
@@ -118,15 +118,25 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// In one line.
-    pub fn summary(&self) -> String {
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+
+    /// In one line. If the names of all streams are known, with a word that this is none of them.
+    pub fn summary(&self, names: &Option<Vec<String>>) -> String {
+        let names = names.as_ref().filter(|_| self.is_empty());
+        let missing = names.and_then(|names| Missing::among(names, self.stream.as_str()));
+        let missing = missing.map_or(String::new(), |missing| {
+            format!("; there is no such stream{}", missing.hint(true))
+        });
         let (entries, gaps) = (self.counts.entries.load(Relaxed), self.counts.gaps.load(Relaxed));
         let before = match self.entries - entries {
             0 => String::new(),
             before => format!(", behind {} from before", counted(before, "entry", "entries")),
         };
         format!(
-            "{}: {}, {}, {}{before}",
+            "{}: {}, {}, {}{before}{missing}",
             self.stream,
             counted(entries, "entry", "entries"),
             counted(self.counts.bytes.load(Relaxed), "byte", "bytes"),

@@ -104,6 +104,7 @@ fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session, 
         return Error::refused(400, format!("The body could not be read: {error}.")).to_reply();
     }
     let head = head_of(request);
+    // The typed call cannot cross the socket between door and worker, so it is made once more.
     Call::from_head(&head, &context.auth, context.config.max_len)
         .and_then(|call| answer(call, &head, body.into(), context, session, held))
         .unwrap_or_else(|error| error.to_reply())
@@ -133,6 +134,7 @@ fn answer(
         Call::DeleteStream { stream, force } => changed(context, streams::delete(session, &stream, force)),
         Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
+        // The door answers these itself, but for the probe with which it opens a line to a worker.
         other => at_once(&other, head, context)
             .unwrap_or_else(|| Err(Error::refused(500, "What stays open is not served here."))),
     }

@@ -111,6 +111,32 @@ fn a_stream_that_describe_makes_is_said_to_be_new_and_one_that_is_not_there_is_c
 }
 
 #[test]
+fn a_description_that_cannot_be_read_is_told_and_what_takes_its_place() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s1", &[b"entry"]);
+    for (stream, stored) in [("s1", "no JSON"), ("only", "[1]")] {
+        let _: () = store.redis.command(&["SET", &format!("XMETA:{stream}"), stored]);
+        // What the store tells of its streams may be a second old.
+        let mut output = shell.run(&["describe", stream]);
+        crate::harness::eventually(crate::harness::PATIENCE, || {
+            output = shell.run(&["describe", stream]);
+            text(&output.stderr).contains("describe --desc")
+        });
+        assert_eq!(
+            (output.status.code(), output.stdout.is_empty()),
+            (Some(1), true),
+            "{output:?}"
+        );
+        let (printed, said) = shell.do_well(&["describe", "--max-len", "7", stream]);
+        assert!(said.contains("is replaced, and gone"), "{said}");
+        assert!(printed.contains("max_len\t7\n"), "{printed}");
+        let (_, said) = shell.do_well(&["describe", stream]);
+        assert_eq!(said, "");
+    }
+}
+
+#[test]
 fn what_the_store_does_not_take_comes_with_its_reason() {
     let store = Store::start();
     let shell = Shell::of(&store);

@@ -7,7 +7,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::commands::doctor::{Bed, doctor, report, undisturbed};
-use crate::harness::{DEVELOPMENT_KEY, PATIENCE, Program, Redis, Store, eventually};
+use crate::harness::{DEVELOPMENT_KEY, PATIENCE, Program, Redis, Running, Shell, Store, eventually, take_turn};
 
 #[test]
 fn a_redis_that_forgets_is_wrong_and_the_command_mends_it() {
@@ -161,6 +161,31 @@ fn another_redis_than_the_stores_is_noticed_and_not_judged() {
 }
 
 #[test]
+fn what_is_no_redis_is_called_so() {
+    let bed = Bed::healthy();
+    // A store speaks HTTP.
+    let web = format!("redis://{}", bed.store.addr());
+    bed.examine(&["--redis", &web])
+        .assert("redis", "WRONG", "what listens there is no Redis");
+}
+
+#[test]
+fn a_redis_of_the_stores_that_has_no_port_is_looked_for_in_its_folder() {
+    // So that none is where doctor looks unless somebody names one.
+    let _turn = take_turn();
+    let bed = Bed::healthy();
+    let nowhere = tempfile::tempdir().expect("a folder");
+    let mut command = doctor(&["--quick", "--url", &bed.store.url(""), "--token", &bed.store.token]);
+    command
+        .env("PTG_STORE_DATA_DIR", nowhere.path())
+        .env_remove("REDIS_URL");
+    let report = report(&mut command);
+    report.assert("redis", "-", "no port that doctor knows");
+    report.assert("redis", "-", "ptg-store doctor --data-dir FOLDER finds");
+    assert!(report.mend("redis")[0].starts_with("pgrep "), "{}", report.text);
+}
+
+#[test]
 fn a_redis_that_hangs_is_wrong_and_ends_nothing() {
     let bed = Bed::healthy();
     bed.redis.pause();
@@ -214,11 +239,10 @@ fn streams_that_will_not_fit_are_told_with_a_command_that_leaves_their_descripti
         .assert_code(0)
         .assert("streams' memory", "warning", "cam 0 at 100000 × 781 KiB = 74.5 GiB");
     let mend = report.mend("streams' memory");
-    assert!(mend[0].contains("ptg-store token --url "), "{mend:?}");
-    let (_, path) = mend[0]
-        .split_once(&format!("'{}", bed.store.url("")))
-        .expect("the store's URL");
-    let meta = bed.store.put(path.trim_end_matches('\'')).expect(200).json();
+    assert!(mend[0].contains("describe --max-len "), "{mend:?}");
+    let pasted = Running::start(Shell::of(&bed.store).script(mend[0])).wait();
+    assert!(pasted.status.success(), "{pasted:?}");
+    let meta = bed.store.get("/streams/cam%200").expect(200).json()["meta"].clone();
     assert_eq!(
         (&meta["description"], &meta["metadata"]),
         (&json!("the door"), &json!({ "fps": 30 }))

@@ -132,6 +132,100 @@ fn what_signs_in_does_so_when_pasted_also_where_a_variable_stands_in_the_way() {
 }
 
 #[test]
+fn what_makes_a_login_file_one_again_does_so_when_pasted() {
+    let bed = Bed::healthy();
+    let url = bed.store.url("");
+    let shell = Shell::at(&url);
+    let config = shell.home().join("my config");
+    let file = config.join("ptg-store/login.json");
+    let look = |token: Option<&str>| {
+        let mut command = doctor(&["--quick", "--url", &url, "--redis", &bed.redis.url()]);
+        let command = undisturbed(&mut command);
+        command.env("XDG_CONFIG_HOME", &config).env("PTG_STORE_URL", &url);
+        report(command.envs(token.map(|token| ("PTG_STORE_TOKEN", token))))
+    };
+    write(shell.home().join("password"), "ada").expect("a file");
+    let here = "export XDG_CONFIG_HOME=\"$HERE/my config\";".replace("$HERE", &shell.home().to_string_lossy());
+    let sign_in = |command: &str| paste(&shell, &format!("{here} {command} ada --password-stdin < password"));
+    sign_in(r#""$P" login"#);
+    let log_in = |command: &str| command.contains(" login");
+    let spoil: [(&str, &dyn Fn()); 3] = [
+        ("is open to others", &|| {
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("to open it");
+        }),
+        ("is not what ptg-store login writes", &|| {
+            write(&file, "garbage").expect("to spoil it");
+            std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("to open it");
+        }),
+        ("it is a folder", &|| {
+            std::fs::remove_file(&file).expect("to remove it");
+            std::fs::create_dir(&file).expect("a folder");
+        }),
+    ];
+    for (what, spoil) in spoil {
+        spoil();
+        let wrong = look(None);
+        wrong.assert("token", "WRONG", what);
+        let mends = wrong.mend("token");
+        // The sentence of a command that is refused for it has the same command.
+        let mut logout = shell.command(&["login", "--logout"]);
+        logout.env("XDG_CONFIG_HOME", &config);
+        let said = text(&Running::start(logout).wait().stderr);
+        assert!(said.contains(mends[0]), "{said}");
+        for command in mends {
+            assert_for_a_shell(&shell, command);
+            match log_in(command) {
+                true => sign_in(command),
+                false => paste(&shell, command),
+            };
+        }
+        look(None).assert("token", "ok", "of ada in the login file");
+    }
+    assert_eq!(
+        std::fs::read_to_string(config.join("ptg-store/login.json.bad")).expect("it"),
+        "garbage"
+    );
+    let unsendable = look(Some("two words"));
+    assert!(
+        unsendable.mend("token")[0].starts_with("unset PTG_STORE_TOKEN; "),
+        "{}",
+        unsendable.text
+    );
+}
+
+#[test]
+fn what_mends_streams_named_like_folders_mends_them_when_pasted() {
+    let bed = Bed::on(Redis::start());
+    bed.redis.command::<()>(&["CONFIG", "SET", "maxmemory", "200mb"]);
+    let shell = Shell::of(&bed.store);
+    let names = [".", "..", "laser\u{202e}resal"];
+    for name in names {
+        shell.print(&["describe", "--max-len", "100000", "--", name]);
+        shell.feed(&["push", "--", name, "-"], &[7; 800_000]);
+    }
+    // What the store tells of its streams may be a second old.
+    let mut mends = Vec::new();
+    eventually(PATIENCE, || {
+        let warned = bed.examine(&[]);
+        mends = warned.mend("streams' memory").into_iter().map(str::to_owned).collect();
+        mends.len() == names.len()
+    });
+    for command in &mends {
+        // bash, for the name that no terminal shows as it is.
+        let pasted = paste_into("bash", &shell, command);
+        assert!(pasted.status.success(), "{command}: {pasted:?}");
+    }
+    for name in names {
+        let told = shell.print(&["describe", "--json", "--", name]);
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert!(
+            told["max_len"].as_u64().is_some_and(|max_len| max_len < 1_000),
+            "{told}"
+        );
+    }
+}
+
+#[test]
 fn what_starts_a_store_starts_one_when_pasted() {
     let bed = Bed::healthy();
     let url = format!("http://127.0.0.1:{}", next_port());

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use crate::commands::push_ends::fails;
-use crate::harness::{CTRL_D, Running, Shell, Store, Terminal};
+use crate::harness::{CTRL_D, PATIENCE, Running, Shell, Store, Terminal, eventually};
 
 /// Somebody who has not signed in.
 fn stranger(store: &Store) -> Shell {
@@ -178,6 +178,31 @@ fn who_ends_the_terminal_instead_of_answering_is_told() {
         assert!(screen.contains("\nptg-store login: there was no answer"), "{screen}");
     }
     assert!(!login_file(&shell).exists());
+}
+
+#[test]
+fn nobody_is_not_asked_for_a_password() {
+    let store = Store::start();
+    let shell = stranger(&store);
+    let mut login = Terminal::run(&shell, "login");
+    login.shows("User: ");
+    login.type_in(b"\n");
+    eventually(PATIENCE, || login.screen().matches("User: ").count() == 2);
+    login.type_in(b" \n");
+    let screen = login.ends_with(2);
+    assert!(
+        !screen.contains("Password") && screen.contains("name is empty"),
+        "{screen}"
+    );
+    let mut login = Terminal::run(&shell, "login");
+    login.shows("User: ");
+    login.type_in(b"\n");
+    eventually(PATIENCE, || login.screen().matches("User: ").count() == 2);
+    login.type_in(b"ada\n");
+    login.shows("Password of ada at ");
+    login.type_in(b"ada\n");
+    login.ends_with(0);
+    fails(&shell.feed(&["login", "", "--password-stdin"], b""), 2, "name is empty");
 }
 
 #[test]

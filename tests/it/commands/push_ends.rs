@@ -59,9 +59,19 @@ fn a_file_that_cannot_be_read_is_code_1_and_those_before_it_are_stored() {
     let store = Store::start();
     let shell = Shell::of(&store);
     std::fs::write(shell.home().join("a"), "a").expect("a file");
-    fails(&shell.run(&["push", "s", "a", "nowhere", "a"]), 1, "nowhere");
-    fails(&shell.run(&["push", "s", "a", "."]), 1, "folder");
-    assert_eq!(stored_data(&store.redis, "s"), [b"a", b"a"]);
+    let output = shell.run(&["push", "s", "a", "nowhere", "a"]);
+    fails(&output, 1, "push: 1 entry is stored\n");
+    fails(&output, 1, "nowhere");
+    fails(&shell.run(&["push", "s", "a", "a", "."]), 1, "2 entries are stored\n");
+    fails(
+        &shell.run(&["push", "s", "a", "a", "-", "-"]),
+        5,
+        "2 entries are stored\n",
+    );
+    assert_eq!(stored_data(&store.redis, "s"), [b"a"; 5]);
+    // What nothing was before says nothing of it.
+    let none = shell.run(&["push", "s", "nowhere"]);
+    assert_eq!(String::from_utf8_lossy(&none.stderr).lines().count(), 1, "{none:?}");
 }
 
 #[test]
@@ -83,6 +93,36 @@ fn a_key_that_is_no_stream_is_code_1() {
     let store = Store::start();
     let _: () = store.redis.command(&["SET", "s", "text"]);
     fails(&Shell::of(&store).run(&["push", "s", "/dev/null"]), 1, "not a stream");
+}
+
+#[test]
+fn a_stream_that_has_no_more_ids_is_code_1_at_once_with_the_command_that_mends_it() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let last = "18446744073709551615-18446744073709551615";
+    for (stream, files, word) in [("mx", &["a"][..], "mx"), ("it's", &["a", "a"], r"'it'\''s'")] {
+        std::fs::write(shell.home().join("a"), "a").expect("a file");
+        let _: String = store.redis.command(&["XADD", stream, last, "d", "last"]);
+        // With a minute's patience.
+        let output = shell.run(&[&["push", stream], files].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        fails(&output, 1, &format!(" delete --url {} -- {word}", shell.url));
+        assert!(!told.contains("trying again"), "{told}");
+        assert_eq!(length(&store.redis, stream), 1);
+    }
+}
+
+#[test]
+fn what_redis_refuses_for_good_is_code_1_at_once() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let acl = |rule: &str| store.redis.command::<String>(&["ACL", "SETUSER", "default", rule]);
+    acl("-xadd");
+    let output = shell.feed(&["push", "s"], b"more");
+    acl("+xadd");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    fails(&output, 1, "NOPERM");
+    assert!(!told.contains("trying again"), "{told}");
 }
 
 #[test]

@@ -254,6 +254,21 @@ fn what_makes_no_sense_or_cannot_be_is_one_sentence_and_a_code() {
 }
 
 #[test]
+fn of_a_stream_that_was_never_there_the_summary_says_so() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("load", &[b"entry"]);
+    store.put("/streams/empty?desc=nothing").expect(200);
+    let printed = shell.print(&["record", "laod", "empty", "none", "--out", "r", "--duration", "300ms"]);
+    assert_eq!(
+        printed,
+        "empty: 0 entries, 0 bytes, 0 gaps\n\
+         laod: 0 entries, 0 bytes, 0 gaps; there is no such stream; did you mean 'load'?\n\
+         none: 0 entries, 0 bytes, 0 gaps; there is no such stream\n"
+    );
+}
+
+#[test]
 fn that_nobody_reads_the_summary_does_not_matter() {
     let store = Store::start();
     let shell = Shell::of(&store);

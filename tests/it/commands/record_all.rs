@@ -58,7 +58,7 @@ fn all_streams_up_to_now_are_recorded_and_it_ends() {
     ];
     let (printed, _) = shell.do_well(&arguments);
     let expected = "a: 1 entry, 1 byte, 0 gaps, behind 2 entries from before\nb: 0 entries, 0 bytes, 0 gaps, behind 1 \
-                    entry from before\nc: 1 entry, 1 byte, 0 gaps\nnone: 0 entries, 0 bytes, 0 gaps\n";
+                    entry from before\nc: 1 entry, 1 byte, 0 gaps\nnone: 0 entries, 0 bytes, 0 gaps; there is no such stream\n";
     assert_eq!(printed, expected);
     assert_eq!(streams(&shell.home().join("take")), ["a", "b", "c", "none"]);
     // A store without streams has nothing up to now, and something in a second.

@@ -39,7 +39,7 @@ fn a_stream_that_is_not_there_is_told_once() {
     let store = Store::start();
     let shell = Shell::of(&store);
     let mut pull = Terminal::run(&shell, "pull nosuch");
-    pull.shows("ptg-store pull: nothing in 'nosuch' yet; waiting\n");
+    pull.shows("ptg-store pull: there is no stream 'nosuch' yet; waiting\n");
     store.add("nosuch", &[b"an entry"]);
     pull.shows("an entry");
     pull.type_in(&[CTRL_C]);
@@ -57,6 +57,40 @@ fn a_stream_that_is_not_there_is_told_once() {
 }
 
 #[test]
+fn of_a_stream_that_is_not_there_the_one_that_was_meant_is_told() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    for name in ["load", "a", "b"] {
+        store.add(name, &[b"entry"]);
+    }
+    store.put("/streams/empty?desc=nothing").expect(200);
+    for (words, said) in [
+        ("laod", "there is no stream 'laod' yet; waiting; did you mean 'load'?\n"),
+        (
+            "a+b",
+            "there is no stream 'a+b' yet; waiting; there are a b, and this takes one stream",
+        ),
+        (
+            "\"*\"",
+            "there is no stream '*' yet; waiting; pull takes one stream: ptg-store record '*'",
+        ),
+        ("empty", "nothing in 'empty' yet; waiting\n"),
+    ] {
+        let screen = Terminal::run(&shell, &format!("pull {words} --timeout 2s")).ends_with(5);
+        assert!(screen.contains(said), "{screen}");
+        assert_eq!(screen.matches("waiting").count(), 1, "{screen}");
+    }
+    // One that ends at once says it, too, and in a pipe nothing does.
+    let screen = Terminal::run(&shell, "pull laod --from first --until latest").ends_with(0);
+    assert!(
+        screen.contains("there is no stream 'laod'; did you mean 'load'?\n"),
+        "{screen}"
+    );
+    let (_, said) = shell.do_well(&["pull", "laod", "--from", "first", "--until", "latest"]);
+    assert_eq!(said, "");
+}
+
+#[test]
 fn entries_that_do_not_end_a_line_get_a_line_end_at_a_terminal_alone() {
     let store = Store::start();
     let shell = Shell::of(&store);
@@ -65,6 +99,40 @@ fn entries_that_do_not_end_a_line_get_a_line_end_at_a_terminal_alone() {
     assert_eq!(Terminal::run(&shell, words).ends_with(0), "one\ntwo\n\nthree\n\nfour\n");
     let screen = Terminal::run(&shell, &format!("{words} > file 2> /dev/null; cat file")).ends_with(0);
     assert_eq!(screen, "onetwo\nthree\n\nfour");
+}
+
+#[test]
+fn places_that_are_likely_not_what_was_meant_are_told() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    store.add("s", &[b"entry"]);
+    for (words, said) in [
+        (
+            &["--from", "-5m", "--until", "-10m"][..],
+            "the end (--until) lies before the beginning (--from)",
+        ),
+        (
+            &["--from", "first", "--until", "-1w"],
+            "'s' has no entry from first up to -1w",
+        ),
+        (
+            &["--from", "1795873301", "--until", "latest"],
+            "--from 1795873301 is read as milliseconds since 1970; if seconds were meant, that is 2026-11-28T13:41:41Z",
+        ),
+    ] {
+        let (_, told) = shell.do_well(&[&["pull", "s"], words].concat());
+        assert!(told.contains(said), "{told}");
+        let (_, told) = shell.do_well(&[&["pull", "s", "--quiet"], words].concat());
+        assert_eq!(told, "");
+    }
+    let (_, told) = shell.do_well(&["pull", "s", "--from", "-5m", "--until", "latest"]);
+    assert_eq!(told, "");
+    let words = "streams > /dev/null; TZ=Mars/X \"$P\" pull s --from 2001-07-01T08:00 --count 1";
+    let screen = Terminal::run(&shell, words).ends_with(0);
+    assert!(
+        screen.contains("there is no time zone 'Mars/X' (TZ) here, so this is UTC"),
+        "{screen}"
+    );
 }
 
 #[test]

@@ -139,6 +139,33 @@ fn a_login_to_the_other_store_is_used_instead() {
 }
 
 #[test]
+fn a_token_whose_time_is_over_is_printed_as_the_other_commands_use_it_and_that_is_said() {
+    use base64::Engine;
+    let store = Store::start();
+    let mut shell = Shell::of(&store);
+    let claims = r#"{"sub":"ada","exp":1650000000}"#;
+    let token = format!(
+        "e30.{}.c2ln",
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims)
+    );
+    shell.token = Some(token.clone());
+    let (printed, said) = shell.do_well(&["token"]);
+    assert_eq!(printed, format!("{token}\n"));
+    for words in [
+        "was good until 2022-04-15T05:20:00Z",
+        "a store may refuse it",
+        "unset PTG_STORE_TOKEN; ",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert!(!said.contains(&token), "{said}");
+    shell.token = Some(store.token.clone());
+    assert_eq!(shell.do_well(&["token"]), (format!("{}\n", store.token), String::new()));
+    shell.token = None;
+    fails(&shell.run(&["token"]), 3, "there is no token for the store at");
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let target = listener();
     let location = format!("Location: {}/streams/\r\n", target.url());

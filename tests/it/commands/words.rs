@@ -72,7 +72,29 @@ fn an_unknown_flag_is_code_2_with_the_nearest_in_every_command() {
     );
     refused(&["--max_len=5"], "there is no flag --max_len; did you mean --max-len?");
     refused(&["--port", "8000"], "did you mean --listen?");
-    refused(&["login", "--store=x"], "did you mean --url?");
+    for (arguments, words) in [
+        (&["login", "--store=x"][..], "did you mean --url?"),
+        (&["-p", "8000"], "there is no flag -p; did you mean --listen?"),
+        (&["--prot", "8000"], "did you mean --listen?"),
+        (&["pull", "s", "-n", "3"], "there is no flag -n; did you mean --count?"),
+        (&["pull", "s", "--format", "json"], "did you mean --json?"),
+        (&["delete", "s", "--force"], "did you mean --yes?"),
+        (
+            &["push", "s", "--max-len", "9"],
+            "there is no flag --max-len; ptg-store describe STREAM --max-len N",
+        ),
+        (
+            &["rm", "s"],
+            "there is no command 'rm'; ptg-store delete deletes streams; ",
+        ),
+        (&["del", "s"], "ptg-store delete deletes streams"),
+        (&["get", "s"], "ptg-store pull pulls a stream"),
+        (&["cat", "s"], "ptg-store pull pulls a stream"),
+        (&["tail", "s"], "ptg-store pull pulls a stream"),
+        (&["put", "s"], "ptg-store push pushes into a stream"),
+    ] {
+        refused(arguments, words);
+    }
     refused(
         &["--nonsense"],
         "there is no flag --nonsense; ptg-store --help says more",
@@ -109,9 +131,15 @@ fn a_command_line_that_makes_no_sense_is_code_2_in_every_command() {
     refused(&["bench", "--rounds", "many"], "--rounds");
     refused(&["bench", "--rounds=0"], "--rounds must be at least 1");
     refused(&["bench", "--only=nothing"], "--only nothing");
-    refused(&["bench", "--redis=nonsense"], "--redis is not like");
+    refused(
+        &["bench", "--redis=nonsense"],
+        "--redis: it does not begin with redis://",
+    );
     refused(&["bench", "--url=https://lab"], "--url https://lab");
-    refused(&["doctor", "--redis=nonsense"], "--redis is not like");
+    refused(
+        &["doctor", "--redis=nonsense"],
+        "--redis: it does not begin with redis://",
+    );
     refused(&["--max-len=0"], "--max-len must be at least 1");
     refused(
         &["--url", "http://127.0.0.1:1", "streams"],
