@@ -28,6 +28,10 @@ if [[ $data == "$repo/ptg-data" ]]; then
     chmod 700 "$data"
 fi
 
+# What others can put there is not to be written to, nor run.
+if [[ -d $data && ! -O $data ]]; then die "$data belongs to another account: name a folder of your own with --dir"; fi
+[[ -L $data/redis.ours ]] && die "$data/redis.ours is a link, which no store makes: remove it"
+
 # Two servers that write to one append-only file destroy it: who writes holds this lock for as long as it lives.
 if [[ -d $data ]] && have flock; then
     exec {lock}>>"$data/redis.ours"
@@ -39,11 +43,21 @@ if [[ -e $data/dump.rdb && ! -e $data/appendonlydir && ! -e $data/appendonly.aof
         "--data-dir $data once, which takes it over, or give this script --appendonly no"
 fi
 
-# The server that wrote the data, as long as it is there.
+# may_run PROGRAM: whether a file may name it to be run: a known server outside of the folder that nobody but root and we could
+# have put there. The store asks the same (program.rs).
+may_run() {
+    local real
+    [[ $1 == /*/redis-server || $1 == /*/valkey-server ]] || return
+    real=$(realpath -e -- "$1" 2>/dev/null) && [[ -x $real && $real != "$(realpath -- "$data")"/* ]] || return
+    [[ $(find "$real" -maxdepth 0 -type f \( -uid 0 -o -uid "$EUID" \) ! -perm -o+w) ]]
+}
+
+# The server that wrote the data, as long as it is there. A record that others may write, or a link, is not believed.
 server=$(find_redis)
-if [[ -O $data/redis.server ]]; then
-    last=$(sed -n 2p "$data/redis.server")
-    [[ -x $last ]] && server=$last
+record=$(realpath -s -- "$data/redis.server")
+if [[ $(find "$record" -maxdepth 0 -type f -uid "$EUID" ! -perm /022 2>/dev/null) ]]; then
+    last=$(sed -n 2p "$record")
+    may_run "$last" && server=$last
 fi
 
 exec "$server" "$repo/scripts/redis_6789.conf" --dir "$data" --maxmemory "$maxmemory" "$@"

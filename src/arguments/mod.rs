@@ -74,21 +74,44 @@ fn with_environment(words: &Words, environment: &Environment) -> Result<Flags, S
 }
 
 fn parse<F: FromArgs>(program: &str, words: &[&str]) -> Result<F, String> {
-    F::from_args(&[program], words).map_err(|exit| shorter(exit.output.trim_end()))
+    let largest = |flag: &str| LARGEST.into_iter().find(|largest| !takes::<F>(program, flag, *largest));
+    F::from_args(&[program], words).map_err(|exit| shorter(exit.output.trim_end(), largest))
 }
 
-/// What argh says of a value, in the words of the other sentences.
-fn shorter(said: &str) -> String {
+/// The largest numbers that flags may hold, smaller ones first: ports have 16 bits.
+const LARGEST: [u64; 2] = [u16::MAX as u64, u32::MAX as u64];
+
+/// Whether a number of this flag may be larger than that. What else argh misses it says later than what it thinks of a value.
+fn takes<F: FromArgs>(program: &str, flag: &str, number: u64) -> bool {
+    let larger = (number + 1).to_string();
+    let parsed = F::from_args(&[program], &[flag, &larger]);
+    parsed.err().is_none_or(|exit| !exit.output.contains(TOO_LARGE))
+}
+
+/// What the standard library says of a number that has more bits than there are.
+const TOO_LARGE: &str = "number too large to fit in target type";
+
+/// What argh says of a value, in the words of the other sentences. `largest` is what a flag for numbers takes at most, if that
+/// is worth saying.
+fn shorter(said: &str, largest: impl Fn(&str) -> Option<u64>) -> String {
     let about = said.strip_prefix("Error parsing option '");
     let about = about.and_then(|about| about.split_once("' with value '"));
     let about = about.and_then(|(flag, rest)| Some((flag, rest.rsplit_once("': ")?)));
     let Some((flag, (value, why))) = about else {
         return said.to_owned();
     };
+    let range;
     let why = match why {
         "duplicate values provided" => return format!("{flag} is given more than once"),
         // The standard library's words, which are those of programmers.
-        "invalid digit found in string" | "cannot parse integer from empty string" => "that is no whole number",
+        "invalid digit found in string" | "cannot parse integer from empty string" | TOO_LARGE => {
+            range = match largest(flag) {
+                Some(largest) => format!("that is no whole number from 0 to {largest}"),
+                None if why == TOO_LARGE => format!("that is more than {}", u64::MAX),
+                None => "that is no whole number of 0 or more".into(),
+            };
+            &range
+        }
         "invalid float literal" | "cannot parse float from empty string" => "that is no number",
         why => why,
     };
@@ -141,6 +164,22 @@ mod tests {
                 "--max-len is 'many': that is no whole number",
             ),
             (&["--max-len", ""], "--max-len is '': that is no whole number"),
+            (
+                &["--max-len=-1"],
+                "--max-len is '-1': that is no whole number of 0 or more",
+            ),
+            (
+                &["--max-len=99999999999999999999"],
+                "--max-len is '99999999999999999999': that is more than 18446744073709551615",
+            ),
+            (
+                &["--own-redis-port", "65536"],
+                "--own-redis-port is '65536': that is no whole number from 0 to 65535",
+            ),
+            (
+                &["--own-redis-port=-1"],
+                "--own-redis-port is '-1': that is no whole number from 0 to 65535",
+            ),
             (&["--max-body=12XB"], "--max-body is '12XB': "),
             (&["--max-len=a': b"], "--max-len is 'a': b': that is no whole number"),
             (&["--max-len=1", "--max-len=2"], "--max-len is given more than once"),

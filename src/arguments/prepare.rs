@@ -4,6 +4,8 @@
 //! As in most programs (POSIX, section 12.2, and GNU's long options): `--flag value` is `--flag=value`, `--` ends the flags,
 //! and a word that is only `-` is none. `-h` and `--help` ask for help wherever they stand.
 
+use std::iter::Peekable;
+
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 use ptg_store::request::params::boolean_of;
 use ptg_store::words::nearest::nearest;
@@ -64,32 +66,37 @@ impl<'a> Words<'a> {
 
 /// Prepares the words of a command that has these flags and words. The error is a sentence for the user.
 pub fn prepare<'a>(known: &CommandInfoWithArgs, arguments: &[&'a str]) -> Result<Prepared<'a>, String> {
-    let flags_end = arguments
-        .iter()
-        .position(|word| *word == "--")
-        .unwrap_or(arguments.len());
-    let has = |names: [&str; 2]| arguments[..flags_end].iter().any(|word| names.contains(word));
     // Where no word may stand, this one was meant as it reads.
-    let is_help = known.positionals.is_empty() && arguments.first() == Some(&"help");
-    if is_help || has(["-h", "--help"]) {
+    if known.positionals.is_empty() && arguments.first() == Some(&"help") {
         return Ok(Prepared::Help);
     }
-    if has(["-V", "--version"]) {
-        return Ok(Prepared::Version);
-    }
     let mut found = Words::default();
-    let mut rest = arguments.iter().copied();
+    let mut asks_version = false;
+    // Whoever asks for help gets it, whatever else is wrong.
+    let mut wrong = None;
+    let mut rest = arguments.iter().copied().peekable();
     while let Some(word) = rest.next() {
-        if word == "--" {
-            found.words.extend(rest.by_ref());
-        } else if !looks_like_flag(word) {
-            found.words.push(word);
-        } else {
-            found.take_flag(known, word, &mut rest)?;
+        match word {
+            "--" => found.words.extend(rest.by_ref()),
+            _ if is_help(word) => return Ok(Prepared::Help),
+            "-V" | "--version" => asks_version = true,
+            _ if looks_like_flag(word) => {
+                if let Err(sentence) = found.take_flag(known, word, &mut rest) {
+                    wrong.get_or_insert(sentence);
+                }
+            }
+            _ => found.words.push(word),
         }
     }
-    found.check(known)?;
-    Ok(Prepared::Work(found))
+    match wrong {
+        _ if asks_version => Ok(Prepared::Version),
+        Some(sentence) => Err(sentence),
+        None => found.check(known).map(|()| Prepared::Work(found)),
+    }
+}
+
+fn is_help(word: &str) -> bool {
+    ["-h", "--help"].contains(&word)
 }
 
 impl<'a> Words<'a> {
@@ -98,12 +105,15 @@ impl<'a> Words<'a> {
         &mut self,
         known: &CommandInfoWithArgs,
         word: &'a str,
-        rest: &mut impl Iterator<Item = &'a str>,
+        rest: &mut Peekable<impl Iterator<Item = &'a str>>,
     ) -> Result<(), String> {
         let (name, value) = match word.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (word, None),
         };
+        if is_help(name) || ["-V", "--version"].contains(&name) {
+            return Err(format!("{name} takes no value"));
+        }
         let Some(flag) = find(known, name) else {
             return Err(unknown(known, name));
         };
@@ -117,7 +127,7 @@ impl<'a> Words<'a> {
                 None => return Err(format!("{long} takes no value but true or false, and not '{value}'")),
             },
             (FlagInfoKind::Option { .. }, Some(value)) => self.flags.extend([long, value]),
-            (FlagInfoKind::Option { .. }, None) => match rest.next() {
+            (FlagInfoKind::Option { .. }, None) => match rest.next_if(|next| !is_help(next)) {
                 // Not what was forgotten, but what comes behind it.
                 Some(next) if next == "--" || find(known, name_of(next)).is_some() => {
                     return Err(format!(

@@ -76,11 +76,8 @@ impl Failure {
             Failure::Lost(_) => true,
             // 502 and 504 are what a reverse proxy says while the store behind it restarts.
             Failure::Refused { status, .. } => matches!(status, 502..=504),
-            Failure::Closed { code, reason } => match *code {
-                close::STOPPING | close::TRY_LATER => true,
-                close::STORE_FAILED => reason.starts_with("Redis"),
-                _ => false,
-            },
+            // An outage of Redis is 1013. With 1011 Redis answers, and would say the same again.
+            Failure::Closed { code, .. } => matches!(*code, close::STOPPING | close::TRY_LATER),
             _ => false,
         }
     }
@@ -195,7 +192,7 @@ mod tests {
             Failure::refused(503, b"{}"),
             closed(1001, "the server is stopping"),
             closed(1013, "Redis cannot be reached"),
-            closed(1011, "Redis refused: LOADING"),
+            closed(1013, "Redis still reads its data: LOADING"),
         ] {
             assert!(failure.is_passing(), "{failure:?}");
             assert_eq!(failure.exit(), Exit::Unreachable);
@@ -209,6 +206,9 @@ mod tests {
             closed(1008, "too slow"),
             closed(1009, "too large"),
             closed(1011, "The key 'x' in Redis is not a stream."),
+            closed(1011, "Redis refused: NOPERM this user has no permissions"),
+            closed(1011, "Redis refused: it is in cluster mode"),
+            closed(1011, "Redis refused: it has no EVAL"),
             closed(4001, "a gap"),
             Failure::Interrupted,
         ] {

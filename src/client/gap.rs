@@ -45,11 +45,19 @@ impl Gap {
         self.before.before()
     }
 
-    /// The failure that a store tells it with.
+    /// The failure that a store tells it with, where the stream has begun anew.
     pub fn told(after: EntryId, before: EntryId) -> Failure {
         Failure::Closed {
             code: CODE,
             reason: format!("gap after={after} before={before}: {ANEW}"),
+        }
+    }
+
+    /// The same, where entries were trimmed.
+    pub fn trimmed(after: EntryId, before: EntryId) -> Failure {
+        Failure::Closed {
+            code: CODE,
+            reason: format!("gap after={after} before={before}: entries were trimmed"),
         }
     }
 }
@@ -91,6 +99,8 @@ mod tests {
         let id = |ms| EntryId { ms, seq: 0 };
         let told = Gap::of(&Gap::told(id(7), id(5)));
         assert_eq!(told.map(|gap| (gap.end(), gap.anew)), Some((id(5).before(), true)));
+        let trimmed = Gap::of(&Gap::trimmed(EntryId::default(), id(5)));
+        assert_eq!(trimmed.map(|gap| (gap.end(), gap.anew)), Some((id(5).before(), false)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ptg_store::words::ids::EntryId;
 use ptg_store::words::units::Span;
+use serde_json::Value;
 
 use super::{Failure, Store, encode};
 
@@ -35,6 +36,17 @@ pub fn first(store: &Store, stream: &str) -> Result<EntryId, Failure> {
     known(store, stream, "first-entry-id").map(|first| first.max(smallest))
 }
 
+/// The id of the oldest entry, if others were there before it: Redis knows how many were ever added, from version 7 on.
+pub fn first_if_trimmed(store: &Store, stream: &str) -> Result<Option<EntryId>, Failure> {
+    let known = store.get(&format!("/streams/{}", encode(stream)))?;
+    let info = &known["info"];
+    let (added, length) = (info["entries-added"].as_u64(), info["length"].as_u64());
+    match added.zip(length) {
+        Some((added, length)) if added > length => id_in(&known, "first-entry-id").map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Whether a stream has no entries, or is none.
 pub fn is_empty(store: &Store, stream: &str) -> Result<bool, Failure> {
     known(store, stream, "last-entry-id").map(|newest| newest == EntryId::default())
@@ -51,7 +63,10 @@ pub fn shifted(typed: &str, since: Duration) -> String {
 
 /// An id of what the store knows about the stream; 0-0 of one that has no entries.
 fn known(store: &Store, stream: &str, field: &str) -> Result<EntryId, Failure> {
-    let known = store.get(&format!("/streams/{}", encode(stream)))?;
+    id_in(&store.get(&format!("/streams/{}", encode(stream)))?, field)
+}
+
+fn id_in(known: &Value, field: &str) -> Result<EntryId, Failure> {
     match known["info"][field].as_str().map(str::parse) {
         Some(Ok(id)) => Ok(id),
         Some(Err(_)) => Err(Failure::Foreign(

@@ -248,8 +248,15 @@ impl Pull {
     }
 
     /// Compares the last entry with the one that the store has under its id: a gap if that is another, because the stream has
-    /// begun anew. That it has none may be retention's doing.
+    /// begun anew. That it has none may be retention's doing. Who waited for a stream's very first entry has no entry to
+    /// compare, and the store takes 0-0 for nobody's: a gap if entries of it are gone by now.
     fn compare(&self) -> Result<(), Failure> {
+        if self.last == Some(EntryId::default()) && self.parameters.iter().any(|(name, _)| name == "on_gap") {
+            return match place::first_if_trimmed(&self.store, &self.stream)? {
+                Some(first) => Err(Gap::trimmed(EntryId::default(), first)),
+                None => Ok(()),
+            };
+        }
         let Some(record) = self.record else { return Ok(()) };
         let (stream, id) = (encode(&self.stream), record.id);
         let path = format!("/data/{stream}?last_entry_id={}&until={id}&count=1", id.before());

@@ -144,9 +144,10 @@ impl Retry {
 
     /// A connection on which nothing need come has ended: it worked if it lived on for a while.
     pub fn ended(&mut self, failure: &Failure) {
-        let told = |code: u16| matches!(code, close::TRY_LATER | close::STORE_FAILED);
         let long = match failure {
-            Failure::Closed { code, .. } if told(*code) => LONG_LIFE,
+            Failure::Closed {
+                code: close::TRY_LATER, ..
+            } => LONG_LIFE,
             _ => LONGEST_PAUSE,
         };
         if self.opened.take().is_some_and(|opened| opened.elapsed() > long) {

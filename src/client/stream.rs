@@ -104,13 +104,14 @@ impl Present {
     /// Asks the store.
     pub fn of(store: &Store) -> Result<Present, Failure> {
         let activity = activity(store)?;
-        let time = activity["time"].as_str().and_then(|time| time.parse().ok());
-        let now = time.and_then(|time: jiff::Timestamp| u64::try_from(time.as_millisecond()).ok());
+        // Not `time`, when the streams were looked at: that may be seconds ago.
+        let now = activity["now"].as_str().and_then(|now| now.parse().ok());
+        let now = now.and_then(|now: jiff::Timestamp| u64::try_from(now.as_millisecond()).ok());
         let default_max_len = activity["default_max_len"].as_u64();
         match (now, default_max_len) {
             (Some(now), Some(default_max_len)) => Ok(Present { now, default_max_len }),
             _ => Err(Failure::Foreign(
-                "this is no store: its reply to GET /activity has no time or no default_max_len".into(),
+                "this is no store: its reply to GET /activity has no now or no default_max_len".into(),
             )),
         }
     }

@@ -62,8 +62,8 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         output.flush()?;
         return Ok(Exit::Done);
     }
-    // The store's own clock: that of this machine may be another.
-    let now = activity["time"]
+    // The store's own clock: that of this machine may be another. When it looked may be seconds ago.
+    let now = activity["now"]
         .as_str()
         .and_then(|time| time.parse().ok())
         .ok_or_else(foreign)?;

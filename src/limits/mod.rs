@@ -1,13 +1,15 @@
-//! Things that there are only so many of, shared by all threads: ways through a gate, bytes of a budget.
-//! Each is given back when dropped.
+//! Things that there are only so many of, shared by all threads: ways through a gate, bytes of a budget, each given back when
+//! dropped; and how often something may be done.
 
 pub mod metrics;
+mod pace;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::metrics::{Counter, Metrics};
+pub use self::pace::Pace;
 
 /// How long a REST body or reply waits for others to give back what they hold of their common memory. Without waiting, all
 /// who come together would refuse each other; the first to give up makes room for the rest.

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use log::error;
-use ptg_store::words::log_line;
+use log::{LevelFilter, error, warn};
+use ptg_store::words::{log_line, visible};
 
 /// Lines that may wait to be written; the next ones are lost. About a mebibyte of them.
 const QUEUE: usize = 4096;
@@ -32,6 +32,15 @@ enum Item {
     Mark(Sender<()>),
 }
 
+/// The variable that says what is logged, what it may say, and what it says where it is not there.
+const VARIABLE: &str = "RUST_LOG";
+const FORM: &str =
+    "off, error, warn, info, debug or trace, or such a level for a module, as in info,ptg_store::store=debug";
+const DEFAULT: &str = "info";
+
+/// What the names of the store's modules begin with.
+const MODULES: &str = "ptg_store";
+
 /// Begins to log as `RUST_LOG` says, `info` without it; panics are logged, too.
 pub fn start() -> io::Result<Lines> {
     let (queue, items) = bounded(QUEUE);
@@ -42,10 +51,19 @@ pub fn start() -> io::Result<Lines> {
     let lost = lines.lost.clone();
     let writer = std::thread::Builder::new().name("log".into());
     writer.spawn(move || write(&items, &lost, io::stderr()))?;
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+    let given = std::env::var_os(VARIABLE).unwrap_or_default();
+    let given = given.to_string_lossy();
+    let is_meant = given.is_empty() || is_filter(&given);
+    let filter = if is_meant && !given.is_empty() { &given } else { DEFAULT };
+    env_logger::Builder::new()
+        .parse_filters(filter)
         .format(log_line::write)
         .target(env_logger::Target::Pipe(Box::new(lines.clone())))
         .init();
+    if !is_meant {
+        let given = visible::line(&given);
+        warn!("the environment's {VARIABLE} is '{given}', and must be {FORM}; it is taken as {DEFAULT}");
+    }
     let last = lines.clone();
     panic::set_hook(Box::new(move |info| {
         let name = std::thread::current().name().unwrap_or("-").to_owned();
@@ -54,6 +72,24 @@ pub fn start() -> io::Result<Lines> {
         last.finish();
     }));
     Ok(lines)
+}
+
+/// Whether this says something of the store's log: a level, or one for its modules. Any other word would be taken for a module of
+/// that name, and for the wish to see nothing else. See <https://docs.rs/env_logger/latest/env_logger/#enabling-logging>.
+fn is_filter(text: &str) -> bool {
+    let (levels, pattern) = text.split_once('/').unwrap_or((text, ""));
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let is_ours = |word: &str| {
+        let rest = word.strip_prefix(MODULES);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    };
+    let words = || levels.split(',').map(str::trim).filter(|word| !word.is_empty());
+    let is_sound = |word: &str| match word.split_once('=') {
+        Some((_, level)) => level.trim().is_empty() || is_level(level.trim()),
+        None => is_level(word) || is_ours(word),
+    };
+    let is_about_us = |word: &str| is_level(word) || is_ours(word.split('=').next().unwrap_or_default());
+    !pattern.contains('/') && words().all(is_sound) && words().any(is_about_us)
 }
 
 impl Lines {
@@ -141,6 +177,38 @@ mod tests {
         let (lost, disk) = (lines.lost.clone(), disk.clone());
         let writer = thread::spawn(move || write(&items, &lost, disk));
         (lines, writer)
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_not_what_the_log_is_filtered_by() {
+        for filter in [
+            "off",
+            "WARN",
+            " info , redis=debug",
+            "ptg_store=trace",
+            "ptg_store::http",
+            "ptg_store::store=",
+            "error,ptg_store::http=info",
+            "info/a word",
+        ] {
+            assert!(is_filter(filter), "{filter}");
+        }
+        for nonsense in [
+            "xyz",
+            "xyz=debug",
+            "nonsense=x=y",
+            "info,xyz",
+            "info,xyz=loud",
+            "ptg_store=loud",
+            "ptg_storehouse=info",
+            "ptg-store",
+            ",",
+            "/",
+            "info/a/b",
+            "3",
+        ] {
+            assert!(!is_filter(nonsense), "{nonsense}");
+        }
     }
 
     #[test]

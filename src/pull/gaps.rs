@@ -3,6 +3,8 @@
 //! Redis tells how many entries were ever added, and a pull how many of them it passed; the difference was missed. Asking
 //! costs Redis a copy of the stream's first and last entries, so it is done only after a read that trimming may have
 //! passed, and seldom. Before Redis 7, which does not tell, nothing is counted.
+//!
+//! The plain way of a pull has these, and tells the log and the metrics; the careful and the newest have `ledger`.
 
 use std::time::{Duration, Instant};
 

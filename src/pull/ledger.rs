@@ -2,6 +2,8 @@
 //!
 //! They need what Redis knows of a stream in the very instant of each read. Redis 7 and later tell how many entries were
 //! ever added; of older ones only a reader that comes back learns of a gap, and nobody how large it is.
+//!
+//! The careful and the newest way of a pull have these, and tell the client; the plain one has `gaps`.
 
 use crate::store::StreamInfo;
 use crate::words::ids::EntryId;

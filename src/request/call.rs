@@ -35,7 +35,7 @@ pub enum Call {
     AsyncApi,
     LivePage,
     SignOut,
-    Activity,
+    Activity { user: String },
     ListStreams,
     GetStream { stream: StreamId, report_error: bool },
     PutStream(PutStream),
@@ -52,14 +52,18 @@ impl Call {
     pub fn from_head(head: &Head, auth: &Auth, default_max_len: u64) -> Result<Call, Error> {
         let found = router::find(&head.method, &head.path)?;
         let mut params = Params::new(&head.query);
+        let mut asking = String::new();
         if found.route.access == Access::SignedIn {
             let socket = matches!(found.route.endpoint, Endpoint::Push | Endpoint::Pull);
             let changes = socket || !matches!(head.method.as_str(), "GET" | "HEAD");
             let user = auth.user_of(head, params.text("token"), changes);
-            user.map_err(|error| unknown::or_token(error, &params))?;
+            asking = user.map_err(|error| unknown::or_token(error, &params))?;
         }
         let route = found.route;
-        let call = read(found, &mut params, head, default_max_len);
+        let mut call = read(found, &mut params, head, default_max_len);
+        if let Call::Activity { user } = &mut call {
+            *user = asking;
+        }
         unknown::refuse(route, &mut params);
         params.finish()?;
         call.check_body(head)?;
@@ -98,7 +102,8 @@ pub(crate) fn read(found: Match, params: &mut Params, head: &Head, default_max_l
         Endpoint::AsyncApi => Call::AsyncApi,
         Endpoint::LivePage => Call::LivePage,
         Endpoint::SignOut => Call::SignOut,
-        Endpoint::Activity => Call::Activity,
+        // Who asks is told by the token alone.
+        Endpoint::Activity => Call::Activity { user: String::new() },
         Endpoint::ListStreams => Call::ListStreams,
         Endpoint::GetStream => Call::GetStream {
             stream: params.stream(stream),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpStream, UdpSocket};
 use crate::request::authority::{Authority, Host};
 use crate::words::error::Error;
 use crate::words::http::Head;
+use crate::words::shell::quote;
 
 /// The value of `--allow-host` that allows all of them.
 const ANY: &str = "*";
@@ -54,8 +55,10 @@ impl Hosts {
                 return Err(Error::refused(
                     421,
                     format!(
-                        "This store does not answer to the name '{host}'. If that is a name of it, start it with --allow-host {host}",
-                        host = asked.host
+                        "This store does not answer to the name '{host}'. If that is a name of it, start it with --allow-host {word}",
+                        host = asked.host,
+                        // Whoever asked has chosen it, and RFC 3986 has `;` and `$` in names.
+                        word = quote(&asked.host.to_string()),
                     ),
                 ));
             }
@@ -115,15 +118,17 @@ mod tests {
 
     /// What becomes of a request to this host.
     fn status(hosts: &Hosts, host: &str) -> u16 {
+        check(hosts, host).map_or_else(|error| error.status(), |()| 200)
+    }
+
+    fn check(hosts: &Hosts, host: &str) -> Result<(), Error> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let head = Head {
             headers: vec![("host".into(), host.into())],
             ..Head::default()
         };
-        hosts
-            .check(&head, &stream)
-            .map_or_else(|error| error.status(), |()| 200)
+        hosts.check(&head, &stream)
     }
 
     fn hosts(listen: &str, allowed: &[&str]) -> Hosts {
@@ -216,6 +221,15 @@ mod tests {
         let hosts = hosts("127.0.0.1:7890", &["*"]);
         assert_eq!(status(&hosts, "evil.example"), 200);
         assert_eq!(status(&hosts, "evil example"), 400);
+    }
+
+    #[test]
+    fn a_name_stays_one_word_in_the_flag_that_would_allow_it() {
+        let hosts = hosts("127.0.0.1:7890", &[]);
+        for (host, word) in [("lab.example", "lab.example"), ("a;$(id)", "'a;$(id)'")] {
+            let told = check(&hosts, host).unwrap_err().to_string();
+            assert!(told.ends_with(&format!("--allow-host {word}")), "{told}");
+        }
     }
 
     #[test]

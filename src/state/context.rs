@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
-use crate::limits::metrics::Metrics;
-use crate::limits::{Budget, Gate, lock};
+use crate::limits::metrics::{Counter, Metrics};
+use crate::limits::{Budget, Gate, Pace, lock};
 use crate::net::stop_order::StopOrder;
 use crate::net::wire::Wire;
 use crate::request::auth::Auth;
@@ -69,6 +69,15 @@ impl Context {
         self.stop_order.give();
     }
 
+    /// What was done through this store so far.
+    pub fn done(&self) -> Done {
+        let entries = &self.metrics.entries_in;
+        Done {
+            changes: self.activity.changes.get(),
+            entries: entries.socket.get() + entries.rest.get(),
+        }
+    }
+
     /// Whether everything is to stop.
     pub fn stopping(&self) -> bool {
         self.stopping_for().is_some()
@@ -85,7 +94,28 @@ impl Context {
 #[allow(missing_docs)]
 pub struct Activity {
     pub snapshot: Mutex<Option<Arc<Snapshot>>>,
-    pub looking: Mutex<Looks>,
+    pub looking: Mutex<Looking>,
+    /// How often a stream was described or deleted through this store.
+    pub changes: Counter,
+}
+
+/// What belongs to whoever looks.
+#[derive(Default)]
+#[allow(missing_docs)]
+pub struct Looking {
+    pub looks: Looks,
+    /// The pace of looks before their time because streams were described or deleted, and because entries came.
+    pub for_changes: Pace,
+    pub for_entries: Pace,
+}
+
+/// What was done through this store so far.
+#[derive(Clone, Copy, PartialEq)]
+pub struct Done {
+    /// `Activity::changes`.
+    pub changes: u64,
+    /// Entries stored.
+    pub entries: u64,
 }
 
 /// What all streams did lately, kept for all the pages that ask.
@@ -100,6 +130,8 @@ pub struct Snapshot {
     pub max_age: Duration,
     /// When it is to be made anew.
     pub stale: Instant,
+    /// What was done through this store when it was begun.
+    pub done: Done,
 }
 
 /// Lines from the door to tiny_http, as many as there are workers. They are kept; one that failed is opened anew.

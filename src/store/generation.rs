@@ -1,5 +1,6 @@
 //! What this process learned lately of the streams that somebody reads, for all their readers: whether they have begun anew.
-//! The lookout looks at them, and notes what it sees; a deletion notes itself.
+//! The lookout looks at them, and notes what it sees; a deletion notes itself. What one pull knows of its streams is
+//! in `pull/generation.rs`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,5 +1,5 @@
 //! Everything Redis: one `Store` for the program, and a `Session` for each thread that talks to it.
-//! Only this folder and `redis_server/` name the redis crate.
+//! In the server only this folder and `server/redis_server/` name the redis crate.
 
 mod abilities;
 mod activity;
@@ -94,10 +94,33 @@ pub fn check_url(url: &str) -> Result<(), String> {
 }
 
 fn parse(url: &str) -> Result<ConnectionInfo, String> {
-    // It may hold a password, so messages do not show it.
-    let wrong = |error| format!("the Redis address is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
-    url.into_connection_info().map_err(wrong)
+    url.into_connection_info().map_err(|error| {
+        // It may hold a password, so messages do not show it.
+        let cause = match url.split_once("://") {
+            _ if url.is_empty() => "it is empty".to_owned(),
+            Some((scheme, _)) if SCHEMES.contains(&scheme) => {
+                let said = error.to_string();
+                // The kind of the error, as programmers call it.
+                said.split(" - ").next().unwrap_or(&said).trim_end().to_owned()
+            }
+            _ => "it does not begin with redis://".to_owned(),
+        };
+        format!("{cause}; wanted is {FORM}")
+    })
 }
+
+/// What the address of a Redis looks like, and how it may begin.
+const FORM: &str = "redis://HOST:PORT (redis://USER:PASSWORD@HOST:PORT/DATABASE), such as redis://127.0.0.1:6789, or \
+                    redis+unix:///PATH";
+const SCHEMES: [&str; 7] = [
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
+    "redis+unix",
+    "valkey+unix",
+    "unix",
+];
 
 impl Store {
     /// Prepares to use the Redis at `url`; no connection is made yet.

@@ -1,4 +1,7 @@
 //! One conversation with Redis: connects when needed, sends commands, reads replies in time, tells errors apart.
+//!
+//! Four ways to talk, from the simplest: `command` sends one and has its reply; `exchange` sends packed ones and has whole
+//! replies; `converse` reads from the link itself, so that entries pass through a small buffer; `go_on` goes on with that.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! WebSockets (RFC 6455) on the door's own thread and stream: opening, and the two endpoints.
-//! Only this folder names tungstenite.
+//! In come the door's stream and a typed call, out goes how it ended. On the server's side only this folder names tungstenite.
 
 mod coding;
 mod frames;

@@ -63,8 +63,8 @@ impl<'a> Storer<'a> {
                 first_cause = None;
                 continue;
             };
-            let lost = error.is_passing();
-            if !lost && together > 1 {
+            let passes = error.is_passing();
+            if !passes && together > 1 {
                 // What is refused together is stored one by one, up to the batch that is refused: no holes.
                 together = 1;
                 continue;
@@ -75,7 +75,7 @@ impl<'a> Storer<'a> {
                 continue;
             }
             let left = patience.saturating_sub(begun.elapsed());
-            if !lost {
+            if !passes {
                 return Err(self.give_up(&loads, &error, intake));
             }
             let cause = first_cause.get_or_insert(error);
@@ -93,10 +93,10 @@ impl<'a> Storer<'a> {
 
     /// How the socket ends when these are not stored.
     fn give_up(&self, loads: &[Load], error: &StoreError, intake: &Intake<'_>) -> Ending {
-        let lost = error.is_passing();
+        let passes = error.is_passing();
         let under_way: usize = loads.iter().map(|load| load.entries().len()).sum();
         let waiting = intake.waiting();
-        let fate = if lost { "may not have been" } else { "were not" };
+        let fate = if passes { "may not have been" } else { "were not" };
         warn!(
             "push to {}: {under_way} entries received {fate} stored, and {waiting} behind them were not: {}",
             self.push.target,
@@ -104,7 +104,7 @@ impl<'a> Storer<'a> {
         );
         let lost_entries = &self.context.metrics.push_entries_lost;
         lost_entries.add((under_way + waiting) as u64);
-        if lost && self.context.stopping() {
+        if passes && self.context.stopping() {
             let reason = "the server is stopping, and Redis did not answer: the last entries may not be stored";
             Ending::close(close::STOPPING, reason)
         } else {

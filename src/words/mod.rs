@@ -15,5 +15,6 @@ pub mod log_line;
 pub mod nearest;
 pub mod object;
 pub mod shape;
+pub mod shell;
 pub mod units;
 pub mod visible;

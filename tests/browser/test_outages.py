@@ -245,13 +245,40 @@ def test_an_expired_sign_in_says_so_and_what_was_typed_is_kept(browser, redis, s
 @with_own_store
 def test_what_one_user_typed_is_not_shown_to_another(browser, redis, store):
     sign_in(browser, url=store.url)
-    browser.fill("#push-text", "of ada")
-    browser.fill("#filter", "of ada")
-    browser.delete_all_cookies()
-    until("the form", lambda: browser.one("#sign-in").is_displayed())
-    type_password(browser, "bob", user="bob")
-    until("the page", lambda: browser.one("#panels").is_displayed())
-    expect([browser.one(field).get_property("value") for field in ("#push-text", "#filter")], ["", ""])
+    # By what was typed into the form, and by the cookie of a page that was opened again.
+    for user, next_user, kept, again in (("ada", "bob", "", False), ("bob", "cleo", "", True), ("cleo", "cleo", "of cleo", True)):
+        if again:
+            browser.refresh()
+            until("the page", lambda: browser.one("#panels").is_displayed())
+        browser.fill("#push-text", f"of {user}")
+        browser.fill("#filter", f"of {user}")
+        browser.delete_all_cookies()
+        until("the form", lambda: browser.one("#sign-in").is_displayed())
+        type_password(browser, next_user, user=next_user)
+        until("the page", lambda: browser.one("#panels").is_displayed())
+        expect([browser.one(field).get_property("value") for field in ("#push-text", "#filter")], [kept, kept])
+
+
+@with_own_store
+def test_a_picture_that_decodes_too_late_is_not_painted_over_a_newer_entry(browser, redis, store):
+    store.client.push("cam", b"newer")
+    sign_in(browser, "#/cam", url=store.url)
+    until("the entry", lambda: browser.text("#text") == "newer")
+    stage = browser.execute_async_script("""
+        const done = arguments[0], before = window.createImageBitmap;
+        let decoded;
+        window.createImageBitmap = () => new Promise(ready => { decoded = ready; });
+        const picture = Uint8Array.from([137, 80, 78, 71, 13, 10, 26, 10, 0, 0, 0, 0]);
+        (async () => {
+          const late = drawOne({ id: view.shown.id, data: picture }, "picture");
+          await drawOne({ id: view.shown.id, data: new TextEncoder().encode("newest") }, "text");
+          const canvas = document.createElement("canvas");
+          decoded(await before(canvas));
+          await late;
+          window.createImageBitmap = before;
+          done([document.getElementById("stage").dataset.kind, document.getElementById("text").textContent]);
+        })().catch(error => done(String(error)));""")
+    expect(stage, ["text", "newest"])
 
 
 # ------------------------------------------------------------ as of when it is known, as a pure function

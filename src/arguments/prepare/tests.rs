@@ -147,6 +147,18 @@ fn help_and_version_are_asked_for_anywhere() {
 }
 
 #[test]
+fn help_and_version_take_no_value_and_a_value_is_neither() {
+    for word in ["--help=no", "--help=yes", "-h=3", "--version=no", "-V=1"] {
+        let sentence = refused(&["s", word]);
+        assert!(sentence.ends_with(" takes no value"), "{word}: {sentence}");
+    }
+    for value in ["-V", "--version"] {
+        assert_eq!(parsed(&["s", &format!("--from={value}")]).from.as_deref(), Some(value));
+    }
+    assert_eq!(parsed(&["s", "--from", "-V"]).from.as_deref(), Some("-V"));
+}
+
+#[test]
 fn an_unknown_flag_is_told_with_the_nearest() {
     for (typed, meant) in [
         ("--form", "--from"),

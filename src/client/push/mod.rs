@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use ptg_store::words::batch_header::cut_at_starts;
+use ptg_store::words::error::close;
 use ptg_store::words::ids::EntryId;
 
+use super::shell::quote;
 use super::{Failure, Patience, Retry, Store, TICK};
 use socket::{foreign, path};
 
@@ -18,6 +20,9 @@ pub use socket::Socket;
 /// How much may be under way and not yet acknowledged, unless one batch alone is larger.
 const WINDOW: usize = 8 << 20;
 const MOST_BATCHES: usize = 64;
+
+/// What Redis says of a stream that has given its last id: see <https://redis.io/docs/latest/commands/xadd/>.
+const NO_MORE_IDS: &str = "exhausted the last possible ID";
 
 /// Entries that are stored all or none.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +50,7 @@ pub struct Stored {
 /// every entry is stored at least once: one whose acknowledgement was lost on the way is there twice.
 pub struct Push {
     store: Store,
+    stream: String,
     path: String,
     socket: Option<Socket>,
     /// Batches that are not acknowledged, and how many of them were sent over this connection.
@@ -109,6 +115,7 @@ impl Push {
     pub fn new(store: &Store, stream: &str, parameters: &[(&str, &str)], patience: Patience) -> Push {
         Push {
             store: store.clone(),
+            stream: stream.to_owned(),
             path: path(stream, parameters),
             socket: None,
             waiting: VecDeque::new(),
@@ -166,7 +173,10 @@ impl Push {
         let is_missed = |failure: &Failure| !self.waiting.is_empty() || !failure.is_passing();
         if let Some(failure) = self.failure.take().filter(is_missed) {
             let since = self.silent_since.unwrap_or_else(Instant::now);
-            self.again = self.retry.failed(failure, since)?;
+            self.again = self
+                .retry
+                .failed(failure, since)
+                .map_err(|failure| self.advise(failure))?;
         }
         if !self.waiting.is_empty() {
             self.retry.check()?;
@@ -229,6 +239,21 @@ impl Push {
             Err(failure) => self.again = self.retry.failed(failure, begun)?,
         }
         Ok(())
+    }
+
+    /// A failure with what to do about it, where only that helps.
+    fn advise(&self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Closed {
+                code: code @ close::STORE_FAILED,
+                reason,
+            } if reason.contains(NO_MORE_IDS) => {
+                let (delete, stream) = (self.store.command("delete"), quote(&self.stream));
+                let reason = format!("{reason}; it takes entries again once it is deleted: {delete} -- {stream}");
+                Failure::Closed { code, reason }
+            }
+            failure => failure,
+        }
     }
 
     fn forget_connection(&mut self) {

@@ -32,9 +32,10 @@ pub fn sentence(error: redis::RedisError) -> String {
 }
 
 impl Direct {
-    /// Prepares to use the Redis at `url`. The error says what it is not, behind whatever named it.
+    /// Prepares to use the Redis at `url`. The error says what is wrong, behind whatever named it.
     pub fn new(url: &str, patience: Duration) -> Result<Direct, String> {
-        let wrong = |error| format!("is not like redis://127.0.0.1:6789 or redis+unix:///path: {error}");
+        ptg_store::store::check_url(url)?;
+        let wrong = |error: redis::RedisError| error.to_string();
         let info = url.into_connection_info().map_err(wrong)?;
         // The store does the same: what is small is to leave at once.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));

@@ -147,7 +147,7 @@ impl Bench {
                 .map_err(|error| Failure::Here(format!("cannot wait for signals: {error}")))?;
         }
         let direct = Direct::new(&flags.redis, wire::PATIENCE);
-        let direct = direct.map_err(|error| Failure::Usage(format!("--redis {error}")))?;
+        let direct = direct.map_err(|error| Failure::Usage(format!("--redis: {error}")))?;
         let known = client::Store::look(
             flags.url.as_deref(),
             flags.token.as_deref(),

@@ -186,7 +186,7 @@ impl Redis {
         let (url, by) = named
             .clone()
             .unwrap_or_else(|| (own().unwrap_or_else(redis_server::default_url), String::new()));
-        let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by} {error}")))?;
+        let direct = Direct::new(&url, PATIENCE).map_err(|error| Failure::Usage(format!("{by}: {error}")))?;
         Ok(Redis {
             cli: RedisCli::new(direct.info()),
             direct,

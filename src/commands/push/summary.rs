@@ -5,7 +5,7 @@ use std::time::Duration;
 use ptg_store::words::ids::EntryId;
 
 use super::super::counted;
-use crate::client::{Console, Interrupted, Present, Store, Stream, description, figures};
+use crate::client::{Console, Interrupted, Store, Stream, description, figures};
 
 /// How long the store may take to say how many entries it keeps: everything is pushed, so that nobody waits longer for that;
 /// and hardly at all after Ctrl-C.
@@ -27,7 +27,8 @@ pub struct Summary {
 struct Found {
     /// Entries in it.
     entries: u64,
-    max_len: u64,
+    /// How many it keeps, if it says so itself. The store's own number comes with a look at all streams, which no push is worth.
+    max_len: Option<u64>,
 }
 
 impl Summary {
@@ -49,7 +50,8 @@ impl Summary {
     fn words(&self, stream: &str, found: Option<&Found>) -> String {
         let entries = counted(self.entries, "entry", "entries");
         let last = self.last.map_or(String::new(), |last| format!("; the last is {last}"));
-        let keeps = found.map_or(String::new(), |found| format!("; it keeps about {}", found.max_len));
+        let keeps = found.and_then(|found| found.max_len);
+        let keeps = keeps.map_or(String::new(), |max_len| format!("; it keeps about {max_len}"));
         let bytes = figures::bytes(self.bytes);
         format!("{entries}, {bytes} stored in '{stream}'{last}{keeps}")
     }
@@ -57,11 +59,14 @@ impl Summary {
     /// That the stream keeps fewer entries than were pushed. Of those that are in it now, some may be others': at least the
     /// rest is gone.
     fn warning(&self, store: &Store, stream: &str, found: &Found) -> Option<String> {
-        if self.entries <= found.max_len {
-            return None;
-        }
-        let keeps = format!("'{stream}' keeps {}", found.max_len);
-        let gone = match (self.entries.saturating_sub(found.entries), found.entries) {
+        let gone = self.entries.saturating_sub(found.entries);
+        let keeps = match found.max_len {
+            Some(max_len) if self.entries <= max_len => return None,
+            Some(max_len) => max_len.to_string(),
+            None if gone == 0 => return None,
+            None => "fewer".into(),
+        };
+        let gone = match (gone, found.entries) {
             (_, 0) => {
                 return Some(format!(
                     "'{stream}' has no entries any more: somebody deleted it, or them"
@@ -75,7 +80,7 @@ impl Summary {
             (gone, _) => format!("{gone} of these are already trimmed"),
         };
         let mend = description::command(store, stream, self.entries);
-        Some(format!("{keeps}: {gone}. To keep more: {mend}"))
+        Some(format!("'{stream}' keeps {keeps}: {gone}. To keep more: {mend}"))
     }
 }
 
@@ -88,12 +93,8 @@ fn find(store: &Store, stream: &str) -> Option<Found> {
     };
     store.interrupted = Interrupted::default();
     let found = Stream::of(&store, stream).ok()?;
-    let max_len = match found.own_max_len() {
-        Some(max_len) => max_len,
-        None => Present::of(&store).ok()?.default_max_len,
-    };
     Some(Found {
         entries: found.entries,
-        max_len,
+        max_len: found.own_max_len(),
     })
 }

@@ -26,9 +26,6 @@ const WORDS: usize = 64;
 /// The most streams of `*`: half of the sockets that a store takes (`--max-sockets`), so that others find room, too.
 const MOST_STREAMS: usize = 500;
 
-/// Where a stream begins that came while others were recorded.
-const FIRST: &str = "first";
-
 /// A stream that was not there so many times when somebody looked is given up until it comes again: its thread ends.
 const GONE: u32 = 3;
 
@@ -52,6 +49,15 @@ struct Running<'scope> {
     absent: u32,
 }
 
+/// Says that a thread has ended when it is dropped, so that nobody waits for one that panicked.
+struct Farewell {
+    tell: Sender<Word>,
+    stream: Option<StreamId>,
+}
+
+/// Has all threads end when it is dropped: a scope waits for them also when its own thread panics.
+struct Curfew<'a>(&'a Session<'a>);
+
 /// What became of a recording.
 pub struct Outcome {
     /// Why it ended early, if it did.
@@ -72,8 +78,12 @@ struct Crew<'scope, 'env> {
     named: BTreeSet<StreamId>,
     running: BTreeMap<StreamId, Running<'scope>>,
     recorded: BTreeMap<StreamId, Recorded>,
-    /// Those of all streams that are not recorded: they failed, or are too many.
-    left_out: BTreeSet<StreamId>,
+    /// Those of all streams that failed, as long as they are there.
+    failed: BTreeSet<StreamId>,
+    /// Those that are too many, as long as they are there, and where each begins once there is room.
+    waiting: BTreeMap<StreamId, Option<String>>,
+    /// Whether one was ever left out.
+    left_out: bool,
     done: Result<(), Failure>,
     tell: Sender<Word>,
 }
@@ -88,6 +98,7 @@ pub fn record<'env>(
 ) -> Outcome {
     let (tell, words) = bounded(WORDS);
     thread::scope(|scope| {
+        let _curfew = Curfew(session);
         let mut crew = Crew {
             scope,
             session,
@@ -96,19 +107,20 @@ pub fn record<'env>(
             named: named.clone(),
             running: BTreeMap::new(),
             recorded: BTreeMap::new(),
-            left_out: BTreeSet::new(),
+            failed: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            left_out: false,
             done: Ok(()),
             tell: tell.clone(),
         };
         for id in named {
-            crew.start(id, session.from.wire.clone());
+            crew.start(id, Some(session.from.wire.clone()));
         }
         let mut lookout = None;
         if session.all {
             let look = move || {
-                let looked = lookout::look(session, &tell);
-                let _ = tell.send(Word::Ended(None));
-                looked
+                let farewell = Farewell { tell, stream: None };
+                lookout::look(session, &farewell.tell)
             };
             let name = "record-lookout".to_owned();
             match thread::Builder::new().name(name).spawn_scoped(scope, look) {
@@ -116,27 +128,29 @@ pub fn record<'env>(
                 Err(error) => crew.fail(no_thread(&error)),
             }
         }
-        crew.listen(&words, &mut lookout);
+        crew.listen(words, &mut lookout);
         crew.console.clear();
         Outcome {
             done: crew.done,
             recorded: crew.recorded.into_values().collect(),
-            left_out: !crew.left_out.is_empty(),
+            left_out: crew.left_out,
         }
     })
 }
 
 impl<'scope> Crew<'scope, '_> {
     /// Hears what the threads say, until the last one has ended.
-    fn listen(&mut self, words: &Receiver<Word>, lookout: &mut Option<ScopedJoinHandle<'scope, Result<(), Failure>>>) {
+    fn listen(&mut self, words: Receiver<Word>, lookout: &mut Option<ScopedJoinHandle<'scope, Result<(), Failure>>>) {
         let begun = Instant::now();
         while !self.running.is_empty() || lookout.is_some() {
             match words.recv_timeout(SHORT_TICK) {
                 Ok(Word::Say(sentence)) => self.console.say(&sentence),
-                Ok(Word::Seen(Seen { streams, first: true })) => self.take(streams, &self.session.from.wire),
+                Ok(Word::Seen(Seen { streams, first: true })) => {
+                    self.take(streams, Some(self.session.from.wire.clone()));
+                }
                 Ok(Word::Seen(Seen { streams, .. })) => {
                     self.give_up_gone(&streams);
-                    self.take(streams, FIRST);
+                    self.take(streams, None);
                 }
                 Ok(Word::Ended(Some(id))) => self.end(&id),
                 Ok(Word::Ended(None)) => match lookout.take().map(joined) {
@@ -155,28 +169,41 @@ impl<'scope> Crew<'scope, '_> {
         }
     }
 
-    /// Records those of all streams that are not recorded yet, from there on.
-    fn take(&mut self, streams: Vec<StreamId>, from: &str) {
+    /// Records those of all streams that are not recorded yet, from there on, or from their very first entry on.
+    fn take(&mut self, streams: BTreeSet<StreamId>, from: Option<String>) {
         for id in streams {
             if self.session.store.interrupted.is_set() {
                 return;
             }
-            if self.running.contains_key(&id) || self.left_out.contains(&id) {
+            if self.running.contains_key(&id) || self.failed.contains(&id) {
                 continue;
             }
-            if self.running.len() >= MOST_STREAMS {
+            if self.running.len() < MOST_STREAMS {
+                let from = match self.waiting.remove(&id) {
+                    Some(from) => {
+                        self.console.say(&format!("{id} is recorded now: there is room for it"));
+                        from
+                    }
+                    None => from.clone(),
+                };
+                self.start(id, from);
+                continue;
+            }
+            if !self.waiting.contains_key(&id) {
                 self.console.complain(&format!(
                     "{id} is left out: more than {MOST_STREAMS} streams are not recorded at once, unless they are named"
                 ));
-                self.left_out.insert(id);
-                continue;
+                self.left_out = true;
+                self.waiting.insert(id, from.clone());
             }
-            self.start(id, from.to_owned());
         }
     }
 
-    /// Ends the threads of streams that have been gone for a while: there may be many of them.
-    fn give_up_gone(&mut self, streams: &[StreamId]) {
+    /// Ends the threads of streams that have been gone for a while, and forgets those that are not recorded: there may be many
+    /// of them.
+    fn give_up_gone(&mut self, streams: &BTreeSet<StreamId>) {
+        self.failed.retain(|id| streams.contains(id));
+        self.waiting.retain(|id, _| streams.contains(id));
         for (id, running) in &mut self.running {
             running.absent = match streams.contains(id) || self.named.contains(id) {
                 true => 0,
@@ -189,7 +216,7 @@ impl<'scope> Crew<'scope, '_> {
     }
 
     /// Opens a stream's files, says where they are, and records it.
-    fn start(&mut self, id: StreamId, from: String) {
+    fn start(&mut self, id: StreamId, from: Option<String>) {
         let before = self.recorded.remove(&id);
         let counts = before.map(|before| before.counts).unwrap_or_default();
         let opened = self.folder.writer(&id).map_err(Failure::Here);
@@ -213,9 +240,9 @@ impl<'scope> Crew<'scope, '_> {
         let mut tape = Tape::new(id.clone(), from, writer, counts.clone(), retired.clone());
         let (session, tell) = (self.session, self.tell.clone());
         let run = move || {
-            let done = tape.record(session, &tell);
-            // Whoever listened has ended, and so will this.
-            let _ = tell.send(Word::Ended(Some(tape.stream.clone())));
+            let stream = Some(tape.stream.clone());
+            let farewell = Farewell { tell, stream };
+            let done = tape.record(session, &farewell.tell);
             (tape.recorded(), done)
         };
         let name = format!("record-{}", self.running.len());
@@ -242,7 +269,8 @@ impl<'scope> Crew<'scope, '_> {
         if is_of_one_stream(&failure) && !self.named.contains(id) {
             self.console
                 .complain(&format!("{id}: {failure}; it is left out, and the others go on"));
-            self.left_out.insert(id.clone());
+            self.left_out = true;
+            self.failed.insert(id.clone());
             return;
         }
         self.console.say(&format!("{id}: it failed, which ends the recording"));
@@ -255,6 +283,19 @@ impl<'scope> Crew<'scope, '_> {
         if self.done.is_ok() {
             self.done = Err(failure);
         }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        // Whoever listened has ended, and so will this.
+        let _ = self.tell.send(Word::Ended(self.stream.take()));
+    }
+}
+
+impl Drop for Curfew<'_> {
+    fn drop(&mut self) {
+        self.0.store.interrupted.set();
     }
 }
 
@@ -287,4 +328,22 @@ fn progress(running: &BTreeMap<StreamId, Running>, recorded: &BTreeMap<StreamId,
         counted(sum(|one| &one.gaps), "gap", "gaps"),
         figures::time(time)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_says_that_it_has_ended() {
+        let (tell, words) = bounded(1);
+        let stream = StreamId::new("s").ok();
+        let expected = stream.clone();
+        let thread = thread::spawn(move || {
+            let _farewell = Farewell { tell, stream };
+            panic!("as it should");
+        });
+        assert!(matches!(words.recv(), Ok(Word::Ended(stream)) if stream == expected));
+        assert!(thread.join().is_err());
+    }
 }

@@ -1,5 +1,6 @@
 //! Which streams there are: at the beginning, and while all of them are recorded.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -16,7 +17,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Which streams there are.
 pub struct Seen {
-    pub streams: Vec<StreamId>,
+    pub streams: BTreeSet<StreamId>,
     /// Whether they were there at the beginning.
     pub first: bool,
 }

@@ -31,8 +31,8 @@ pub struct Counts {
 /// A stream and the files it goes into.
 pub struct Tape {
     pub stream: StreamId,
-    /// Where it begins if the files are empty.
-    from: String,
+    /// Where it begins if the files are empty; none: with its very first entry.
+    from: Option<String>,
     writer: Writer,
     counts: Arc<Counts>,
     /// It alone is to end.
@@ -43,7 +43,13 @@ pub struct Tape {
 }
 
 impl Tape {
-    pub fn new(stream: StreamId, from: String, writer: Writer, counts: Arc<Counts>, retired: Arc<AtomicBool>) -> Tape {
+    pub fn new(
+        stream: StreamId,
+        from: Option<String>,
+        writer: Writer,
+        counts: Arc<Counts>,
+        retired: Arc<AtomicBool>,
+    ) -> Tape {
         Tape {
             stream,
             from,
@@ -61,8 +67,10 @@ impl Tape {
             // Whoever listened has ended, and so will this.
             let _ = say.send(Word::Say(format!("{}: {sentence}", self.stream)));
         };
-        let mut pull = open(session, &self.stream, &self.from);
-        if let Some(last) = self.writer.place() {
+        let mut pull = open(session, &self.stream, self.from.as_deref().unwrap_or_default());
+        // Behind 0-0, which no entry can have, the pull tells of those that are gone from the very first one on.
+        let begin = self.from.is_none().then(EntryId::default);
+        if let Some(last) = self.writer.place().or(begin) {
             pull.go_on_behind(last, self.writer.last_record());
         }
         while !session.store.interrupted.is_set() && !self.retired.load(Relaxed) {
@@ -128,10 +136,10 @@ impl Recorded {
             before => format!(", behind {} from before", counted(before, "entry", "entries")),
         };
         format!(
-            "{}: {}, {} bytes, {}{before}{missing}",
+            "{}: {}, {}, {}{before}{missing}",
             self.stream,
             counted(entries, "entry", "entries"),
-            self.counts.bytes.load(Relaxed),
+            counted(self.counts.bytes.load(Relaxed), "byte", "bytes"),
             counted(gaps, "gap", "gaps"),
         )
     }

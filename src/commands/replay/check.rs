@@ -37,9 +37,9 @@ pub fn run(recording: &Recording) -> Result<Exit, Failure> {
 
 fn extent(report: &Report) -> String {
     let entries = format!(
-        "{}, {} bytes",
+        "{}, {}",
         counted(report.entries, "entry", "entries"),
-        report.bytes
+        counted(report.bytes, "byte", "bytes")
     );
     // An id that is no time is no less than one.
     let time = |id: EntryId| id.time().filter(|_| is_time(id)).unwrap_or_else(|| id.to_string());

@@ -169,8 +169,6 @@ fn summary(part: &Part, target: &Target) -> String {
             target.state.max_len
         ),
     };
-    format!(
-        "{}{into}: {stored}, {} bytes{trimmed}",
-        part.source, target.stored_bytes
-    )
+    let bytes = counted(target.stored_bytes, "byte", "bytes");
+    format!("{}{into}: {stored}, {bytes}{trimmed}", part.source)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::standing;
 use crate::limits::lock;
 use crate::request::csrf;
-use crate::state::context::{Context, Snapshot};
+use crate::state::context::{Context, Looking, Snapshot};
 use crate::store::{Activity, Looks, Session, own_max_len};
 use crate::words::error::{Error, StoreError};
 use crate::words::http::Reply;
@@ -26,13 +26,18 @@ const REST: u32 = 20;
 /// most of which are not Redis's, and a page has to tell that a stream fell silent.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// How many looks before their time may follow each other at once, as in scripts that change something and ask how things are,
+/// step by step. One more may come with each time that a snapshot would serve.
+const EARLY_AT_ONCE: u32 = 5;
+
 /// How long Redis may take over one reply, as with `GET /ping`: a page that waits longer cannot tell that it does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
-/// Replies with the snapshot that there is, or makes a new one. How Redis is comes with it, also if it is away: 503 then.
-pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
+/// Replies with the snapshot that there is, or makes a new one. How Redis is comes with it, also if it is away: 503 then; and who
+/// asks, which a page that a cookie lets in cannot know otherwise.
+pub fn get(session: &mut Session, context: &Context, user: &str) -> Result<Reply, Error> {
     let reply = match snapshot(session, context) {
-        Ok(snapshot) => Reply::json_text(200, body(&snapshot, context)),
+        Ok(snapshot) => Reply::json_text(200, body(&snapshot, context, user)),
         Err(Error::Store(cause)) if cause.is_passing() => standing::refusal(cause, &context.store.standing()),
         Err(other) => return Err(other),
     };
@@ -42,32 +47,51 @@ pub fn get(session: &mut Session, context: &Context) -> Result<Reply, Error> {
 
 fn snapshot(session: &mut Session, context: &Context) -> Result<Arc<Snapshot>, Error> {
     let kept = || lock(&context.activity.snapshot).clone();
-    if let Some(kept) = kept().filter(|kept| kept.stale > Instant::now()) {
+    if let Some(kept) = kept().filter(|kept| kept.stale > Instant::now() && kept.done == context.done()) {
         return Ok(kept);
     }
     // One worker looks. The others take what there was: waiting would let pages have all workers when Redis is slow.
-    let mut looks = match context.activity.looking.try_lock() {
-        Ok(looks) => looks,
+    let mut looking = match context.activity.looking.try_lock() {
+        Ok(looking) => looking,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => {
             return kept()
                 .ok_or_else(|| Error::Busy("The activity is just being looked up for the first time.".into()));
         }
     };
+    // Somebody may just have looked.
+    if let Some(kept) = kept().filter(|kept| kept.stale > Instant::now())
+        && !is_due_early(&kept, &mut looking, context)
+    {
+        return Ok(kept);
+    }
     let usual = session.set_reply_timeout(ANSWER_WITHIN);
-    let looked = look(session, &mut looks, context.config.max_len);
+    let looked = look(session, &mut looking.looks, context);
     session.set_reply_timeout(usual);
     let made = Arc::new(looked?);
     *lock(&context.activity.snapshot) = Some(made.clone());
     Ok(made)
 }
 
-fn look(session: &mut Session, looks: &mut Looks, default_max_len: u64) -> Result<Snapshot, StoreError> {
-    let (begun, time) = (Instant::now(), Timestamp::now());
+/// Whether to look before it is time, so that whoever did something sees it: who deleted a stream is not to be shown it. Each
+/// such look is one that need not be made in its time, so that a flood of them costs Redis no more in the long run.
+fn is_due_early(kept: &Snapshot, looking: &mut Looking, context: &Context) -> bool {
+    let done = context.done();
+    let pace = match () {
+        () if kept.done.changes != done.changes => &mut looking.for_changes,
+        () if kept.done.entries != done.entries => &mut looking.for_entries,
+        () => return false,
+    };
+    pace.allows(kept.max_age, EARLY_AT_ONCE, Instant::now())
+}
+
+fn look(session: &mut Session, looks: &mut Looks, context: &Context) -> Result<Snapshot, StoreError> {
+    let (begun, time, done) = (Instant::now(), Timestamp::now(), context.done());
     let now_ms = u64::try_from(time.as_millisecond()).unwrap_or(0);
     let activity = session.activity(looks, now_ms)?;
     let storage = session.storage()?;
     let max_age = (begun.elapsed() * REST).clamp(AGE, LONGEST);
+    let default_max_len = context.config.max_len;
     let streams: Vec<Value> = activity.iter().map(|one| stream(one, default_max_len)).collect();
     Ok(Snapshot {
         // Values of JSON can always be written.
@@ -76,15 +100,17 @@ fn look(session: &mut Session, looks: &mut Looks, default_max_len: u64) -> Resul
         time,
         max_age,
         stale: begun + max_age,
+        done,
     })
 }
 
 /// The snapshot, and what is of this moment.
-fn body(snapshot: &Snapshot, context: &Context) -> Vec<u8> {
+fn body(snapshot: &Snapshot, context: &Context, user: &str) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         time: String,
         now: String,
+        user: &'a str,
         max_age: f64,
         redis: Value,
         default_max_len: u64,
@@ -93,6 +119,7 @@ fn body(snapshot: &Snapshot, context: &Context) -> Vec<u8> {
     let body = Body {
         time: snapshot.time.to_string(),
         now: Timestamp::now().to_string(),
+        user,
         max_age: snapshot.max_age.as_secs_f64(),
         redis: standing::of(&context.store.standing(), &snapshot.storage),
         default_max_len: context.config.max_len,

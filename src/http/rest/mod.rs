@@ -104,6 +104,7 @@ fn handle(request: &mut Request, context: &Arc<Context>, session: &mut Session, 
         return Error::refused(400, format!("The body could not be read: {error}.")).to_reply();
     }
     let head = head_of(request);
+    // The typed call cannot cross the socket between door and worker, so it is made once more.
     Call::from_head(&head, &context.auth, context.config.max_len)
         .and_then(|call| answer(call, &head, body.into(), context, session, held))
         .unwrap_or_else(|error| error.to_reply())
@@ -126,16 +127,23 @@ fn answer(
         Call::AsyncApi => Ok(docs::asyncapi(head)),
         Call::LivePage => Ok(live::page()),
         Call::SignOut => Ok(token::sign_out(head)),
-        Call::Activity => activity::get(session, context),
+        Call::Activity { user } => activity::get(session, context, &user),
         Call::ListStreams => streams::list(session),
         Call::GetStream { stream, report_error } => streams::get(session, &stream, report_error),
-        Call::PutStream(put) => streams::put(session, &put.with_body(&body)?),
-        Call::DeleteStream { stream, force } => streams::delete(session, &stream, force),
+        Call::PutStream(put) => changed(context, streams::put(session, &put.with_body(&body)?)),
+        Call::DeleteStream { stream, force } => changed(context, streams::delete(session, &stream, force)),
         Call::GetData(call) => data::get(session, context, head, &call, held),
         Call::PostData { stream } => data::post(session, context, &stream, head, body),
+        // The door answers these itself, but for the probe with which it opens a line to a worker.
         other => at_once(&other, head, context)
             .unwrap_or_else(|| Err(Error::refused(500, "What stays open is not served here."))),
     }
+}
+
+/// A reply after which there may be another stream, or one less, whatever it says: who reads it and asks again is to see that.
+fn changed(context: &Context, reply: Result<Reply, Error>) -> Result<Reply, Error> {
+    context.activity.changes.add(1);
+    reply
 }
 
 /// The answer to what the door answers itself: what tells how the program is, because nobody is to wait for that behind requests

@@ -38,11 +38,15 @@ async function drawAll() {
   }
 }
 
+// What took too long to decode may be there at last when a later entry is shown, which it must not cover.
+let drawings = 0;
+
 async function drawOne(entry, kind) {
   const { name } = view;
+  const own = ++drawings;
   let what;
   try {
-    what = await (DRAWERS[kind] ?? drawPcm)(entry.data, kind, () => name === view.name);
+    what = await (DRAWERS[kind] ?? drawPcm)(entry.data, kind, () => own === drawings && name === view.name);
   } catch (error) {
     what = `${drawHex(entry.data)}; ${error.message}`;
   }
@@ -81,7 +85,9 @@ async function drawPicture(data, kind, wanted) {
   const blob = new Blob([data], { type: `image/${type ?? "png"}` });
   try {
     const painted = moves(data, type) ? paintAnimation(blob, wanted) : paintBitmap(blob, wanted);
-    const [width, height] = await Promise.race([painted, sleep(DECODE_MS)]);
+    const sides = await Promise.race([painted, sleep(DECODE_MS)]);
+    if (!sides) drawings += 1;   // it counts as broken, and must not cover what says so either
+    const [width, height] = sides;
     return `${(type ?? "picture").toUpperCase()} ${width} × ${height}`;
   } catch {
     throw new Error("a picture that does not decode");
@@ -113,8 +119,10 @@ async function paintAnimation(blob, wanted) {
   try {
     image.src = url;
     await image.decode();
-    image.alt = `Picture, ${image.naturalWidth} by ${image.naturalHeight}`;
-    if (wanted()) showStage("animation");
+    if (wanted()) {
+      image.alt = `Picture, ${image.naturalWidth} by ${image.naturalHeight}`;
+      showStage("animation");
+    }
     return [image.naturalWidth, image.naturalHeight];
   } finally {
     URL.revokeObjectURL(url);

@@ -125,6 +125,9 @@ function parse(text) {
 function learn(activity, reply) {
   session.known = true;
   session.csrf = reply.headers.get("X-CSRF-Token");
+  // Somebody else may have signed in beside this page.
+  if (session.user !== null && session.user !== activity.user) forgetTyped();
+  session.user = activity.user;
   setClock(activity.now);
   Object.assign(known, {
     asOf: performance.now() - (Date.parse(activity.now) - Date.parse(activity.time)),

@@ -5,7 +5,8 @@
 const session = {
   open: false, known: false,       // whether we ask as somebody, and whether that was right once
   expired: false, number: 0,       // how many there were: replies to an earlier one are dropped
-  user: null, token: null, csrf: "",
+  user: null,                      // whose what is typed is; unknown until somebody signs in or the store tells
+  token: null, csrf: "",
   dialog: null,                    // what was open when the last one expired
 };
 
@@ -22,8 +23,8 @@ async function signIn(event) {
     return form.elements.password.select();
   }
   form.reset();
-  // What one user typed is not for another.
-  if (session.user !== null && session.user !== user) forgetTyped();
+  // What one user typed is not for another, nor what somebody typed of whom we know nothing.
+  if (session.user !== user) forgetTyped();
   session.user = user;
   await start();
 }

@@ -27,7 +27,7 @@ let forgetting;
 function say(text, bad = false) {
   clearTimeout(forgetting);
   if (text) forgetting = setTimeout(say, STATUS_MS, "");
-  setText($("status"), text);
+  setText($("status"), visible(text));   // it may name a stream
   $("status").classList.toggle("error", bad);
 }
 

@@ -170,14 +170,14 @@ fn docs_asset() -> Operation {
 fn activity() -> Operation {
     let redis = json!({ "state": "well", "since": null, "detail": null, "used_memory": 52428800, "maxmemory": 536870912,
         "changes_since_save": 120, "last_save": "2026-11-23T17:55:00Z" });
-    let example = json!({ "time": "2026-11-23T18:00:00Z", "now": "2026-11-23T18:00:00.4Z", "max_age": 0.9, "redis": redis,
+    let example = json!({ "time": "2026-11-23T18:00:00Z", "now": "2026-11-23T18:00:00.4Z", "user": "ada", "max_age": 0.9, "redis": redis,
         "default_max_len": 1000, "streams": [{
         "id": "cam0", "description": "front camera", "max_len": 1000, "entries": 1000, "entries_added": 52000,
         "newest_id": "1795456800000-0", "newest_bytes": 51234, "state": "live" }] });
     let mut good = json_response("Every stream.", reference("Activity"), example);
     good["headers"] = json!({ crate::request::csrf::HEADER: { "schema": { "type": "string" }, "description": "what a page of the store's own origin puts as `csrf_token` into the query of its WebSockets, for browsers behind a proxy" } });
     Operation::new("activity", "streams", "What every stream did lately")
-        .about("One reply for a page that shows all streams. The streams are looked at about once a second at most, whoever asks; how Redis is is of this moment. What is wrong with one stream is told with it, as its `error`. While Redis does not answer it is 503 with an object `redis` as well, whose `since` is when it last answered.")
+        .about("One reply for a page that shows all streams. The streams are looked at about once a second, whoever asks, and anew after what was changed or pushed through this store, a few times in a row; how Redis is is of this moment. What is wrong with one stream is told with it, as its `error`. While Redis does not answer it is 503 with an object `redis` as well, whose `since` is when it last answered.")
         .gives(200, good)
 }
 

@@ -301,11 +301,12 @@ fn schemas() -> Value {
             },
         },
         "Activity": {
-            "type": "object", "required": ["time", "now", "max_age", "redis", "default_max_len", "streams"],
+            "type": "object", "required": ["time", "now", "user", "max_age", "redis", "default_max_len", "streams"],
             "properties": {
                 "time": { "type": "string", "format": "date-time", "description": "When the streams were looked at." },
                 "now": { "type": "string", "format": "date-time", "description": "When the reply was made." },
-                "max_age": { "type": "number", "minimum": 0.9, "maximum": 5, "description": "Seconds after `time` in which nobody looks again: from 0.9 to 5, more with many streams." },
+                "user": { "type": "string", "description": "Who asks: the `sub` of the token." },
+                "max_age": { "type": "number", "minimum": 0.9, "maximum": 5, "description": "Seconds after `time` in which nobody looks again, unless something was changed or pushed through this store: from 0.9 to 5, more with many streams." },
                 "redis": { "$ref": "#/components/schemas/RedisState" }, "default_max_len": { "type": "integer" },
                 "streams": { "type": "array", "items": {
                     "type": "object", "required": ["id", "description", "max_len", "entries", "entries_added", "newest_id", "newest_bytes", "state"],

@@ -6,10 +6,17 @@
 use crate::request::params::Params;
 use crate::request::router::{Access, Route};
 use crate::words::error::Error;
-use crate::words::nearest::nearest;
+use crate::words::nearest::{is_slip, nearest};
 
-/// What other places call a parameter: the replies of `PUT /streams/{id}`, and the command line.
-const OTHER_WORDS: [(&str, &str); 3] = [("description", "desc"), ("metadata", "meta"), ("from", "last_entry_id")];
+/// What other places call a parameter: the replies of `PUT /streams/{id}`, the command line, other stores.
+const OTHER_WORDS: [(&str, &str); 6] = [
+    ("description", "desc"),
+    ("metadata", "meta"),
+    ("from", "last_entry_id"),
+    ("since", "last_entry_id"),
+    ("last_id", "last_entry_id"),
+    ("limit", "count"),
+];
 
 /// Complains of each unknown parameter whose name is near to one that the route has.
 pub fn refuse(route: &Route, params: &mut Params) {
@@ -46,5 +53,5 @@ pub fn or_token(error: Error, params: &Params) -> Error {
 fn meant(name: &str, known: &[&'static str]) -> Option<&'static str> {
     let word = OTHER_WORDS.iter().find(|(word, _)| *word == name);
     let word = word.map_or(name, |(_, parameter)| parameter);
-    nearest(word, known.iter().copied())
+    nearest(word, known.iter().copied()).filter(|near| is_slip(word, near))
 }

@@ -21,9 +21,6 @@ const ANY_MANIFEST: &str = ".manifest";
 /// The largest manifest that is read. It has a line of 60 bytes for each part, of which there are three at most.
 const LARGEST_MANIFEST: u64 = 64 << 10;
 
-/// A first part that is no larger holds no key: what Redis writes when it starts for the first time has about 90 bytes.
-const EMPTY_PART: u64 = 512;
-
 /// What a Redis would read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -78,7 +75,14 @@ pub fn has_newer_dump(folder: &Path) -> bool {
     matches!((age(&folder.join(DUMP)), append_only), (Some(dump), Some(append_only)) if dump > append_only)
 }
 
-/// Refuses parts without the manifest that Redis looks for: it would begin anew, and write over them.
+/// Whether an append-only file is there, with something in it.
+pub fn has_append_only(folder: &Path) -> bool {
+    let one_holds = || fs::metadata(folder.join(ONE_FILE)).is_ok_and(|about| about.len() > 0);
+    folder.join(PARTS).join(MANIFEST).exists() || one_holds()
+}
+
+/// Refuses parts without the manifest that Redis looks for: it would begin anew, and write over them. A Redis that is killed in
+/// its very first start leaves some that hold nothing.
 fn check_parts(parts: &Path) -> Result<(), String> {
     let entries = match fs::read_dir(parts) {
         Ok(entries) => entries,
@@ -90,8 +94,8 @@ fn check_parts(parts: &Path) -> Result<(), String> {
         if name.starts_with(TEMPORARY) {
             continue;
         }
-        let size = entry.metadata().map_or(0, |about| about.len());
-        if name.ends_with(ANY_MANIFEST) || size > EMPTY_PART || (name.ends_with(".aof") && size > 0) {
+        let holds_nothing = first_bytes(&entry.path()).is_ok_and(|bytes| bytes.is_empty() || rdb::is_empty(&bytes));
+        if name.ends_with(ANY_MANIFEST) || !holds_nothing {
             return Err(format!(
                 "{parts} holds {name} and no {MANIFEST}: Redis would begin anew beside it. Rename the parts of the append-only \
                  file, or move {parts} elsewhere, or name another folder with --data-dir",
@@ -184,11 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_redis_would_not_see_are_named() {
+    fn parts_that_redis_would_not_see_are_named_however_small_they_are() {
         for (name, bytes) in [
             ("other.aof.manifest", &b"file other.aof.1.base.rdb seq 1 type b\n"[..]),
             ("appendonly.aof.1.incr.aof", b"*2\r\n"),
             ("appendonly.aof.1.base.rdb", &[b'x'; 1000]),
+            (
+                "appendonly.aof.1.base.rdb",
+                b"REDIS0010\xfa\x08aof-base\xc0\x01\xfe\x00\xfb\x01\x00\x00\x01a\x01b\xff",
+            ),
         ] {
             let folder = folder(&[(&format!("appendonlydir/{name}"), bytes)]);
             let sentence = look(folder.path()).unwrap_err();

@@ -1,6 +1,7 @@
 //! Which Redis a store uses when none is named: the one of its data folder, the one that listens on the default port, or a new
 //! one. In go the flags, out comes a Redis, or the sentence that says why there is none; and the log says which folder is not used.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
@@ -9,7 +10,8 @@ use log::{info, warn};
 
 use super::folder::{Folder, SOCKET};
 use super::neighbour::{Neighbour, is_taken, neighbour, stranger};
-use super::{Entry, Found, INTERRUPTED, POLL, RedisServer, START_PATIENCE, listens_in};
+use super::process::listener;
+use super::{Entry, Found, INTERRUPTED, POLL, RedisServer, START_PATIENCE, listens_in, taken};
 use crate::state::config::DEFAULT_REDIS_PORT;
 use crate::words::log_line::sentence;
 
@@ -23,9 +25,18 @@ pub fn find(data_dir: &Path, port: Option<u16>, interrupted: &AtomicBool) -> Res
 
 /// Finds the Redis of this folder that listens on this port and nowhere else, or starts it.
 fn find_own(data_dir: &Path, port: u16, interrupted: &AtomicBool) -> Result<RedisServer, String> {
+    let was_there = data_dir.exists();
+    // Who has it cannot have the Redis of a folder that is not there.
+    if !was_there && port != 0 && is_taken(port) {
+        return Err(taken(port));
+    }
     let folder = Folder::make(data_dir)?;
     folder.make_private()?;
     if port == 0 && folder.url().is_none() {
+        if !was_there {
+            // It is empty, and nothing is said of one that stays.
+            let _ = fs::remove_dir(folder.path());
+        }
         return Err(format!(
             "a Redis without a port is reached at {}/{SOCKET}, which is too long for a socket (107 bytes) or no UTF-8: give it a \
              port with --own-redis-port, or name another folder with --data-dir",
@@ -117,9 +128,19 @@ fn find_any(data_dir: &Path, interrupted: &AtomicBool) -> Result<Found, String> 
     }
 }
 
+/// What to say of a Redis in this folder that no store started.
 fn not_ours(data_dir: &Path) -> String {
+    let pid = Folder::open(data_dir).and_then(|folder| listener(&folder));
+    let (who, end) = match pid {
+        Ok(pid) => {
+            let pid = pid.as_raw_nonzero();
+            (format!(" (process {pid})"), format!("end it (kill {pid})"))
+        }
+        // It is of another container, or gone.
+        Err(_) => (String::new(), "end it".into()),
+    };
     format!(
-        "a Redis that is not ours listens in the data folder {}: end it, name it with --redis, or name another folder with \
+        "a Redis that is not ours{who} listens in the data folder {}: {end}, name it with --redis, or name another folder with \
          --data-dir",
         data_dir.display()
     )

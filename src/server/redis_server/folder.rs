@@ -164,7 +164,7 @@ impl Folder {
 
     /// The right to start, join or stop Redis; none if another store has it at the moment.
     pub fn take_turn(&self) -> io::Result<Option<Turn>> {
-        let lock = self.own_file(LOCK)?;
+        let lock = self.lock_file(LOCK)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
                 // For whoever waits too long; without it the lock is as good.
@@ -187,7 +187,7 @@ impl Folder {
 
     /// Becomes a user of Redis; and whether there was none before. Only who has the turn asks, so nobody leaves meanwhile.
     pub fn share(&self, _turn: &Turn) -> io::Result<(Share, bool)> {
-        let share = Share(self.own_file(USERS)?);
+        let share = Share(self.lock_file(USERS)?);
         let first = share.is_last();
         flock(&share.0, FlockOperation::NonBlockingLockShared)?;
         Ok((share, first))
@@ -196,7 +196,7 @@ impl Folder {
     /// What the Redis that is started here is to have as its standard input, with a lock on it; none if another one has it.
     /// It holds both from its first moment to its last, whoever is killed meanwhile.
     pub fn lock_mark(&self) -> io::Result<Option<File>> {
-        let mark = self.own_file(MARK)?;
+        let mark = self.lock_file(MARK)?;
         match flock(&mark, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(mark)),
             Err(Errno::WOULDBLOCK) => Ok(None),
@@ -220,6 +220,12 @@ impl Folder {
             .mode(0o600)
             .custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         options.open(self.log())
+    }
+
+    /// A file that is locked, which an error names: what stands there may be no file.
+    fn lock_file(&self, name: &str) -> io::Result<File> {
+        let named = |error: io::Error| io::Error::other(format!("{name}: {}", why(&error)));
+        self.own_file(name).map_err(named)
     }
 
     fn own_file(&self, name: &str) -> io::Result<File> {

@@ -10,7 +10,8 @@ use super::folder::{Folder, Share, Turn};
 use super::process::Process;
 use super::program::remember;
 use super::ready::make_ready;
-use super::{POLL, START_PATIENCE, STOP_PATIENCE};
+use super::waiting::AppendOnly;
+use super::{POLL, START_PATIENCE, STOP_PATIENCE, tell};
 use crate::words::log_line;
 
 /// How often a running Redis is looked at.
@@ -25,12 +26,22 @@ pub struct Keeper {
     port: u16,
     /// Gives the time by which Redis is to have stopped.
     stopped: Receiver<Instant>,
-    /// Held from a start until the Redis listens, with the time by which it is to do so.
-    starting: Option<(Turn, Instant)>,
+    starting: Option<Starting>,
     /// It was said that Redis ended.
     told: bool,
     /// Why it could not be started again, as it was last said.
     complaint: Option<String>,
+    /// What was said of its data.
+    notes: Vec<String>,
+}
+
+/// A Redis that is on its way: until it listens, and what it read is in its append-only file.
+struct Starting {
+    /// None if it cannot keep one, which others that come are told by Redis itself.
+    turn: Option<Turn>,
+    /// By when it is to listen.
+    until: Instant,
+    append_only: AppendOnly,
 }
 
 impl Keeper {
@@ -45,6 +56,7 @@ impl Keeper {
             starting: None,
             told: false,
             complaint: None,
+            notes: Vec::new(),
         }
     }
 
@@ -58,24 +70,40 @@ impl Keeper {
             }
             if self.process.has_ended() {
                 self.see_to_another();
-            } else if let Some((_, until)) = &self.starting {
-                if self.folder.connect().is_err() {
-                    if *until < Instant::now() {
-                        // Its socket may have been removed. Where it is stopped, it is started again.
-                        self.process.stop(Instant::now() + STOP_PATIENCE);
-                    }
-                    continue;
-                }
-                self.starting = None;
-                if let Some(program) = self.process.program() {
-                    remember(&self.folder, program);
-                }
-                self.is_back();
+            } else if self.starting.is_some() {
+                self.see_to_start();
             } else if !self.folder.has_socket() {
                 self.stop_without_socket();
             }
         };
         self.leave(deadline);
+    }
+
+    /// Looks how far a Redis is that was started again.
+    fn see_to_start(&mut self) {
+        let Some(starting) = &mut self.starting else { return };
+        if self.folder.connect().is_err() {
+            if starting.until < Instant::now() {
+                // Its socket may have been removed. Where it is stopped, it is started again.
+                self.process.stop(Instant::now() + STOP_PATIENCE);
+            }
+            return;
+        }
+        match starting.append_only.is_kept(&self.folder, &mut self.process) {
+            Ok(true) => {
+                self.starting = None;
+                if let Some(program) = self.process.program() {
+                    remember(&self.folder, program);
+                }
+                self.is_back();
+            }
+            Ok(false) => {}
+            // It has what was stored since, so it stays, and is asked again.
+            Err(sentence) => {
+                starting.turn = None;
+                self.complain(sentence);
+            }
+        }
     }
 
     /// Stops a Redis whose socket somebody removed: nobody can reach it there. It is started again like one that ended.
@@ -105,10 +133,8 @@ impl Keeper {
             Err(error) => return self.complain(format!("cannot lock the data folder: {error}")),
         };
         match Process::listening_in(&self.folder) {
-            Ok(Some(process)) => {
-                self.process = process;
-                return self.is_back();
-            }
+            // Who started it may have been killed since.
+            Ok(Some(process)) => return self.begin_with(process, turn),
             // Two must not write to one folder.
             Ok(None) => {
                 let folder = self.folder.path().display();
@@ -118,17 +144,31 @@ impl Keeper {
             }
             Err(_) => {}
         }
-        match make_ready(&self.folder).and_then(|ready| Process::start(&self.folder, ready, self.port)) {
-            Ok(process) => {
-                self.process = process;
-                self.starting = Some((turn, Instant::now() + START_PATIENCE));
+        let started = make_ready(&self.folder).and_then(|ready| {
+            if ready.notes != self.notes {
+                tell(&ready.notes);
+                self.notes.clone_from(&ready.notes);
             }
+            Process::start(&self.folder, ready, self.port)
+        });
+        match started {
+            Ok(process) => self.begin_with(process, turn),
             Err(sentence) => self.complain(sentence),
         }
     }
 
+    fn begin_with(&mut self, process: Process, turn: Turn) {
+        self.process = process;
+        self.starting = Some(Starting {
+            turn: Some(turn),
+            until: Instant::now() + START_PATIENCE,
+            append_only: AppendOnly::default(),
+        });
+    }
+
     fn is_back(&mut self) {
         (self.told, self.complaint) = (false, None);
+        self.notes.clear();
     }
 
     /// Says it, unless it was the last that was said.
@@ -144,7 +184,7 @@ impl Keeper {
         let Some(_turn) = self
             .starting
             .take()
-            .map(|(turn, _)| turn)
+            .and_then(|starting| starting.turn)
             .or_else(|| self.turn_by(deadline))
         else {
             error!("another store is busy with Redis: it is left running");

@@ -39,7 +39,7 @@ use neighbour::is_taken;
 use process::Process;
 use program::remember;
 use ready::make_ready;
-use waiting::{await_answer, await_append_only, await_turn};
+use waiting::{answers, await_answer, await_append_only, await_turn};
 
 /// How long it may take until a started Redis listens. Then it may read its append-only file for as long as it takes.
 const START_PATIENCE: Duration = Duration::from_secs(10);
@@ -136,13 +136,66 @@ fn connection(address: ConnectionAddr) -> redis::RedisResult<redis::Connection> 
 /// Starts one in this folder, and says what is to be said of it. Who calls has the turn.
 fn start(folder: &Folder, port: u16) -> Result<Process, String> {
     if port != 0 && is_taken(port) {
-        return Err(format!(
-            "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
-        ));
+        return Err(taken(port));
     }
     let ready = make_ready(folder)?;
-    ready.notes.iter().for_each(|note| warn!("{}", sentence(note)));
+    tell(&ready.notes);
     Process::start(folder, ready, port)
+}
+
+/// Says what the user should know of the data.
+fn tell(notes: &[String]) {
+    notes.iter().for_each(|note| warn!("{}", sentence(note)));
+}
+
+fn named(port: u16) -> String {
+    match port {
+        0 => "no port".into(),
+        port => format!("port {port}"),
+    }
+}
+
+/// Waits until the Redis can be used as this store wants it, and says on which port it listens. One on another port is stopped,
+/// and another is started in its place, if we are the first that use it since an earlier store left it. Who calls has the turn.
+fn settle(
+    folder: &Folder,
+    process: &mut Process,
+    entry: Entry,
+    first: bool,
+    interrupted: &AtomicBool,
+) -> Result<u16, String> {
+    loop {
+        await_answer(folder, process, interrupted)?;
+        await_append_only(folder, process, interrupted)?;
+        let port = port_of(folder).map_err(|error| format!("cannot ask Redis for its port: {error}"))?;
+        let path = folder.path().display();
+        match entry {
+            Entry::On(wanted) if wanted == port => return Ok(port),
+            Entry::Any | Entry::Join => return Ok(port),
+            Entry::On(wanted) if first && !process.is_our_child() => {
+                info!(
+                    "the Redis that a store that was killed left in {path} has {}: it is stopped, and started again with {}",
+                    named(port),
+                    named(wanted)
+                );
+                process.stop(Instant::now() + STOP_PATIENCE);
+                *process = start(folder, wanted)?;
+            }
+            Entry::On(wanted) => {
+                return Err(format!(
+                    "other stores use the data folder {path} with a Redis on {}, and --own-redis-port is {wanted}: start this \
+                     store like them (--own-redis-port {port}), or name another folder with --data-dir",
+                    named(port)
+                ));
+            }
+        }
+    }
+}
+
+fn taken(port: u16) -> String {
+    format!(
+        "port {port} is taken by another program, so no Redis can be started there: take another --own-redis-port (0 is none)"
+    )
 }
 
 impl RedisServer {
@@ -164,30 +217,25 @@ impl RedisServer {
             (Err(_), Entry::On(port)) => start_or(port)?,
         };
         let Some(mut process) = process else { return Ok(None) };
-        let started = process.is_our_child();
-        let (share, first) = folder.share(&turn).map_err(|error| cannot("lock the Redis", error))?;
-        let answers = await_answer(&folder, &mut process, interrupted);
-        if let Err(sentence) = answers.and_then(|()| await_append_only(&folder, &mut process, interrupted)) {
-            if share.is_last() {
-                process.stop(Instant::now() + STOP_PATIENCE);
+        let (share, first) = match folder.share(&turn) {
+            Ok(shared) => shared,
+            Err(error) => {
+                if process.is_our_child() {
+                    process.stop(Instant::now() + STOP_PATIENCE);
+                }
+                return Err(cannot("lock the Redis", error));
             }
-            return Err(sentence);
-        }
-        let port = port_of(&folder).map_err(|error| format!("cannot ask Redis for its port: {error}"))?;
-        if let Entry::On(wanted) = entry
-            && wanted != port
-        {
-            return Err(format!(
-                "other stores use the data folder {} with a Redis on {}, and --own-redis-port is {wanted}: start this store like \
-                 them (--own-redis-port {port}), or name another folder with --data-dir",
-                folder.path().display(),
-                if port == 0 {
-                    "no port".into()
-                } else {
-                    format!("port {port}")
-                },
-            ));
-        }
+        };
+        let port = match settle(&folder, &mut process, entry, first, interrupted) {
+            Ok(port) => port,
+            Err(sentence) => {
+                // One that an earlier store left, and that answers, may have what is nowhere else.
+                if (process.is_our_child() || !answers(&folder)) && share.is_last() {
+                    process.stop(Instant::now() + STOP_PATIENCE);
+                }
+                return Err(sentence);
+            }
+        };
         if let Some(program) = process.program() {
             remember(&folder, program);
         }
@@ -197,6 +245,7 @@ impl RedisServer {
             folder.log(),
             folder.url().unwrap_or_else(|| url_of(port)),
         );
+        let started = process.is_our_child();
         match (started, first) {
             (true, _) => {}
             (false, true) => info!("takes over the Redis that an earlier store left in {}", path.display()),

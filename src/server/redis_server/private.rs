@@ -8,33 +8,56 @@ use std::path::Path;
 
 use log::{info, warn};
 
-use super::folder::{Folder, KNOWN, RECORD, TEMPORARY};
+use super::folder::{DUMP, Folder, KNOWN, ONE_FILE, PARTS, RECORD, TEMPORARY};
+use crate::words::shell::quote;
 
 /// Rights of everybody but the owner.
 const OTHERS: u32 = 0o077;
+
+/// What Redis keeps data in, and what a store notes of its Redis. Where one of them is, the folder has been used before.
+const USED: [&str; 4] = [PARTS, ONE_FILE, DUMP, RECORD];
+
+/// What a folder for the data may be called.
+const OWN: &str = "ptg-data";
 
 /// The right of anybody to write.
 const WRITE: u32 = 0o222;
 
 impl Folder {
     /// Takes away what rights other accounts of this machine have: whoever gets in has all the data, and, through the socket,
-    /// Redis. A folder that is somebody else's, or that holds other things as well, is refused instead.
+    /// Redis. A folder that is somebody else's, or that holds other things as well, is refused instead; so is one that holds
+    /// nothing but other things, whoever may enter it.
     pub fn make_private(&self) -> Result<(), String> {
         let cannot = |error| self.cannot("look at", &error);
         let about = self.handle.metadata().map_err(cannot)?;
         let names = self.names().map_err(cannot)?;
+        let path = self.path();
+        let other = names.iter().find(|name| !is_known(name));
+        if let Some(other) = other.filter(|_| !names.iter().any(|name| USED.contains(&name.as_str()))) {
+            return Err(format!(
+                "the data folder {path} holds other things than a store's data ({other}), and Redis would put its own among \
+                 them: give it a folder of its own, as with --data-dir {own}",
+                path = path.display(),
+                own = quote(&path.join(OWN).to_string_lossy()),
+            ));
+        }
         if about.mode() & OTHERS != 0 {
-            let other = match names.iter().find(|name| !is_known(name)) {
-                _ if !self.is_ours() => Some("belongs to another account".to_owned()),
-                _ if self.path().parent().is_none() => Some("is the root folder".to_owned()),
-                Some(name) => Some(format!("holds more than a store's data ({name})")),
+            let elsewhere = "name a folder of its own with --data-dir";
+            let close = || format!("{elsewhere}, or run chmod 700 {}", quote(&path.to_string_lossy()));
+            let refused = match other {
+                // Closing it is up to its owner, and then it is closed to us.
+                _ if !self.is_ours() => Some((
+                    format!("belongs to another account (uid {})", about.uid()),
+                    elsewhere.into(),
+                )),
+                _ if path.parent().is_none() => Some(("is the root folder".into(), elsewhere.into())),
+                Some(name) => Some((format!("holds more than a store's data ({name})"), close())),
                 None => None,
             };
-            if let Some(other) = other {
+            if let Some((cause, mend)) = refused {
                 return Err(format!(
-                    "other accounts can enter the data folder {path} (mode {mode:03o}), and it {other}: name a folder of its own \
-                     with --data-dir, or run chmod 700 '{path}'",
-                    path = self.path().display(),
+                    "other accounts can enter the data folder {path} (mode {mode:03o}), and it {cause}: {mend}",
+                    path = path.display(),
                     mode = about.mode() & 0o777,
                 ));
             }

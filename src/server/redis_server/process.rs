@@ -26,6 +26,9 @@ const PRIVATELY: &str = r#"umask 077 && exec "$0" "$@""#;
 /// The most memory for Redis: 8 GiB or half of the machine's, whichever is less.
 const MOST_MEMORY: u64 = 8 << 30;
 
+/// How often Redis is told to stop: it does not heed that while it writes its first append-only file.
+const TERM_AGAIN: Duration = Duration::from_millis(200);
+
 /// How long the system may take to end a process that was killed.
 const KILL_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -43,8 +46,6 @@ struct Started {
     said_from: u64,
     /// There was no room on the disk.
     is_full: bool,
-    /// It was told to keep no append-only file yet, so that it reads `dump.rdb`.
-    reads_dump: bool,
 }
 
 impl Process {
@@ -54,9 +55,9 @@ impl Process {
             program, data, mark, ..
         } = ready;
         let failed = |error: io::Error| format!("cannot start {}: {}", program.path.display(), why(&error));
-        let log = folder.open_log().map_err(failed)?;
-        let said_from = log.metadata().map_err(failed)?.len();
-        let reads_dump = data.kind == Kind::Dump;
+        let log_failed = |error| format!("cannot write Redis's log {}: {}", folder.log().display(), why(&error));
+        let log = folder.open_log().map_err(log_failed)?;
+        let said_from = log.metadata().map_err(log_failed)?.len();
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", PRIVATELY])
@@ -64,7 +65,8 @@ impl Process {
             .args(["--port", &port.to_string()])
             // Redis has no password here: only programs on this machine may connect.
             .args(["--bind", "127.0.0.1", "--protected-mode", "yes"])
-            .args(["--appendonly", if reads_dump { "no" } else { "yes" }])
+            // It reads a dump only without one, and begins one then (`waiting`).
+            .args(["--appendonly", if data.kind == Kind::Dump { "no" } else { "yes" }])
             .args(["--appendfsync", "everysec", "--save", ""])
             .args(["--maxmemory", &most_memory().to_string()])
             .args(["--maxmemory-policy", "noeviction"])
@@ -87,7 +89,6 @@ impl Process {
                 child,
                 said_from,
                 is_full: ready.is_full,
-                reads_dump,
                 program,
             }),
         })
@@ -95,24 +96,14 @@ impl Process {
 
     /// The one that listens in this folder; none if no store started it. Where nothing listens it is an error.
     pub fn listening_in(folder: &Folder) -> io::Result<Option<Process>> {
-        // What the system says of the process that listens, not what that says of itself.
-        let about = socket_peercred(folder.connect()?).map_err(|error| match error.raw_os_error() {
-            // Of one in another namespace the process id is 0 (pid_namespaces(7)), which is no id, so no error has a number.
-            0 => io::Error::other("it runs where its process cannot be seen, as in another container"),
-            _ => error.into(),
-        })?;
-        let handle = watch(about.pid)?;
-        Ok(folder.marks(about.pid).then_some(Process { handle, started: None }))
+        let pid = listener(folder)?;
+        let handle = watch(pid)?;
+        Ok(folder.marks(pid).then_some(Process { handle, started: None }))
     }
 
     /// Whether we started it.
     pub fn is_our_child(&self) -> bool {
         self.started.is_some()
-    }
-
-    /// Whether it is still to be told to keep an append-only file, now that it has read its data without one.
-    pub fn reads_dump(&self) -> bool {
-        self.started.as_ref().is_some_and(|started| started.reads_dump)
     }
 
     /// What it is, if we started it.
@@ -142,12 +133,19 @@ impl Process {
     /// Stops it in order; what it acknowledged is in its append-only file then. If it is not gone by `deadline` it is killed.
     /// See <https://redis.io/docs/latest/operate/oss_and_stack/reference/signals/>.
     pub fn stop(&mut self, deadline: Instant) {
-        self.signal(Signal::TERM);
-        if !self.ends_within(deadline.saturating_duration_since(Instant::now())) {
-            warn!("Redis did not stop in time; killing it");
-            self.signal(Signal::KILL);
-            self.ends_within(KILL_PATIENCE);
+        loop {
+            self.signal(Signal::TERM);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.ends_within(left.min(TERM_AGAIN)) {
+                return;
+            }
+            if left.is_zero() {
+                break;
+            }
         }
+        warn!("Redis did not stop in time; killing it");
+        self.signal(Signal::KILL);
+        self.ends_within(KILL_PATIENCE);
     }
 
     fn signal(&self, signal: Signal) {
@@ -170,6 +168,16 @@ impl Process {
             }
         }
     }
+}
+
+/// The process that listens in this folder: what the system says of it, not what that says of itself.
+pub fn listener(folder: &Folder) -> io::Result<Pid> {
+    let about = socket_peercred(folder.connect()?).map_err(|error| match error.raw_os_error() {
+        // Of one in another namespace the process id is 0 (pid_namespaces(7)), which is no id, so no error has a number.
+        0 => io::Error::other("it runs where its process cannot be seen, as in another container"),
+        _ => error.into(),
+    })?;
+    Ok(about.pid)
 }
 
 fn watch(pid: Pid) -> io::Result<OwnedFd> {

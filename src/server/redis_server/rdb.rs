@@ -9,6 +9,9 @@ pub const ENOUGH: u64 = 1024;
 /// What comes before each field about the file, a name and a value.
 const AUX: u8 = 0xFA;
 
+/// What comes last, before the checksum.
+const END: u8 = 0xFF;
+
 /// What the beginning of an RDB file tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Header {
@@ -20,6 +23,24 @@ pub struct Header {
 
 /// Reads the beginning of an RDB file; none if that is another kind of file.
 pub fn header(start: &[u8]) -> Option<Header> {
+    let (format, rest) = format(start)?;
+    let writer = writer(rest);
+    Some(Header { format, writer })
+}
+
+/// Whether this is a whole RDB file that holds nothing: neither a key nor a function, only fields about the file.
+pub fn is_empty(start: &[u8]) -> bool {
+    let Some((_, mut rest)) = format(start) else {
+        return false;
+    };
+    while let Some((_, _, after)) = field(rest) {
+        rest = after;
+    }
+    rest.first() == Some(&END)
+}
+
+/// The format, and what comes after it.
+fn format(start: &[u8]) -> Option<(Format, &[u8])> {
     let (magic, digits, rest) = if let Some(rest) = start.strip_prefix(b"REDIS") {
         (Product::Redis, rest.get(..4)?, &rest[4..])
     } else {
@@ -32,17 +53,12 @@ pub fn header(start: &[u8]) -> Option<Header> {
     let number = digits
         .iter()
         .fold(0, |number, digit| number * 10 + u16::from(digit - b'0'));
-    Some(Header {
-        format: Format { magic, number },
-        writer: writer(rest),
-    })
+    Some((Format { magic, number }, rest))
 }
 
 /// The version in the fields about the file.
 fn writer(mut rest: &[u8]) -> Option<Version> {
-    while let Some((&AUX, fields)) = rest.split_first() {
-        let (name, after) = string(fields)?;
-        let (value, after) = string(after)?;
+    while let Some((name, value, after)) = field(rest) {
         let product = match name {
             b"redis-ver" => Some(Product::Redis),
             b"valkey-ver" => Some(Product::Valkey),
@@ -54,6 +70,13 @@ fn writer(mut rest: &[u8]) -> Option<Version> {
         rest = after;
     }
     None
+}
+
+/// The name and the value of a field about the file, and what comes after it; none if something else comes, or it is cut.
+fn field(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let (name, after) = string(bytes.strip_prefix(&[AUX])?)?;
+    let (value, after) = string(after)?;
+    Some((name, value, after))
 }
 
 /// A string, and what comes after it. Of one that is a number the bytes of that number; none if it is compressed or cut.
@@ -126,11 +149,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_file_is_empty_that_ends_after_the_fields_about_it_and_no_other() {
+        let fields = b"REDIS0010\xfa\x09redis-ver\x067.0.15\xfa\x08aof-base\xc0\x01".as_slice();
+        for (end, empty) in [
+            (&b"\xff\x3e\x3c\xe5\x79\xcd\xa0\xeb\x09"[..], true),
+            (b"", false),
+            (b"\xfa\x05ctime", false),
+            // A database with a key, and a library of functions.
+            (b"\xfe\x00\xfb\x01\x00\x00\x01a\x01b\xff", false),
+            (b"\xf5\x01x\xff", false),
+        ] {
+            assert_eq!(is_empty(&[fields, end].concat()), empty, "{end:?}");
+        }
+        assert!(is_empty(b"VALKEY080\xff") && !is_empty(b"\xff") && !is_empty(b""));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_are_too_strange(start in prop_oneof![Just(&b"REDIS0010\xfa"[..]), Just(&b"VALKEY080\xfa"[..]), Just(&b""[..])],
                                     rest in any::<Vec<u8>>()) {
-            header(&[start, &rest].concat());
+            let bytes = [start, &rest].concat();
+            header(&bytes);
+            is_empty(&bytes);
         }
 
         #[test]

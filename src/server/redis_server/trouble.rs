@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// The most that is read of what Redis said since it was started.
@@ -31,6 +32,11 @@ pub fn why(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::PermissionDenied => format!("this account (uid {account}) may not ({error})"),
         ErrorKind::ReadOnlyFilesystem => format!("its file system is read-only ({error})"),
+        ErrorKind::IsADirectory => format!("it is a folder ({error})"),
+        // What open(2) says of a pipe that nobody reads, and of a socket.
+        _ if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            format!("it is a pipe or a socket, and no file ({error})")
+        }
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => format!("it is no folder ({error})"),
         _ if is_full(error) => format!("there is no room on its disk ({error})"),
         _ => error.to_string(),

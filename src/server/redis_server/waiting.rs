@@ -7,9 +7,14 @@ use std::time::{Duration, Instant};
 use log::info;
 use redis::ConnectionAddr;
 
+use super::data;
 use super::folder::{Folder, Turn};
 use super::process::Process;
 use super::{INTERRUPTED, POLL, START_PATIENCE, connection};
+
+/// How long Redis may take to begin an append-only file: it forks (fork(2)) before it answers, which takes the longer the more
+/// memory it has.
+const FORK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Waits for the right to start or join Redis. Another store may have it for so long, and for as long as its Redis loads.
 pub fn await_turn(folder: &Folder, patience: Duration, interrupted: &AtomicBool) -> Result<Turn, String> {
@@ -79,40 +84,75 @@ pub fn await_answer(folder: &Folder, process: &mut Process, interrupted: &Atomic
     }
 }
 
-/// Has a Redis that read `dump.rdb` keep an append-only file, and waits until all that it read is in it: until then a Redis that
-/// ends begins with `dump.rdb` again. See <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>.
+/// Waits until the Redis of this folder keeps an append-only file: see `AppendOnly`.
 pub fn await_append_only(folder: &Folder, process: &mut Process, interrupted: &AtomicBool) -> Result<(), String> {
-    if !process.reads_dump() {
-        return Ok(());
-    }
-    let failed = |cause: &str| {
-        let (path, log) = (folder.path().display(), folder.log());
-        format!(
-            "the dump.rdb in {path} could be read, but not kept in an append-only file: {cause}; see {}",
-            log.display()
-        )
-    };
-    let mut connection =
-        connection(ConnectionAddr::Unix(folder.socket())).map_err(|error| failed(&error.to_string()))?;
-    let told = redis::cmd("CONFIG")
-        .arg(&["SET", "appendonly", "yes"])
-        .exec(&mut connection);
-    told.map_err(|error| failed(&error.to_string()))?;
-    loop {
-        let about: redis::RedisResult<String> = redis::cmd("INFO").arg("persistence").query(&mut connection);
-        let about = about.map_err(|error| failed(&error.to_string()))?;
-        let is = |field: &str| about.lines().any(|line| line == field);
-        if is("aof_last_bgrewrite_status:err") {
-            return Err(failed(&format!("it cannot write it{}", process.ending(folder))));
-        }
-        if is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0") {
-            return Ok(());
-        }
+    let mut append_only = AppendOnly::default();
+    while !append_only.is_kept(folder, process)? {
         if interrupted.load(Relaxed) {
             return Err(INTERRUPTED.into());
         }
         std::thread::sleep(POLL);
     }
+    Ok(())
+}
+
+/// Sees to it that a Redis keeps an append-only file, whoever started it: one that reads `dump.rdb` is started without, and who
+/// started it may be killed before it tells it to. Until all that it read is in that file, a Redis that ends begins with
+/// `dump.rdb` again. See <https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/>.
+#[derive(Default)]
+pub struct AppendOnly {
+    /// We told it to.
+    told: bool,
+}
+
+impl AppendOnly {
+    /// Whether all is in the file; tells Redis to keep one if it does not. To be asked again while that is not so.
+    pub fn is_kept(&mut self, folder: &Folder, process: &mut Process) -> Result<bool, String> {
+        self.look(folder).map_err(|cause| {
+            format!(
+                "the Redis in {} does not keep an append-only file, so its data would be lost with it: {cause}{}; see {}",
+                folder.path().display(),
+                process.ending(folder),
+                folder.log().display()
+            )
+        })
+    }
+
+    fn look(&mut self, folder: &Folder) -> Result<bool, String> {
+        let failed = |error: redis::RedisError| error.to_string();
+        let mut connection = connection(ConnectionAddr::Unix(folder.socket())).map_err(failed)?;
+        let about: String = redis::cmd("INFO")
+            .arg("persistence")
+            .query(&mut connection)
+            .map_err(failed)?;
+        let is = |field: &str| about.lines().any(|line| line == field);
+        if is("loading:1") {
+            return Ok(false);
+        }
+        if is("aof_enabled:0") {
+            connection.set_read_timeout(Some(FORK_TIMEOUT)).map_err(failed)?;
+            redis::cmd("CONFIG")
+                .arg(&["SET", "appendonly", "yes"])
+                .exec(&mut connection)
+                .map_err(failed)?;
+            info!("Redis begins an append-only file in {}", folder.path().display());
+            self.told = true;
+            return Ok(false);
+        }
+        // One that writes its file anew, as it does from time to time, has the old one until then.
+        if !self.told && data::has_append_only(folder.path()) {
+            return Ok(true);
+        }
+        if is("aof_last_bgrewrite_status:err") {
+            return Err("it cannot write it".into());
+        }
+        Ok(is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0"))
+    }
+}
+
+/// Whether the Redis of this folder answers, with all of its data.
+pub fn answers(folder: &Folder) -> bool {
+    answer(folder) == Answer::Ready
 }
 
 fn answer(folder: &Folder) -> Answer {
@@ -166,6 +206,45 @@ mod tests {
                     .as_bytes(),
             )?;
         }
+    }
+
+    /// Answers like a Redis without an append-only file that takes its time to begin one.
+    fn fork_slowly(listener: &UnixListener, slow: Duration) {
+        let mut enabled = false;
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = stream.read(&mut buffer) {
+                let asked = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                let mut reply = "+OK\r\n".repeat(asked.matches("SETINFO").count());
+                if asked.contains("appendonly") {
+                    std::thread::sleep(slow);
+                    enabled = true;
+                    reply += "+OK\r\n";
+                } else if asked.contains("persistence") {
+                    let fields = format!(
+                        "aof_enabled:{}\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0",
+                        u8::from(enabled)
+                    );
+                    reply += &format!("${}\r\n{fields}\r\n", fields.len());
+                }
+                if stream.write_all(reply.as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_redis_with_much_memory_may_take_its_time_to_begin_an_append_only_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(directory.path().join(super::super::folder::SOCKET)).unwrap();
+        std::thread::spawn(move || fork_slowly(&listener, 2 * super::super::CONNECT_TIMEOUT));
+        let folder = Folder::open(directory.path()).unwrap();
+        let mut append_only = AppendOnly::default();
+        assert_eq!(append_only.look(&folder), Ok(false));
+        assert!(append_only.told);
+        assert_eq!(append_only.look(&folder), Ok(true));
     }
 
     #[test]

@@ -93,6 +93,41 @@ fn a_bad_flag_ends_it_with_a_message_that_names_it() {
 }
 
 #[test]
+fn what_would_be_right_is_told_of_a_redis_that_is_none_and_of_a_number_that_is_out_of_range() {
+    let form = "redis://HOST:PORT";
+    for (case, words) in [
+        (["--redis", ""], ["--redis", "it is empty", form]),
+        (
+            ["--redis", "127.0.0.1:1"],
+            ["--redis", "it does not begin with redis://", form],
+        ),
+        (
+            ["--redis", "http://a:secret@h"],
+            ["--redis", "it does not begin with redis://", form],
+        ),
+        (
+            ["--redis", "redis://h/secret"],
+            ["--redis", "Invalid database number;", form],
+        ),
+        (
+            ["--own-redis-port", "99999"],
+            ["--own-redis-port", "'99999'", "0 to 65535"],
+        ),
+        (["--own-redis-port", "-1"], ["--own-redis-port", "'-1'", "0 to 65535"]),
+    ] {
+        let output = Program::run(&case);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{case:?}: {message}");
+        for word in words {
+            assert!(message.contains(word), "{word} in {message}");
+        }
+        for word in ["secret", "InvalidClientConfig", "target type"] {
+            assert!(!message.contains(word), "{word} in {message}");
+        }
+    }
+}
+
+#[test]
 fn a_flag_without_its_value_and_a_stray_word_end_it_with_a_message() {
     for case in [&["--max-len"][..], &["stray"], &["--max-len", "5", "--max-len"]] {
         let output = Program::run(&[&["--redis", "redis://127.0.0.1:1"], case].concat());

@@ -96,6 +96,36 @@ fn a_key_that_is_no_stream_is_code_1() {
 }
 
 #[test]
+fn a_stream_that_has_no_more_ids_is_code_1_at_once_with_the_command_that_mends_it() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let last = "18446744073709551615-18446744073709551615";
+    for (stream, files, word) in [("mx", &["a"][..], "mx"), ("it's", &["a", "a"], r"'it'\''s'")] {
+        std::fs::write(shell.home().join("a"), "a").expect("a file");
+        let _: String = store.redis.command(&["XADD", stream, last, "d", "last"]);
+        // With a minute's patience.
+        let output = shell.run(&[&["push", stream], files].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        fails(&output, 1, &format!(" delete --url {} -- {word}", shell.url));
+        assert!(!told.contains("trying again"), "{told}");
+        assert_eq!(length(&store.redis, stream), 1);
+    }
+}
+
+#[test]
+fn what_redis_refuses_for_good_is_code_1_at_once() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let acl = |rule: &str| store.redis.command::<String>(&["ACL", "SETUSER", "default", rule]);
+    acl("-xadd");
+    let output = shell.feed(&["push", "s"], b"more");
+    acl("+xadd");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    fails(&output, 1, "NOPERM");
+    assert!(!told.contains("trying again"), "{told}");
+}
+
+#[test]
 fn an_entry_that_is_too_large_is_code_6_and_names_the_limit() {
     let store = Store::with(&["--max-message", "1KiB"]);
     let shell = Shell::of(&store);

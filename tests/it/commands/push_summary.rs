@@ -20,7 +20,7 @@ fn a_stream_that_keeps_fewer_than_were_pushed_is_told_of_with_code_0_and_the_com
     let shell = Shell::of(&store);
     let said = push_lines(&shell, "s", 5000, &[]);
     let kept = length(&store.redis, "s");
-    let gone = format!("'s' keeps 100: {} of these are already trimmed. ", 5000 - kept);
+    let gone = format!("'s' keeps fewer: {} of these are already trimmed. ", 5000 - kept);
     assert!(said.contains(&gone), "{kept}: {said}");
     // The command does as it says when it is pasted.
     let (_, mend) = said.trim_end().split_once("To keep more: ").expect("a command");
@@ -61,6 +61,19 @@ fn a_push_that_is_done_stays_done_although_the_store_cannot_say_what_it_keeps() 
     assert!(text(&output.stderr).contains("has no entries any more"), "{output:?}");
 }
 
+#[test]
+fn a_push_never_asks_for_all_streams() {
+    let store = Store::on(&Redis::start(), &["--max-len", "5"]);
+    let shell = Shell::of(&store);
+    push_lines(&shell, "s", 2000, &[]);
+    std::fs::write(shell.home().join("lines"), "a\nb\n").expect("a file");
+    Terminal::run(&shell, "push t --lines lines").ends_with(0);
+    let asked = store.get("/metrics").expect(200);
+    let asked = text(&asked.body);
+    assert!(asked.contains("route=\"/data/{stream_id}/push\""), "{asked}");
+    assert!(!asked.contains("route=\"/activity\""), "{asked}");
+}
+
 /// How many entries the stream ever had.
 fn added(redis: &Redis) -> u64 {
     let info: std::collections::HashMap<String, redis::Value> = redis.command(&["XINFO", "STREAM", "s"]);
@@ -78,7 +91,7 @@ fn at_a_terminal_it_says_what_it_stored() {
     let screen = push.ends_with(0);
     assert_eq!(stored_data(&store.redis, "s"), [b"typed\n"]);
     let (last, _) = stored(&store.redis, "s").remove(0);
-    let said = format!("ptg-store push: 1 entry, 6 B stored in 's'; the last is {last}; it keeps about 1000\n");
+    let said = format!("ptg-store push: 1 entry, 6 B stored in 's'; the last is {last}\n");
     assert!(screen.ends_with(&said), "{screen}");
     std::fs::write(shell.home().join("lines"), "a\nb\n".repeat(1000)).expect("a file");
     let screen = Terminal::run(&shell, "push t --lines lines").ends_with(0);
@@ -87,7 +100,7 @@ fn at_a_terminal_it_says_what_it_stored() {
         "{screen}"
     );
     assert!(
-        screen.contains("'t' keeps 1000: 1000 of these are already trimmed. "),
+        screen.contains("'t' keeps fewer: 1000 of these are already trimmed. "),
         "{screen}"
     );
     let screen = Terminal::run(&shell, "push t --lines lines --quiet").ends_with(0);
@@ -114,6 +127,6 @@ fn a_push_that_ctrl_c_ends_says_the_same_at_once() {
     let screen = push.ends_with(130);
     assert!(begun.elapsed() < crate::harness::PATIENCE, "{screen}");
     assert!(screen.contains("500 entries, 500 B stored in 's'"), "{screen}");
-    assert!(screen.contains("'s' keeps 10: 4"), "{screen}");
+    assert!(screen.contains("'s' keeps fewer: 4"), "{screen}");
     assert!(screen.ends_with("interrupted\n"), "{screen}");
 }

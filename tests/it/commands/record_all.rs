@@ -49,7 +49,7 @@ fn all_streams_up_to_now_are_recorded_and_it_ends() {
     store.add("a", &[b"1", b"2"]);
     store.add("b", &[b"3"]);
     let (printed, _) = shell.do_well(&["record", "*", "--out", "take", "--from", "first", "--until", "latest"]);
-    assert_eq!(printed, "a: 2 entries, 2 bytes, 0 gaps\nb: 1 entry, 1 bytes, 0 gaps\n");
+    assert_eq!(printed, "a: 2 entries, 2 bytes, 0 gaps\nb: 1 entry, 1 byte, 0 gaps\n");
     // It goes on where it ended, with a stream that is named twice and one that is not there.
     store.add("c", &[b"4"]);
     store.add("a", &[b"5"]);
@@ -57,8 +57,8 @@ fn all_streams_up_to_now_are_recorded_and_it_ends() {
         "record", "a", "*", "none", "--out", "take", "--from", "first", "--until", "latest",
     ];
     let (printed, _) = shell.do_well(&arguments);
-    let expected = "a: 1 entry, 1 bytes, 0 gaps, behind 2 entries from before\nb: 0 entries, 0 bytes, 0 gaps, behind 1 \
-                    entry from before\nc: 1 entry, 1 bytes, 0 gaps\nnone: 0 entries, 0 bytes, 0 gaps; there is no such stream\n";
+    let expected = "a: 1 entry, 1 byte, 0 gaps, behind 2 entries from before\nb: 0 entries, 0 bytes, 0 gaps, behind 1 \
+                    entry from before\nc: 1 entry, 1 byte, 0 gaps\nnone: 0 entries, 0 bytes, 0 gaps; there is no such stream\n";
     assert_eq!(printed, expected);
     assert_eq!(streams(&shell.home().join("take")), ["a", "b", "c", "none"]);
     // A store without streams has nothing up to now, and something in a second.
@@ -126,6 +126,86 @@ fn a_stream_that_is_deleted_and_comes_again_is_a_gap_and_both_are_recorded() {
 }
 
 #[test]
+fn what_a_new_stream_trimmed_before_it_was_seen_is_a_gap_that_is_told_and_kept() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = shell.home().join("take");
+    store.add("before", &[b"x"]);
+    let record = shell.start(&["record", "*", "--out", "take", "--from", "first"]);
+    eventually(PATIENCE, || count_recorded(&folder, "before") == 1);
+    let lines: String = (0..20_000).map(|number| format!("{number}\n")).collect();
+    let pushed = shell.feed(&["push", "new", "--lines"], lines.as_bytes());
+    assert_eq!(pushed.status.code(), Some(0), "{pushed:?}");
+    // The last one is there, and what came before is recorded or told.
+    let newest = || recorded(&folder, "new").pop().map(|(_, data)| data);
+    eventually(PATIENCE, || {
+        count_recorded(&folder, "new") > 0 && newest().as_deref() == Some(b"19999")
+    });
+    let output = record.interrupt();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let entries = recorded(&folder, "new");
+    let gaps = std::fs::read_to_string(folder.join("gaps.jsonl")).unwrap_or_default();
+    let gaps: Vec<Value> = gaps
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert!(
+        entries.len() < 20_000 && !gaps.is_empty(),
+        "{} and {gaps:?}",
+        entries.len()
+    );
+    assert_eq!(gaps[0]["stream"], "new");
+    // Each jump in what was pushed is a gap, and no other: the first one before all entries, if it is not there.
+    let number = |data: &[u8]| -> usize { text(data).parse().expect("a number") };
+    let mut expected = 0;
+    let mut jumps = Vec::new();
+    for (id, data) in &entries {
+        if number(data) != expected {
+            jumps.push(id.clone());
+        }
+        expected = number(data) + 1;
+    }
+    let told: Vec<&str> = gaps.iter().filter_map(|gap| gap["before"].as_str()).collect();
+    assert_eq!(told, jumps);
+    if number(&entries[0].1) > 0 {
+        assert_eq!(gaps[0]["after"], "0-0");
+    }
+    let said = text(&output.stderr);
+    assert_eq!(said.matches("new: a gap: ").count(), gaps.len(), "{said}");
+    let summary = text(&output.stdout);
+    let counted = format!("{} gap", gaps.len());
+    assert!(
+        summary
+            .lines()
+            .any(|line| line.starts_with("new: ") && line.contains(&counted)),
+        "{summary}"
+    );
+}
+
+#[test]
+fn a_stream_that_comes_again_and_is_trimmed_before_it_is_seen_has_a_gap_at_its_beginning() {
+    let store = Store::start();
+    let shell = Shell::of(&store);
+    let folder = shell.home().join("take");
+    store.add("s", &[b"one"]);
+    let record = shell.start(&["record", "*", "--out", "take", "--from", "first"]);
+    eventually(PATIENCE, || count_recorded(&folder, "s") == 1);
+    store.delete("/streams/s").expect(200);
+    eventually(PATIENCE * 2, || store.metric(OPEN_PULLS) == 0.0);
+    // As it comes in one instant, with most of it gone already.
+    let add = "for i = 1, 20 do redis.call('XADD', KEYS[1], '*', 'd', i) end redis.call('XTRIM', KEYS[1], 'MAXLEN', 5)";
+    let _: redis::Value = store.redis.command(&["EVAL", add, "1", "s"]);
+    eventually(PATIENCE, || count_recorded(&folder, "s") == 6);
+    let output = record.interrupt();
+    let told = text(&output.stderr);
+    assert!(told.contains("after 0-0 and before "), "{told}");
+    assert!(
+        text(&output.stdout).contains("s: 6 entries, 13 bytes, 2 gaps\n"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn more_streams_than_are_recorded_at_once_are_told_by_name_and_the_others_are_recorded() {
     let redis = Redis::start();
     let mut connection = redis.connection();
@@ -147,4 +227,14 @@ fn more_streams_than_are_recorded_at_once_are_told_by_name_and_the_others_are_re
     assert!(said.contains("s500 is left out: more than 500 streams"), "{said}");
     assert_eq!(said.matches("left out").count(), 2, "{said}");
     assert_eq!(text(&output.stdout).matches(": 1 entry, ").count(), 500);
+    // They are recorded once there is room, which those give that are gone.
+    let folder = shell.home().join("other");
+    let record = shell.start(&["record", "*", "--out", "other", "--from", "first"]);
+    eventually(PATIENCE * 4, || count_recorded(&folder, "s499") == 1);
+    store.delete("/streams/s000?force=true").expect(200);
+    eventually(PATIENCE * 4, || count_recorded(&folder, "s500") == 1);
+    let output = record.interrupt();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("s500 is recorded now"), "{output:?}");
+    assert_eq!(text(&output.stdout).matches(": 1 entry, ").count(), 501);
 }

@@ -61,7 +61,7 @@ fn liar() -> Liar {
                 socket(head, &[(TEXT, offsets.into_bytes())])
             }
             "/activity" => {
-                let activity = json!({ "time": "2026-11-25T10:00:00Z", "streams": [stream], "default_max_len": 1 });
+                let activity = json!({ "now": "2026-11-25T10:00:00Z", "streams": [stream], "default_max_len": 1 });
                 reply(200, "", &activity.to_string())
             }
             "/length" | "/length/activity" => {

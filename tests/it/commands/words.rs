@@ -131,9 +131,15 @@ fn a_command_line_that_makes_no_sense_is_code_2_in_every_command() {
     refused(&["bench", "--rounds", "many"], "--rounds");
     refused(&["bench", "--rounds=0"], "--rounds must be at least 1");
     refused(&["bench", "--only=nothing"], "--only nothing");
-    refused(&["bench", "--redis=nonsense"], "--redis is not like");
+    refused(
+        &["bench", "--redis=nonsense"],
+        "--redis: it does not begin with redis://",
+    );
     refused(&["bench", "--url=https://lab"], "--url https://lab");
-    refused(&["doctor", "--redis=nonsense"], "--redis is not like");
+    refused(
+        &["doctor", "--redis=nonsense"],
+        "--redis: it does not begin with redis://",
+    );
     refused(&["--max-len=0"], "--max-len must be at least 1");
     refused(
         &["--url", "http://127.0.0.1:1", "streams"],

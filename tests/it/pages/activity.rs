@@ -217,6 +217,39 @@ fn a_look_says_as_of_when_it_is_and_how_long_it_serves() {
 }
 
 #[test]
+fn whoever_changes_something_sees_it_at_once_and_a_flood_costs_no_more_looks_than_before() {
+    let store = Store::start();
+    let lists = |stream: &str| -> Option<u64> {
+        let all = store.get("/activity").expect(200).json();
+        let all = all["streams"].as_array().expect("a list").clone();
+        let found = all.iter().find(|one| one["id"] == stream)?;
+        Some(found["entries"].as_u64().expect("a number"))
+    };
+    assert_eq!(lists("s"), None);
+    store.put("/streams/s").expect(200);
+    assert_eq!(lists("s"), Some(0));
+    store.add("s", &[b"x", b"y"]);
+    assert_eq!(lists("s"), Some(2));
+    store.delete("/streams/s").expect(200);
+    assert_eq!(lists("s"), None);
+    // Both kinds of changes in turn, each of them asked after.
+    let begun = Instant::now();
+    let mut times = std::collections::BTreeSet::new();
+    for _ in 0..60 {
+        store.add("t", &[b"x"]);
+        store.put("/streams/t?override=true&desc=x").expect(200);
+        let told = store.get("/activity").expect(200).json();
+        times.insert(told["time"].as_str().expect("a time").to_owned());
+    }
+    let most = 12 + 2 * begun.elapsed().as_millis() as usize / 900;
+    assert!(
+        times.len() > 1 && times.len() <= most && most < 60,
+        "{} of {most}",
+        times.len()
+    );
+}
+
+#[test]
 fn a_redis_that_hangs_is_told_within_two_seconds_with_when_it_last_answered() {
     let store = Store::start();
     store.add("s", &[b"entry"]);

@@ -114,8 +114,12 @@ fn every_file_and_item_that_a_document_names_is_there() {
             };
             if let Some(item) = item.strip_prefix(':') {
                 anchors += 1;
-                let kinds = ["fn", "struct", "enum", "trait", "const", "type", "mod"];
-                let defines = |kind: &str| source.contains(&format!("{kind} {item}"));
+                let kinds = ["fn", "struct", "enum", "trait", "const", "type"];
+                let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
+                let defines = |kind: &str| {
+                    let begins = format!("{kind} {item}");
+                    source.split(&begins).skip(1).any(ends)
+                };
                 assert!(
                     kinds.iter().any(|kind| defines(kind)),
                     "{page}: there is no {item} in {file}"

@@ -58,6 +58,20 @@ fn rust_log_sets_what_is_logged() {
 }
 
 #[test]
+fn a_rust_log_that_makes_no_sense_is_told_and_the_log_is_as_without_it() {
+    let redis = Redis::start();
+    let here = std::env::temp_dir();
+    for nonsense in ["xyz", "nonsense=x=y"] {
+        let store = Program::start_in(&here, &["--redis", &redis.url()], &[("RUST_LOG", nonsense)]);
+        store.get("/streams/a-name-to-find").expect(200);
+        eventually(PATIENCE, || store.log().contains("a-name-to-find"));
+        let told = format!("RUST_LOG is '{nonsense}', and must be off, error, warn, info, debug or trace");
+        assert!(store.log().contains(&told), "{}", store.log());
+        assert_eq!(store.log().matches(nonsense).count(), 1, "{}", store.log());
+    }
+}
+
+#[test]
 fn neither_log_nor_metrics_nor_errors_ever_show_a_token_or_a_password() {
     let redis = Redis::start();
     let here = std::env::temp_dir();

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use crate::harness::{
     PATIENCE, Program, Running, eventually, own_redis, own_redis_is, own_redis_listens, signal, take_turn,
 };
+use crate::redis::port::pid_in;
 use crate::redis::shared::{END, end, kill, kill_redis};
 
 #[test]
@@ -106,7 +107,8 @@ fn a_redis_by_hand_in_the_data_folder_and_on_another_port_is_named_and_nothing_s
     let output = Program::run(&["--listen", "127.0.0.1:0", "--data-dir", data.to_str().expect("text")]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{message}");
-    for word in ["not ours", data.to_str().expect("text"), "--redis", "--data-dir"] {
+    let end = format!("end it (kill {})", pid_in(&data));
+    for word in ["not ours", data.to_str().expect("text"), &end, "--redis", "--data-dir"] {
         assert!(message.contains(word), "{word} in {message}");
     }
     assert!(!own_redis_listens() && !by_hand.has_ended());

@@ -187,6 +187,62 @@ fn the_script_does_not_start_an_empty_redis_beside_a_dump() {
     );
 }
 
+#[test]
+fn the_script_runs_a_server_that_the_folder_names_only_where_nobody_else_could_have_named_or_put_it_there() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = private_folder(directory.path());
+    let out = directory.path().join("ran");
+    let program = |folder: &str, name: &str, mode| {
+        let path = directory.path().join(folder).join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("to make it");
+        fs::write(&path, format!("#!/bin/sh\necho \"$0\" >'{}'\n", out.display())).expect("a program");
+        fs::set_permissions(&path, Permissions::from_mode(mode)).expect("to have it run");
+        path
+    };
+    let usual = program("usual", "redis-server", 0o755);
+    let last = program("last", "valkey-server", 0o755);
+    let run = || {
+        let mut command = Command::new(script_path("redis-start.sh"));
+        let paths = format!("{}:{}", usual.parent().expect("a folder").display(), env!("PATH"));
+        command.arg("--dir").arg(&data).env("PATH", paths).stdin(Stdio::null());
+        let output = command.output().expect("to run the script");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let ran = fs::read_to_string(&out).unwrap_or_default();
+        let _ = fs::remove_file(&out);
+        (ran.trim_end().to_owned(), said)
+    };
+    for (named, mode, runs) in [
+        (&last, 0o600, true),
+        (&last, 0o620, false),
+        (&last, 0o602, false),
+        (&program("others", "run-me", 0o755), 0o600, false),
+        (&program("open", "redis-server", 0o757), 0o600, false),
+        (&program("ptg-data", "redis-server", 0o755), 0o600, false),
+        (&directory.path().join("nowhere/redis-server"), 0o600, false),
+    ] {
+        let record = data.join("redis.server");
+        fs::write(&record, format!("Valkey 97.1.2\n{}\n", named.display())).expect("a record");
+        fs::set_permissions(&record, Permissions::from_mode(mode)).expect("to open it");
+        let (ran, said) = run();
+        let wanted = if runs { named } else { &usual };
+        assert_eq!(Path::new(&ran), wanted, "{} {mode:o}: {said}", named.display());
+    }
+    // A link has the script write elsewhere.
+    fs::remove_file(data.join("redis.ours")).expect("to remove it");
+    std::os::unix::fs::symlink(directory.path().join("theirs"), data.join("redis.ours")).expect("a link");
+    let (ran, said) = run();
+    assert!(ran.is_empty() && said.contains("is a link"), "{ran} {said}");
+    assert!(!directory.path().join("theirs").exists());
+    fs::remove_file(data.join("redis.ours")).expect("to remove it");
+    // Only root may give a folder away.
+    if std::os::unix::fs::chown(&data, Some(1), None).is_ok() {
+        let (ran, said) = run();
+        assert!(ran.is_empty() && said.contains("another account"), "{ran} {said}");
+        assert!(!data.join("redis.ours").exists());
+    }
+}
+
 fn private_folder(directory: &Path) -> std::path::PathBuf {
     let data = directory.join("ptg-data");
     fs::create_dir(&data).expect("a folder");

@@ -3,6 +3,7 @@
 mod by_hand;
 mod claimed;
 mod crashes;
+mod dumps;
 mod faults;
 mod faults_living;
 mod faults_network;

@@ -70,6 +70,30 @@ fn stores_share_a_folder_when_their_flags_agree_and_are_refused_with_the_flag_wh
 }
 
 #[test]
+fn a_redis_that_a_killed_store_left_on_another_port_is_moved_to_the_one_that_is_wanted_with_its_data() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let folder = directory.path().join("ptg-data");
+    let port = next_port().to_string();
+    let start = |port| Program::start_in(directory.path(), &["--own-redis-port", port], &[]);
+    for (left, wanted) in [(&*port, "0"), ("0", &*port)] {
+        let mut store = start(left);
+        store.add("x", &[b"entry"]);
+        eventually(PATIENCE, || is_written(&folder));
+        let before = pid_in(&folder);
+        store.signal("KILL");
+        store.wait(PATIENCE);
+        let mut store = start(wanted);
+        assert_eq!(port_in(&folder), wanted);
+        assert_ne!(pid_in(&folder), before);
+        assert_eq!(store.get("/data/x").expect(200).body, b"entry");
+        let log = store.log();
+        assert!(log.contains("killed") && !log.contains("other stores"), "{log}");
+        leave(&mut store);
+        assert!(!listens_in(&folder));
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_is_named_also_if_a_redis_has_it_which_is_never_used() {
     let directory = tempfile::tempdir().expect("a directory");
     let redis = Redis::start();
@@ -81,6 +105,7 @@ fn a_port_that_is_taken_is_named_also_if_a_redis_has_it_which_is_never_used() {
         assert!(message.contains("--own-redis-port"), "{message}");
     }
     assert_eq!(redis.command::<usize>(&["DBSIZE"]), 0);
+    assert!(!directory.path().join("ptg-data").exists(), "a folder for nothing");
 }
 
 #[test]
@@ -147,6 +172,7 @@ fn a_folder_whose_path_is_too_long_for_a_socket_needs_a_port_and_is_told_so() {
     for word in ["too long", "107 bytes", "--own-redis-port", "--data-dir"] {
         assert!(message.contains(word), "{word} in {message}");
     }
+    assert!(!directory.path().join(&name).exists(), "a folder for nothing");
     let port = next_port().to_string();
     let mut store = Program::start_in(directory.path(), &["--own-redis-port", &port, "--data-dir", &name], &[]);
     store.add("x", &[b"entry"]);

@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
+use std::process::Command;
 
 use crate::harness::{PATIENCE, Program, eventually, own_redis, own_redis_is, own_redis_listens, signal, take_turn};
 
@@ -57,31 +58,77 @@ fn a_folder_that_others_could_read_is_mended_with_all_that_is_in_it() {
 }
 
 #[test]
-fn a_folder_with_other_things_in_it_is_not_closed_but_refused_with_the_command_that_mends_it() {
+fn a_folder_with_other_things_in_it_is_refused_with_one_of_its_own_below_it() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let home = directory.path().join("my home");
+    fs::create_dir(&home).expect("a folder");
+    fs::write(home.join("notes.txt"), "x").expect("a file");
+    let home = home.to_str().expect("text");
+    let own = format!("--data-dir '{home}/ptg-data'");
+    for mode_now in [0o755, 0o700] {
+        fs::set_permissions(home, Permissions::from_mode(mode_now)).expect("to set its mode");
+        refused(home, &["notes.txt", &own]);
+        assert_eq!(mode(Path::new(home)), mode_now);
+        assert_eq!(
+            fs::read_dir(home).expect("the folder").count(),
+            1,
+            "something was put into it"
+        );
+    }
+    // What was said helps.
+    let own = format!("{home}/ptg-data");
+    let mut store = Program::start_in(directory.path(), &["--data-dir", &own], &[]);
+    store.assert_serves();
+    end(&mut store);
+}
+
+#[test]
+fn a_folder_with_other_things_beside_its_data_is_used_once_it_is_closed() {
     let _turn = take_turn();
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path().join("home");
-    fs::create_dir(&home).expect("a folder");
-    fs::write(home.join("notes.txt"), "x").expect("a file");
-    open_up(&home);
     let home = home.to_str().expect("text");
+    let mut store = Program::start_in(directory.path(), &["--data-dir", home], &[]);
+    store.add("x", &[b"kept"]);
+    end(&mut store);
+    fs::write(Path::new(home).join("notes.txt"), "x").expect("a file");
+    open_up(Path::new(home));
     refused(home, &["notes.txt", "chmod 700", home, "--data-dir"]);
     assert_eq!(mode(Path::new(home)), 0o755);
-    assert_eq!(
-        fs::read_dir(home).expect("the folder").count(),
-        1,
-        "something was put into it"
-    );
 
     fs::set_permissions(home, Permissions::from_mode(0o700)).expect("to do what was said");
     let mut store = Program::start_in(directory.path(), &["--data-dir", home], &[]);
-    store.assert_serves();
+    assert_eq!(store.get("/data/x").expect(200).body, b"kept");
     assert_eq!(
         mode(&Path::new(home).join("notes.txt")),
         0o644,
         "what is not ours was changed"
     );
     end(&mut store);
+}
+
+#[test]
+fn a_folder_may_have_any_name_in_the_command_that_closes_it() {
+    let _turn = take_turn();
+    let directory = tempfile::tempdir().expect("a directory");
+    let name = "a'$(touch PWNED)'b";
+    let data = directory.path().join(name);
+    fs::create_dir(&data).expect("a folder");
+    // Data of a Redis, and something else.
+    for file in ["dump.rdb", "notes.txt"] {
+        fs::write(data.join(file), "x").expect("a file");
+    }
+    open_up(&data);
+    let mut store = Program::command(&["--listen", "127.0.0.1:0", "--data-dir", name]);
+    let output = store.current_dir(directory.path()).output().expect("to run it");
+    let message = String::from_utf8(output.stderr).expect("text");
+    let (_, command) = message.trim_end().split_once("or run ").expect("a command");
+    let mut shell = Command::new("sh");
+    let done = shell.args(["-c", command]).current_dir(directory.path()).status();
+    assert!(done.expect("a shell").success(), "{message}");
+    assert_eq!(mode(&data), 0o700, "{message}");
+    assert!(!directory.path().join("PWNED").exists(), "{message}");
 }
 
 #[test]
@@ -93,7 +140,8 @@ fn a_folder_of_another_account_that_others_can_enter_is_refused() {
     open_up(&theirs);
     // Only root may give things away.
     if chown(&theirs, Some(65_534), Some(65_534)).is_ok() {
-        refused(theirs.to_str().expect("text"), &["another account", "--data-dir"]);
+        let message = refused(theirs.to_str().expect("text"), &["another account", "--data-dir"]);
+        assert!(!message.contains("chmod"), "which would not help: {message}");
         assert_eq!(mode(&theirs), 0o755);
     }
 }
@@ -117,14 +165,15 @@ fn links_in_the_folder_are_not_followed_when_rights_are_taken_away() {
 
 /// The store must not serve with this data folder, and says these words.
 #[track_caller]
-fn refused(folder: &str, words: &[&str]) {
+fn refused(folder: &str, words: &[&str]) -> String {
     let output = Program::run(&["--listen", "127.0.0.1:0", "--data-dir", folder]);
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{message}");
     for word in words {
         assert!(message.contains(word), "{word} in {message}");
     }
     assert!(!own_redis_listens());
+    message
 }
 
 /// Everything in it belongs to nobody but the owner, and these are there.

@@ -46,8 +46,15 @@ fn a_pipe_that_has_a_name_of_ours_keeps_nobody_waiting() {
     };
     for name in ["redis.lock", "redis.users", "redis.ours", "redis.log", "dump.rdb"] {
         let message = refused(with_pipe(name).path(), "ptg-data");
+        assert!(message.contains("ptg-data") && message.contains(name), "{message}");
+    }
+    // Nor does a folder.
+    for name in ["redis.lock", "redis.users", "redis.ours", "redis.log"] {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::create_dir_all(directory.path().join("ptg-data").join(name)).expect("a folder");
+        let message = refused(directory.path(), "ptg-data");
         assert!(
-            message.contains("ptg-data") || message.contains("redis-server"),
+            message.contains(name) && message.contains("it is a folder"),
             "{name}: {message}"
         );
     }

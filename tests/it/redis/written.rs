@@ -6,14 +6,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::{Program, Redis, Servers, redis_in};
-use crate::redis::port::{leave, refused_command};
+use crate::harness::{PATIENCE, Program, Redis, Servers, eventually, redis_in};
+use crate::redis::port::{info, leave, refused_command};
 
-const OWN: [&str; 2] = ["--own-redis-port", "0"];
+pub const OWN: [&str; 2] = ["--own-redis-port", "0"];
 
 /// Servers of which nobody knows what they read: the data of this machine's server, whichever it is, too.
 const REDIS: &str = "Redis server v=98.0.0";
 const VALKEY: &str = "Valkey server v=97.1.2";
+
+/// The part that Redis begins with, until it writes it anew.
+const BASE: &str = "appendonly.aof.1.base.rdb";
 
 /// What Valkey 9 writes when it starts for the first time.
 const VALKEY_9: &[u8] = b"VALKEY080\xfa\x0avalkey-ver\x059.1.2\xfa\x0aredis-bits\xc0\x40\xff";
@@ -210,57 +213,6 @@ fn strange_records_are_as_good_as_none() {
 }
 
 #[test]
-fn a_dump_alone_is_read_and_kept_in_an_append_only_file_from_then_on() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let data = folder(directory.path(), &[("dump.rdb", &dump())]);
-    let mut store = Program::start_in(directory.path(), &OWN, &[]);
-    assert_eq!(store.get("/data/theirs").expect(200).body, b"kept");
-    assert!(store.log().contains("dump.rdb"), "{}", store.log());
-    store.add("theirs", &[b"ours"]);
-    let appends: Vec<String> = redis_in(&data, &["CONFIG", "GET", "appendonly"]);
-    assert_eq!(appends[1], "yes");
-    leave(&mut store);
-    assert_eq!(fs::read(data.join("dump.rdb")).expect("their file").len(), dump().len());
-    fs::remove_file(data.join("dump.rdb")).expect("to remove it");
-    let mut store = Program::start_in(directory.path(), &OWN, &[]);
-    assert_eq!(store.get("/streams/theirs").expect(200).json()["info"]["length"], 2);
-    assert!(!store.log().contains("dump.rdb"), "{}", store.log());
-    leave(&mut store);
-}
-
-#[test]
-fn a_dump_that_cannot_be_read_ends_the_start_with_the_words_of_redis_and_stays() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let cut = &dump()[..dump().len() / 2];
-    let data = folder(directory.path(), &[("dump.rdb", cut)]);
-    for _ in 0..2 {
-        let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
-        command.args(OWN).current_dir(directory.path());
-        let message = refused_command(command);
-        assert!(
-            message.contains("redis.log") && message.to_lowercase().contains("rdb"),
-            "{message}"
-        );
-        assert_eq!(fs::read(data.join("dump.rdb")).expect("the data"), cut);
-        assert!(!data.join("appendonlydir").exists() && !data.join("appendonly.aof").exists());
-    }
-}
-
-#[test]
-fn a_dump_that_is_newer_than_the_append_only_file_beside_it_is_told_not_to_be_read() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let start = || Program::start_in(directory.path(), &OWN, &[]);
-    let mut store = start();
-    store.add("x", &[b"entry"]);
-    leave(&mut store);
-    fs::write(directory.path().join("ptg-data/dump.rdb"), dump()).expect("a backup that is put back");
-    let mut store = start();
-    assert!(store.log().contains("dump.rdb is not read"), "{}", store.log());
-    assert_eq!(store.get("/data/x").expect(200).body, b"entry");
-    leave(&mut store);
-}
-
-#[test]
 fn parts_that_redis_would_begin_anew_beside_are_refused() {
     for name in ["lab.aof.manifest", "appendonly.aof.1.incr.aof"] {
         let directory = tempfile::tempdir().expect("a directory");
@@ -281,6 +233,36 @@ fn parts_that_redis_would_begin_anew_beside_are_refused() {
 }
 
 #[test]
+fn little_data_that_lost_its_manifest_is_refused_and_stays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let parts = directory.path().join("ptg-data/appendonlydir");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    store.add("x", &[b"entry"]);
+    let data = directory.path().join("ptg-data");
+    redis_in::<()>(&data, &["BGREWRITEAOF"]);
+    let is_written = || info(&data, "aof_rewrites").as_deref() == Some("1") && !parts.join(BASE).exists();
+    eventually(PATIENCE, is_written);
+    leave(&mut store);
+    fs::remove_file(parts.join("appendonly.aof.manifest")).expect("to lose it");
+    let before = fs::read(parts.join("appendonly.aof.2.base.rdb")).expect("the data");
+    assert!(before.len() < 512, "this is not little");
+    let mut command = Program::command(&["--listen", "127.0.0.1:0"]);
+    command.args(OWN).current_dir(directory.path());
+    let message = refused_command(command);
+    assert!(message.contains("appendonly.aof.2.base.rdb"), "{message}");
+    assert_eq!(
+        fs::read(parts.join("appendonly.aof.2.base.rdb")).expect("the data"),
+        before
+    );
+    // What a Redis leaves that is killed in its very first start is in nobody's way.
+    fs::remove_dir_all(&parts).expect("to remove it");
+    let mut store = Program::start_in(directory.path(), &OWN, &[]);
+    leave(&mut store);
+    fs::remove_file(parts.join("appendonly.aof.manifest")).expect("to lose it");
+    leave(&mut Program::start_in(directory.path(), &OWN, &[]));
+}
+
+#[test]
 fn a_store_is_not_held_up_by_a_server_that_does_not_tell_its_version() {
     let directory = tempfile::tempdir().expect("a directory");
     let servers = Servers::new(&[("redis-server", "")]);
@@ -291,7 +273,7 @@ fn a_store_is_not_held_up_by_a_server_that_does_not_tell_its_version() {
 }
 
 /// A data folder with these files; a manifest stands beside a part.
-fn folder(directory: &Path, files: &[(&str, &[u8])]) -> PathBuf {
+pub fn folder(directory: &Path, files: &[(&str, &[u8])]) -> PathBuf {
     let data = directory.join("ptg-data");
     fs::create_dir(&data).expect("a data folder");
     fs::set_permissions(&data, Permissions::from_mode(0o700)).expect("to close it");
@@ -307,7 +289,7 @@ fn folder(directory: &Path, files: &[(&str, &[u8])]) -> PathBuf {
 }
 
 /// A dump of this machine's server, with an entry in the stream `theirs`.
-fn dump() -> Vec<u8> {
+pub fn dump() -> Vec<u8> {
     static DUMP: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     DUMP.get_or_init(|| {
         let redis = Redis::start();
