@@ -141,7 +141,9 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         place.tell("--until", text, &mut console);
     }
     typed::tell_order(&from, until.as_ref(), &mut console);
-    let ends_in_the_past = until.as_ref().is_some_and(Typed::is_past);
+    let ends_in_the_past = until
+        .as_ref()
+        .is_some_and(|until| until.is_past() && !until.is_before(&from));
     let parameters = parameters(&flags, until);
     let mut pull = Pull::new(&store, &flags.stream, &from.wire, parameters, flags.retry);
     if let Some(Span(timeout)) = flags.timeout {
