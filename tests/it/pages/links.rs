@@ -239,7 +239,7 @@ fn a_login_file_that_is_a_pipe_is_told() {
     fails(
         &shell.run(&["streams"]),
         1,
-        "login.json cannot be read: it is not a regular file",
+        "login.json is none: it is not a regular file; move it away",
     );
     fails(
         &shell.feed(&["login", "ada", "--password-stdin"], b"ada"),
