@@ -50,7 +50,7 @@ fn every_json_reply_ends_with_one_line_end_which_its_length_counts() {
 
 #[test]
 fn refusals_after_which_the_connection_ends_have_their_line_end_too() {
-    let store = Store::with(&["--max-connections", "1"]);
+    let store = Store::start();
     ends(&store.exchange("nonsense\r\n\r\n").expect(400));
     ends(&store.exchange(store.head("POST", "/data/one", &[])).expect(411));
     ends(
@@ -64,6 +64,7 @@ fn refusals_after_which_the_connection_ends_have_their_line_end_too() {
             .expect(431),
     );
     ends(&store.exchange("GET /ping HTTP/2.0\r\nHost: x\r\n\r\n").expect(505));
+    let store = Store::with(&["--max-connections", "1"]);
     let _full = store.pull("one", "");
     ends(&read_answer(&mut store.raw()).expect(503));
 }
