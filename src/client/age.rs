@@ -3,12 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use ptg_store::words::ids::EntryId;
+use ptg_store::words::ids::{EARLIEST_MS, EntryId};
 
 use super::figures;
-
-/// Ids before this, 2000-01-01 in milliseconds since 1970, are no times of entries: counters such as `20-0`, or seconds.
-const EARLIEST: u64 = 946_684_800_000;
 
 /// What clocks that a time server keeps may differ by without a word.
 const SKEW: Duration = Duration::from_secs(1);
@@ -67,7 +64,7 @@ impl fmt::Display for Age {
 /// Whether an id may be the time at which an entry was added. Those beyond the year 9999 are none either: microseconds, or
 /// random numbers.
 pub fn is_time(id: EntryId) -> bool {
-    id.ms >= EARLIEST && id.time().is_some()
+    id.ms >= EARLIEST_MS && id.time().is_some()
 }
 
 #[cfg(test)]
@@ -102,8 +99,11 @@ mod tests {
     #[test]
     fn times_are_those_from_2000_to_9999() {
         let year = |ms| EntryId::first_of(ms).time().unwrap()[..4].to_owned();
-        assert_eq!((year(EARLIEST), year(EARLIEST - 1)), ("2000".into(), "1999".into()));
-        assert!(is_time(EntryId::first_of(EARLIEST)) && !is_time(EntryId::first_of(EARLIEST - 1)));
+        assert_eq!(
+            (year(EARLIEST_MS), year(EARLIEST_MS - 1)),
+            ("2000".into(), "1999".into())
+        );
+        assert!(is_time(EntryId::first_of(EARLIEST_MS)) && !is_time(EntryId::first_of(EARLIEST_MS - 1)));
         let years = |count: u64| EntryId::first_of(count * 31_556_952_000);
         assert!(is_time(years(9_999 - 1_970)) && !is_time(years(10_001 - 1_970)));
     }

@@ -103,7 +103,11 @@ pub fn names(store: &Store) -> Result<Vec<String>, Failure> {
 impl Present {
     /// Asks the store.
     pub fn of(store: &Store) -> Result<Present, Failure> {
-        let activity = activity(store)?;
+        Present::read(&activity(store)?)
+    }
+
+    /// The same in a reply of `GET /activity` that is there.
+    pub fn read(activity: &Value) -> Result<Present, Failure> {
         // Not `time`, when the streams were looked at: that may be seconds ago.
         let now = activity["now"].as_str().and_then(|now| now.parse().ok());
         let now = now.and_then(|now: jiff::Timestamp| u64::try_from(now.as_millisecond()).ok());

@@ -72,7 +72,9 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     let store = Store::open(flags.url.as_deref(), flags.token.as_deref(), interrupted)?;
     let mut stream = Stream::of(&store, name.as_str())?;
     let mut console = Console::new("describe", flags.quiet);
-    let unreadable = fault(&store, name.as_str(), &stream)?;
+    // What stands there and is none reads as if there were none.
+    let activity = stream.meta.is_empty().then(|| activity(&store)).transpose()?;
+    let unreadable = activity.as_ref().and_then(|activity| fault(activity, name.as_str()));
     let max_len = flags.max_len.map(|count| count.to_string());
     let changes = [("desc", &flags.desc), ("meta", &flags.meta), ("max_len", &max_len)];
     let changes: Vec<(&str, &str)> = changes
@@ -102,7 +104,10 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         // Its name may be mistyped.
         console.say(&format!("'{name}' is new: nothing was pushed into it yet"));
     }
-    let present = Present::of(&store)?;
+    let present = match activity.filter(|_| changes.is_empty()) {
+        Some(activity) => Present::read(&activity)?,
+        None => Present::of(&store)?,
+    };
     let age = stream.reach.map(|(_, newest)| Age::of(newest, present.now));
     let known = known(name.as_str(), &stream, present, age);
     let mut output = Output::stdout(interrupted)?;
@@ -115,15 +120,11 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Why the description of a stream cannot be read, if something stands there that is none: it reads as if there were none.
-fn fault(store: &Store, name: &str, stream: &Stream) -> Result<Option<String>, Failure> {
-    if !stream.meta.is_empty() {
-        return Ok(None);
-    }
-    let activity = activity(store)?;
-    let streams = activity["streams"].as_array().into_iter().flatten();
-    let own = streams.into_iter().find(|stream| stream["id"] == name);
-    Ok(own.and_then(|stream| stream["error"].as_str()).map(str::to_owned))
+/// Why the description of a stream cannot be read, if it cannot.
+fn fault(activity: &Value, name: &str) -> Option<String> {
+    let mut streams = activity["streams"].as_array().into_iter().flatten();
+    let own = streams.find(|stream| stream["id"] == name)?;
+    own["error"].as_str().map(str::to_owned)
 }
 
 /// The failure of a command that is about a stream that is not there.

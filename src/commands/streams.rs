@@ -8,7 +8,7 @@ use ptg_store::words::ids::{EntryId, StreamId};
 use ptg_store::words::visible;
 use serde_json::Value;
 
-use crate::client::{Age, Exit, Failure, Interrupted, Output, Store, activity, figures};
+use crate::client::{Age, Exit, Failure, Interrupted, Output, Present, Store, activity, figures};
 
 /// The columns of the table.
 const HEADINGS: [&str; 6] = ["STREAM", "ENTRIES", "MAX_LEN", "NEWEST", "BYTES", "DESCRIPTION"];
@@ -62,11 +62,8 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
         output.flush()?;
         return Ok(Exit::Done);
     }
-    // The store's own clock: that of this machine may be another. When it looked may be seconds ago.
-    let now = activity["now"]
-        .as_str()
-        .and_then(|time| time.parse().ok())
-        .ok_or_else(foreign)?;
+    // The store's own clock: that of this machine may be another.
+    let now = Present::read(&activity)?.now;
     let rows: Option<Vec<Row>> = streams.iter().map(|stream| row(stream, now)).collect();
     let rows = rows.ok_or_else(foreign)?;
     match std::io::stdout().is_terminal() {
@@ -77,11 +74,10 @@ fn run(flags: Flags, interrupted: &Interrupted) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn row(stream: &Value, now: jiff::Timestamp) -> Option<Row> {
+fn row(stream: &Value, now: u64) -> Option<Row> {
     let name = stream["id"].as_str()?;
     let newest = stream["newest_id"].as_str().map(str::parse::<EntryId>);
     let newest = newest.transpose().ok()?.zip(stream["newest_bytes"].as_u64());
-    let now = u64::try_from(now.as_millisecond()).unwrap_or(0);
     let described = stream["description"].as_str().filter(|text| *text != name);
     let error = stream["error"].as_str().map(|error| format!("error: {error}"));
     let entries = stream["entries"].as_u64()?;
@@ -164,7 +160,7 @@ mod tests {
     use serde_json::json;
 
     fn rows() -> Vec<Row> {
-        let now = "2026-11-25T10:00:00Z".parse().unwrap();
+        let now = 1_795_600_800_000;
         let id = |ago: i64| format!("{}-0", 1_795_600_800_000 - ago);
         let streams = [
             json!({"id": "cam", "entries": 12, "max_len": 1000, "newest_id": id(1500), "newest_bytes": 54321, "description": "a\tcamera"}),

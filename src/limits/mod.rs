@@ -2,14 +2,14 @@
 //! dropped; and how often something may be done.
 
 pub mod metrics;
-mod pace;
+mod rate_limit;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use self::metrics::{Counter, Metrics};
-pub use self::pace::Pace;
+pub use self::rate_limit::RateLimit;
 
 /// How long a REST body or reply waits for others to give back what they hold of their common memory. Without waiting, all
 /// who come together would refuse each other; the first to give up makes room for the rest.

@@ -2,11 +2,10 @@
 //! about a store's port, a store that cannot have the port it wants tells who has it, and `ptg-store login` asks whether several
 //! names of this machine lead to one store.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::words::visible;
+use super::processes::{self, Running};
 
 /// The state of a socket that listens, as it is written there.
 const LISTEN: &str = "0A";
@@ -14,25 +13,18 @@ const LISTEN: &str = "0A";
 /// A socket that listens.
 #[derive(Debug, PartialEq)]
 struct Listener {
-    /// Whether other machines can connect to it.
-    exposed: bool,
+    /// Its address, as the table writes it.
+    address: String,
+    /// The account that has it.
+    account: Option<u32>,
     /// The number that its descriptors in `/proc/<pid>/fd` have, too.
     inode: String,
-}
-
-/// A process that listens.
-#[derive(Debug, PartialEq)]
-pub struct Holder {
-    /// Its number.
-    pub pid: u32,
-    /// The name of its program, which may be anything.
-    pub name: String,
 }
 
 /// Whether other machines can connect to this port; none if the system does not tell.
 pub fn exposed(port: u16) -> Option<bool> {
     let found = all(port);
-    (!found.is_empty()).then(|| found.iter().any(|one| one.exposed))
+    (!found.is_empty()).then(|| found.iter().any(Listener::is_exposed))
 }
 
 /// Whether everything that listens on this port, whatever its address, is one program: one socket, or several of one process.
@@ -46,7 +38,7 @@ pub fn is_one(port: u16) -> bool {
 }
 
 /// Who listens on this port; none if nobody does, or if that is somebody else's process, which only root may see.
-pub fn holder(port: u16) -> Option<Holder> {
+pub fn holder(port: u16) -> Option<Running> {
     let inodes = inodes(port);
     process_with(|held| inodes.iter().any(|inode| held.contains(inode)))
 }
@@ -55,14 +47,18 @@ fn inodes(port: u16) -> Vec<String> {
     all(port).into_iter().map(|one| one.inode).collect()
 }
 
+/// The account that listens on this port of 127.0.0.1; none if nobody does.
+pub fn owner(port: u16) -> Option<u32> {
+    owner_in(all(port).into_iter())
+}
+
+fn owner_in(mut listeners: impl Iterator<Item = Listener>) -> Option<u32> {
+    listeners.find(Listener::serves_loopback)?.account
+}
+
 /// The first process that we may look into whose sockets are like this.
-fn process_with(is_it: impl Fn(&[String]) -> bool) -> Option<Holder> {
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let mut processes = processes.filter_map(|one| Some((one.file_name().to_str()?.parse().ok()?, one.path())));
-    let (pid, folder) = processes.find(|(_, folder)| is_it(&sockets(folder)))?;
-    let name = fs::read(folder.join("comm")).unwrap_or_default();
-    let name = String::from_utf8_lossy(&name).trim_end().to_owned();
-    Some(Holder { pid, name })
+fn process_with(is_it: impl Fn(&[String]) -> bool) -> Option<Running> {
+    processes::find(|process| is_it(&sockets(process)))
 }
 
 /// The numbers of a process's sockets.
@@ -73,9 +69,15 @@ fn sockets(process: &Path) -> Vec<String> {
     targets.filter_map(inode).collect()
 }
 
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} (process {})", visible::line(&self.name), self.pid)
+impl Listener {
+    /// Whether other machines can connect to it.
+    fn is_exposed(&self) -> bool {
+        !is_loopback(&self.address)
+    }
+
+    /// Whether it listens on 127.0.0.1, or on all addresses.
+    fn serves_loopback(&self) -> bool {
+        ["0100007F", "00000000"].contains(&self.address.as_str())
     }
 }
 
@@ -92,8 +94,9 @@ fn listeners(table: &str, port: u16) -> impl Iterator<Item = Listener> {
         let mut words = line.split_whitespace().skip(1);
         let (address, local_port) = words.next()?.split_once(':')?;
         (local_port == port && words.nth(1)? == LISTEN).then(|| Listener {
-            exposed: !is_loopback(address),
-            inode: words.nth(5).unwrap_or_default().to_owned(),
+            address: address.to_owned(),
+            account: words.nth(3).and_then(|account| account.parse().ok()),
+            inode: words.nth(1).unwrap_or_default().to_owned(),
         })
     })
 }
@@ -140,8 +143,27 @@ mod tests {
     }
 
     #[test]
+    fn whose_a_listener_is_is_told() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
+                     0: 0100007F:1A85 0100007F:C001 01 00000000:00000000 00:00000000 00000000  1000        0 7 1\n   \
+                     1: 0100007F:1A85 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 8 1\n";
+        let owner_of = |table, port| owner_in(listeners(table, port));
+        assert_eq!(
+            (owner_of(table, 6789), owner_of(table, 6790), owner_of("", 6789)),
+            (Some(1001), None, None)
+        );
+        let ours = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = ours.local_addr().unwrap().port();
+        assert_eq!(owner(port), Some(rustix::process::geteuid().as_raw()));
+    }
+
+    #[test]
     fn only_loopback_is_safe_from_other_machines() {
-        let of = |table, port| listeners(table, port).map(|one| one.exposed).collect::<Vec<bool>>();
+        let of = |table, port| {
+            listeners(table, port)
+                .map(|one| one.is_exposed())
+                .collect::<Vec<bool>>()
+        };
         // A connection of 10.0.0.5:7890 is no listener.
         assert_eq!(of(TCP, 7890), [false]);
         assert_eq!(of(TCP, 8000), [true]);

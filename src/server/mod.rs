@@ -1,6 +1,7 @@
 //! Starting and stopping everything, in order.
 
 pub mod listeners;
+mod processes;
 pub mod redis_server;
 
 use std::io::{self, ErrorKind};

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use crate::limits::metrics::{Counter, Metrics};
-use crate::limits::{Budget, Gate, Pace, lock};
+use crate::limits::{Budget, Gate, RateLimit, lock};
 use crate::net::stop_order::StopOrder;
 use crate::net::wire::Wire;
 use crate::request::auth::Auth;
@@ -104,9 +104,9 @@ pub struct Activity {
 #[allow(missing_docs)]
 pub struct Looking {
     pub looks: Looks,
-    /// The pace of looks before their time because streams were described or deleted, and because entries came.
-    pub for_changes: Pace,
-    pub for_entries: Pace,
+    /// How often there may be looks before their time, because streams were described or deleted, and because entries came.
+    pub for_changes: RateLimit,
+    pub for_entries: RateLimit,
 }
 
 /// What was done through this store so far.

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 
 use redis::Value;
 
-use super::rhythm::{EARLIEST_MS, INTERVALS, Pulse, Rhythm, SKEW_MS, came_at};
+use super::rhythm::{INTERVALS, Pulse, Rhythm, SKEW_MS, came_at};
 use super::{Nobody, Session, meta_key, unexpected, value};
 use crate::words::error::StoreError;
-use crate::words::ids::{EntryId, StreamId};
+use crate::words::ids::{EARLIEST_MS, EntryId, StreamId};
 use crate::words::object::Object;
 
 /// Of a stream: its length, entries ever added (-1 before Redis 7), its newest entry's id and bytes, and behind them, newest

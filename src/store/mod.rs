@@ -62,7 +62,7 @@ pub use read_ahead::ReadAhead;
 pub use retention::{RETENTION_AGE, Writing};
 pub use session::Session;
 pub use state::{Standing, State};
-pub use storage::{Failure, Storage};
+pub use storage::{Failure, NEARLY_FULL, Storage};
 pub use watch::Watch;
 
 /// How long making a connection may take. On one machine or one network it takes milliseconds.

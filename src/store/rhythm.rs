@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use crate::words::ids::EntryId;
+use crate::words::ids::{EARLIEST_MS, EntryId};
 
 /// Intervals that the median is taken of. Twelve, so that the nine intervals within ten seconds of life outweigh what was before.
 pub const INTERVALS: usize = 12;
@@ -20,11 +20,8 @@ const SILENT: u64 = 12;
 /// still seen. Never sooner than `SILENT` intervals again.
 const ENDED_MS: u64 = 24 * 3600 * 1000;
 
-/// How far the clocks of Redis and of the store may differ, in milliseconds. The doctor and the page use the same measure.
+/// How far the clocks of Redis and of the store may differ, in milliseconds. The page uses the same measure.
 pub const SKEW_MS: u64 = 60_000;
-
-/// Ids before the year 2000 are no times; somebody counts.
-pub const EARLIEST_MS: u64 = 946_684_800_000;
 
 /// How a stream is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

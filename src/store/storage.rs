@@ -5,6 +5,10 @@ use redis::Value;
 
 use super::{Nobody, Session, value};
 use crate::words::error::StoreError;
+use crate::words::info::Info;
+
+/// From which share of its memory on, in percent, Redis is nearly full.
+pub const NEARLY_FULL: u64 = 95;
 
 /// What Redis says about where it keeps things. Each field is none where it does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,12 +53,9 @@ impl Session {
 impl Storage {
     /// Out of the text of `INFO`.
     fn read(info: &str) -> Storage {
-        let text = |name: &str| {
-            let mut lines = info.lines();
-            lines.find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))
-        };
-        let number = |name: &str| text(name)?.parse::<u64>().ok();
-        let failed = |name: &str| text(name).is_some_and(|status| status != "ok");
+        let info = Info::parse(info);
+        let number = |name: &str| info.number(name);
+        let failed = |name: &str| info.text(name).is_some_and(|status| status != "ok");
         let failure = if number("aof_enabled") == Some(1) && failed("aof_last_write_status") {
             Some(Failure::AppendOnlyFile)
         } else {
@@ -65,7 +66,7 @@ impl Storage {
         Storage {
             used_memory: number("used_memory").map(|used| used.saturating_sub(uncounted)),
             maxmemory: number("maxmemory").filter(|limit| *limit > 0),
-            refuses: text("maxmemory_policy") == Some("noeviction"),
+            refuses: info.text("maxmemory_policy") == Some("noeviction"),
             failure,
             changes: number("rdb_changes_since_last_save"),
             saved: number("rdb_last_save_time"),

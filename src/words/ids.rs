@@ -10,6 +10,9 @@ pub const MOST_STREAMS: usize = 256;
 /// Keys that begin so hold descriptions, so no stream may.
 pub const META_PREFIX: &str = "XMETA:";
 
+/// Ids before the year 2000, in milliseconds since 1970, are no times: whoever pushed them counts.
+pub const EARLIEST_MS: u64 = 946_684_800_000;
+
 /// The longest stream id, in bytes of UTF-8.
 pub const MAX_STREAM_ID: usize = 256;
 

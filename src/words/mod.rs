@@ -11,6 +11,7 @@ pub mod ending;
 pub mod error;
 pub mod http;
 pub mod ids;
+pub mod info;
 pub mod log_line;
 pub mod nearest;
 pub mod object;

@@ -10,11 +10,11 @@ use crossbeam_channel::{RecvTimeoutError, unbounded};
 use ptg_store::Config;
 use ptg_store::server::redis_server;
 use ptg_store::state::config::environment;
+use ptg_store::words::info::Info;
 use redis::{Connection, FromRedisValue};
 
 use super::clocks::Skew;
 use super::flags::Flags;
-use super::info::Info;
 use super::machine::is_here;
 use super::probe::Probe;
 use super::shell::{self, RedisCli};

@@ -5,7 +5,6 @@ mod clocks;
 mod examination;
 mod finding;
 mod flags;
-mod info;
 mod machine;
 mod machine_checks;
 mod pace;

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ptg_store::words::info::Info;
+
 use super::clocks::{self, Asked, Skew};
 use super::examination::{Examination, Redis};
 use super::finding::{Finding, Verdict};
-use super::info::Info;
 use super::redis_verdicts::{self as verdicts, Settings};
 use crate::client::TICK;
 use crate::client::figures::time;

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use ptg_store::store::NEARLY_FULL;
+use ptg_store::words::info::Info;
+
 use super::finding::{Finding, Mend};
-use super::info::Info;
 use super::shell::{RedisCli, as_root};
 use crate::client::figures::{bytes, share};
 use crate::client::shell::{program, quote};
@@ -14,7 +16,7 @@ const OLDEST_THAT_COUNTS: (u32, u32) = (7, 0);
 
 /// From which share of its limit on, in percent, memory or connections are short, and when they are as good as used up.
 const SHORT: u64 = 80;
-const USED_UP: u64 = 95;
+const USED_UP: u64 = NEARLY_FULL;
 
 /// The cap that the store gives a Redis of its own: 8 GiB or half of the machine's memory, whichever is less.
 const MOST_MEMORY: u64 = 8 << 30;

@@ -77,12 +77,12 @@ fn snapshot(session: &mut Session, context: &Context) -> Result<Arc<Snapshot>, E
 /// such look is one that need not be made in its time, so that a flood of them costs Redis no more in the long run.
 fn is_due_early(kept: &Snapshot, looking: &mut Looking, context: &Context) -> bool {
     let done = context.done();
-    let pace = match () {
+    let limit = match () {
         () if kept.done.changes != done.changes => &mut looking.for_changes,
         () if kept.done.entries != done.entries => &mut looking.for_entries,
         () => return false,
     };
-    pace.allows(kept.max_age, EARLY_AT_ONCE, Instant::now())
+    limit.allows(kept.max_age, EARLY_AT_ONCE, Instant::now())
 }
 
 fn look(session: &mut Session, looks: &mut Looks, context: &Context) -> Result<Snapshot, StoreError> {

@@ -4,12 +4,9 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::store::{Failure, Standing, State, Storage};
+use crate::store::{Failure, NEARLY_FULL, Standing, State, Storage};
 use crate::words::error::{Error, StoreError};
 use crate::words::http::Reply;
-
-/// From which share of its memory on, in percent, Redis is nearly full. The doctor takes the same.
-const NEARLY_FULL: u64 = 95;
 
 /// Of a Redis that answers.
 pub fn of(standing: &Standing, storage: &Storage) -> Value {

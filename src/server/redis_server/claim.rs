@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::POLL;
 use super::folder::{Folder, PARTS};
+use crate::server::processes::{self, Running};
 
 /// How long a Redis that was killed, or its child that rewrites the append-only file, may take to be gone.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,10 +41,10 @@ pub fn claim(folder: &Folder) -> Result<File, String> {
     }
 }
 
-fn refusal(folder: &Folder, writer: Option<Writer>) -> String {
+fn refusal(folder: &Folder, writer: Option<Running>) -> String {
     let path = folder.path().display();
     let (who, end) = match writer {
-        Some(Writer { pid, name }) => (format!("the process {pid} ({name})"), format!("end it (kill {pid})")),
+        Some(Running { pid, name }) => (format!("the process {pid} ({name})"), format!("end it (kill {pid})")),
         None => (
             "a Redis of another machine, container or account, or one that does not answer any more,".into(),
             "end it".into(),
@@ -55,30 +56,12 @@ fn refusal(folder: &Folder, writer: Option<Writer>) -> String {
     )
 }
 
-/// A process that writes to a folder.
-struct Writer {
-    pid: u32,
-    name: String,
-}
-
 /// A server that works in this folder, as far as we may see: processes of other accounts are hidden from us.
-fn writer(folder: &Folder) -> Option<Writer> {
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    processes
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .find_map(|pid: u32| {
-            let process = format!("/proc/{pid}");
-            let process = Path::new(&process);
-            if !folder.is_at(&process.join("cwd")) {
-                return None;
-            }
-            let name = fs::read_to_string(process.join("comm"))
-                .unwrap_or_default()
-                .trim_end()
-                .to_string();
-            let is_server = NAMES.contains(&name.as_str()) || is_titled(process) || appends(process, folder);
-            is_server.then_some(Writer { pid, name })
-        })
+fn writer(folder: &Folder) -> Option<Running> {
+    processes::find(|process| {
+        folder.is_at(&process.join("cwd"))
+            && (NAMES.contains(&processes::name_of(process).as_str()) || is_titled(process) || appends(process, folder))
+    })
 }
 
 /// Whether it calls itself a server, as all of them do (`set-proc-title` of redis.conf); or it is a loader (ld.so(8)) that runs one.

@@ -1,7 +1,6 @@
 //! Who listens on a port where a Redis of ours would. In goes the port, out comes whether it is ours, somebody else's, or no
 //! Redis that could ever be used, with the sentence that says so.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +11,10 @@ use rustix::process::geteuid;
 use super::folder::Folder;
 use super::{CONNECT_TIMEOUT, connection, listens_in, url_of};
 use crate::limits::metrics::Metrics;
+use crate::server::listeners;
 use crate::store::{State, Store};
 use crate::words::error::StoreError;
+use crate::words::info::Info;
 
 /// Who listens on the port.
 pub enum Neighbour {
@@ -60,18 +61,7 @@ pub fn is_taken(port: u16) -> bool {
 
 /// The account of whoever listens on the port of 127.0.0.1, if it is another one than ours.
 pub fn stranger(port: u16) -> Option<u32> {
-    let sockets = fs::read_to_string("/proc/net/tcp").ok()?;
-    owner(&sockets, port).filter(|owner| *owner != geteuid().as_raw())
-}
-
-/// The account that listens there, of the table of proc_pid_net(5): address and port are in hexadecimal, and 0A is "listens".
-fn owner(sockets: &str, port: u16) -> Option<u32> {
-    let (ours, any) = (format!("0100007F:{port:04X}"), format!("00000000:{port:04X}"));
-    let mut fields = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    fields.find_map(|fields| match fields[..] {
-        [_, address, _, "0A", _, _, _, owner, ..] if address == ours || address == any => owner.parse().ok(),
-        _ => None,
-    })
+    listeners::owner(port).filter(|owner| *owner != geteuid().as_raw())
 }
 
 /// What a store would say of what listens there, if that is of no use. What says nothing may be a Redis that hangs.
@@ -90,8 +80,7 @@ fn useless(port: u16) -> Option<String> {
 /// What tells one run of a Redis from all others. See <https://redis.io/docs/latest/commands/info/>.
 fn run_id(connection: &mut redis::Connection) -> redis::RedisResult<Option<String>> {
     let about: String = redis::cmd("INFO").arg("server").query(connection)?;
-    let id = about.lines().find_map(|line| line.strip_prefix("run_id:"));
-    Ok(id.map(str::to_owned))
+    Ok(Info::parse(&about).text("run_id").map(str::to_owned))
 }
 
 #[cfg(test)]
@@ -100,18 +89,8 @@ mod tests {
     use std::net::TcpListener;
 
     #[test]
-    fn whose_a_listener_is_is_told() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-                     0: 0100007F:1A85 0100007F:C001 01 00000000:00000000 00:00000000 00000000  1000        0 7 1\n   \
-                     1: 0100007F:1A85 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1001        0 8 1\n";
-        assert_eq!(
-            (owner(table, 6789), owner(table, 6790), owner("", 6789)),
-            (Some(1001), None, None)
-        );
+    fn we_are_no_stranger() {
         let ours = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = ours.local_addr().unwrap().port();
-        let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
-        assert_eq!(owner(&sockets, port), Some(geteuid().as_raw()));
-        assert_eq!(stranger(port), None);
+        assert_eq!(stranger(ours.local_addr().unwrap().port()), None);
     }
 }

@@ -11,6 +11,7 @@ use super::data;
 use super::folder::{Folder, Turn};
 use super::process::Process;
 use super::{INTERRUPTED, POLL, START_PATIENCE, connection};
+use crate::words::info::Info;
 
 /// How long Redis may take to begin an append-only file: it forks (fork(2)) before it answers, which takes the longer the more
 /// memory it has.
@@ -125,11 +126,11 @@ impl AppendOnly {
             .arg("persistence")
             .query(&mut connection)
             .map_err(failed)?;
-        let is = |field: &str| about.lines().any(|line| line == field);
-        if is("loading:1") {
+        let about = Info::parse(&about);
+        if about.number("loading") == Some(1) {
             return Ok(false);
         }
-        if is("aof_enabled:0") {
+        if about.number("aof_enabled") == Some(0) {
             connection.set_read_timeout(Some(FORK_TIMEOUT)).map_err(failed)?;
             redis::cmd("CONFIG")
                 .arg(&["SET", "appendonly", "yes"])
@@ -143,10 +144,11 @@ impl AppendOnly {
         if !self.told && data::has_append_only(folder.path()) {
             return Ok(true);
         }
-        if is("aof_last_bgrewrite_status:err") {
+        if about.text("aof_last_bgrewrite_status") == Some("err") {
             return Err("it cannot write it".into());
         }
-        Ok(is("aof_rewrite_in_progress:0") && is("aof_rewrite_scheduled:0"))
+        let is_over = |name| about.number(name) == Some(0);
+        Ok(is_over("aof_rewrite_in_progress") && is_over("aof_rewrite_scheduled"))
     }
 }
 

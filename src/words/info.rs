@@ -1,5 +1,5 @@
 //! The reply to `INFO`: lines of `name:value` in sections. Redis, Valkey and their versions tell more or less, so nothing
-//! is taken for granted.
+//! is taken for granted. The store and the doctor ask for it.
 
 use std::collections::HashMap;
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 /// What was done so far, as the time when all of it would have been if it had been done evenly.
 #[derive(Debug, Default)]
-pub struct Pace(Option<Instant>);
+pub struct RateLimit(Option<Instant>);
 
-impl Pace {
+impl RateLimit {
     /// Whether it may be done now: once `every` so long, or after a while of less than that up to `at_once` times. If so, it
     /// counts as done.
     pub fn allows(&mut self, every: Duration, at_once: u32, now: Instant) -> bool {
@@ -25,8 +25,8 @@ mod tests {
 
     #[test]
     fn some_go_at_once_and_then_one_in_a_while() {
-        let (mut pace, begun, every) = (Pace::default(), Instant::now(), Duration::from_secs(1));
-        let mut allowed_at = |seconds: f64| pace.allows(every, 3, begun + Duration::from_secs_f64(seconds));
+        let (mut limit, begun, every) = (RateLimit::default(), Instant::now(), Duration::from_secs(1));
+        let mut allowed_at = |seconds: f64| limit.allows(every, 3, begun + Duration::from_secs_f64(seconds));
         let first: Vec<bool> = (0..5).map(|_| allowed_at(0.0)).collect();
         assert_eq!(first, [true, true, true, false, false]);
         let then = [0.9, 1.0, 1.1, 2.0, 2.5, 3.0].map(&mut allowed_at);
